@@ -1,0 +1,153 @@
+//! A checked model: what it declares, and the programs that it can be asked for.
+
+use super::values::{Program, ValueId};
+use crate::source::Span;
+use crate::tensor::{Axes, AxisId, DType};
+
+/// A checked model. Axes and parameters are shared by all its programs.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// Every axis of the model and of the blocks that it uses.
+    pub axes: Axes,
+    /// The model's own `set` values that are numbers, bools or words, in order (for reports and `import`).
+    pub settings: Vec<(String, Setting)>,
+    /// Data that a caller brings, in declaration order.
+    pub inputs: Vec<Input>,
+    /// Parameters and buffers, in the order in which they are first made.
+    pub parameters: Vec<Parameter>,
+    /// Outputs only; `training` is false.
+    pub forward: Program,
+    /// Losses of the model and of its `train` line; `training` is true. Absent without a `train` or `loss` line.
+    pub train: Option<Program>,
+    /// The `generate` line, if there is one.
+    pub generate: Option<Generate>,
+    /// Weight maps that fit this model, resolved against its parameters.
+    pub weights: Vec<WeightMap>,
+}
+
+/// A compile-time value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Setting {
+    /// A number written without a dot.
+    Integer(i64),
+    /// A number.
+    Real(f64),
+    /// A bool.
+    Truth(bool),
+    /// A word.
+    Word(String),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Setting>),
+}
+
+/// One `input`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its axes, without batch.
+    pub axes: Vec<AxisId>,
+    /// Its element type.
+    pub dtype: DType,
+    /// The axis that it is an index of.
+    pub index_of: Option<AxisId>,
+    /// `: v?`: it may be absent (stored as a number outside the axis).
+    pub optional: bool,
+    /// What it is when the caller brings nothing; only scalars.
+    pub default: Option<f64>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A parameter or buffer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Dotted path: `layers.attn.wq`. Turn numbers are not part of it.
+    pub path: String,
+    /// The axes of the `for`s that it is made in (outermost first), then its own.
+    pub axes: Vec<AxisId>,
+    /// How many of `axes` are turns.
+    pub stacked: usize,
+    /// For a parameter that not all turns of the innermost `for` have: which ones do, rising. Its first axis then
+    /// counts these turns alone.
+    pub turns: Option<Vec<i64>>,
+    /// How it starts.
+    pub start: Start,
+    /// False for a `buffer`.
+    pub trained: bool,
+    /// Where it is made.
+    pub span: Span,
+}
+
+/// How a parameter starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Start {
+    /// A number everywhere.
+    Constant(f64),
+    /// Normal with mean and standard deviation.
+    Normal(f64, f64),
+    /// Uniform between two numbers.
+    Uniform(f64, f64),
+    /// A value for every element, row-major over the parameter's own axes (the same for every turn): `log(1 + n)`.
+    Values(Vec<f64>),
+}
+
+/// A `generate` line: a block called with the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generate {
+    /// The block's name.
+    pub block: String,
+    /// Its settings with their defaults: options of the executable.
+    pub settings: Vec<(String, Setting)>,
+    /// The block, expanded; its model calls are inside.
+    pub program: Program,
+    /// The line.
+    pub span: Span,
+}
+
+/// A weight map, resolved for one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightMap {
+    /// The architecture that it names.
+    pub architecture: String,
+    /// File tensors and the parameters in them.
+    pub tensors: Vec<MappedTensor>,
+    /// Names that may be in a file and are not read (`*` stands for any text).
+    pub ignored: Vec<String>,
+    /// Values of the forward program under the names that reference cases use.
+    pub values: Vec<(String, ValueId)>,
+}
+
+/// One tensor of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MappedTensor {
+    /// Its name, turns counted out.
+    pub name: String,
+    /// Its shape in the file.
+    pub shape: Vec<i64>,
+    /// The boxes that parameters are read from.
+    pub parts: Vec<MappedPart>,
+    /// A stored copy of another tensor.
+    pub copy: bool,
+}
+
+/// A strided box of a file tensor that is a strided box of a parameter; strides in elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MappedPart {
+    /// The parameter, by its place in [`Model::parameters`].
+    pub parameter: usize,
+    /// Sizes of the box.
+    pub extents: Vec<i64>,
+    /// Where the box starts in the file tensor.
+    pub source_offset: i64,
+    /// Strides in the file tensor.
+    pub source_strides: Vec<i64>,
+    /// Where the box starts in the parameter.
+    pub target_offset: i64,
+    /// Strides in the parameter.
+    pub target_strides: Vec<i64>,
+}

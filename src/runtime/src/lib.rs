@@ -1,0 +1,6 @@
+//! What a compiled model runs on: memory, threads, weights, tokenizers, training and decoding.
+//!
+//! Free of LLVM and small: `archc build` links it into every executable, and archc itself uses it to
+//! run the programs that it has compiled. [`abi`] is the one place that both sides agree in.
+
+pub mod abi;

@@ -1,0 +1,109 @@
+//! Axes: named index sets, and the table that a compilation keeps of them.
+
+/// An axis of one [`Axes`] table. [`BATCH`] is the first of every table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AxisId(pub u32);
+
+/// The axis of the rows (documents). It rides on all data and is never written.
+pub const BATCH: AxisId = AxisId(0);
+
+/// How many positions an axis has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// A number known at compile time.
+    Fixed(i64),
+    /// The rows of a call.
+    Batch,
+    /// A sequence: each row has its own number of positions, up to the extent of the storage. Positions past a row's
+    /// length do not exist: every reduction over a sequence stops there.
+    Sequence,
+    /// A sequence whose length follows from others: `sum of coefficient · |axis| + setting… + constant`.
+    Computed {
+        /// Lengths of other sequences and their factors.
+        lengths: Vec<(AxisId, i64)>,
+        /// Settings read at run time (of a `generate` block) and their factors.
+        settings: Vec<(String, i64)>,
+        /// A number.
+        constant: i64,
+    },
+}
+
+/// One axis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Its name in the source; several axes of one table may have the same (private axes of blocks).
+    pub name: String,
+    /// Its size.
+    pub extent: Extent,
+    /// The representative of all axes like it; itself, if it is the first.
+    pub class: AxisId,
+}
+
+/// All axes of one compilation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axes {
+    all: Vec<Axis>,
+}
+
+impl Default for Axes {
+    fn default() -> Axes {
+        Axes { all: vec![Axis { name: "batch".into(), extent: Extent::Batch, class: BATCH }] }
+    }
+}
+
+impl Axes {
+    /// Adds an axis that is like no other.
+    pub fn add(&mut self, name: impl Into<String>, extent: Extent) -> AxisId {
+        let id = AxisId(self.all.len() as u32);
+        self.all.push(Axis { name: name.into(), extent, class: id });
+        id
+    }
+
+    /// Adds a second index over the positions of `model`.
+    pub fn add_like(&mut self, name: impl Into<String>, model: AxisId) -> AxisId {
+        let id = AxisId(self.all.len() as u32);
+        let (extent, class) = (self[model].extent.clone(), self[model].class);
+        self.all.push(Axis { name: name.into(), extent, class });
+        id
+    }
+
+    /// Whether two axes are indices over the same positions.
+    pub fn alike(&self, left: AxisId, right: AxisId) -> bool {
+        self[left].class == self[right].class
+    }
+
+    /// The size, if it is known at compile time.
+    pub fn fixed(&self, axis: AxisId) -> Option<i64> {
+        match self[axis].extent {
+            Extent::Fixed(size) => Some(size),
+            _ => None,
+        }
+    }
+
+    /// Whether each row has its own number of positions along it.
+    pub fn is_sequence(&self, axis: AxisId) -> bool {
+        matches!(self[axis].extent, Extent::Sequence | Extent::Computed { .. })
+    }
+
+    /// All axes in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (AxisId, &Axis)> {
+        self.all.iter().enumerate().map(|(index, axis)| (AxisId(index as u32), axis))
+    }
+
+    /// Changes the size of an axis and of all those like it.
+    pub fn set_extent(&mut self, axis: AxisId, extent: Extent) {
+        let class = self[axis].class;
+        for other in &mut self.all {
+            if other.class == class {
+                other.extent = extent.clone();
+            }
+        }
+    }
+}
+
+impl std::ops::Index<AxisId> for Axes {
+    type Output = Axis;
+    fn index(&self, axis: AxisId) -> &Axis {
+        &self.all[axis.0 as usize]
+    }
+}
