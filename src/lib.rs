@@ -12,4 +12,6 @@ pub mod tensor;
 pub mod syntax;
 pub mod model;
 pub mod graph;
+pub mod kernel;
+pub mod plan;
 pub mod cli;
