@@ -6,6 +6,7 @@
 
 mod frame;
 mod manifest;
+pub mod names;
 mod size;
 
 pub use frame::*;

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub generate: Option<GenerateInfo>,
     /// Where parameters are found in published checkpoints.
     pub weights: Vec<WeightSource>,
+    /// Tensors of published checkpoints that the weight map passes over, as patterns with `*` for any text.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// The longest sequence that the model allows, where it states one.
     pub longest: Option<i64>,
     /// The number of distinct tokens of the model's token input.

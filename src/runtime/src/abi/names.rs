@@ -1,0 +1,41 @@
+//! The names that both sides of the contract use: programs, their sizes, and inputs that the runtime fills by itself.
+//!
+//! Everything else is called what the source calls it. An input whose name stands here has the meaning given here.
+
+/// One training step: inputs as the model states them; outputs [`LOSS`], all gradients, all updates.
+pub const TRAIN: &str = "train";
+/// The training loss without gradients: the same inputs as [`TRAIN`]; output [`LOSS`].
+pub const EVALUATE: &str = "evaluate";
+/// Whole sequences at once: the model's inputs, and its outputs at every position.
+pub const FORWARD: &str = "forward";
+/// A run of new positions after those that the states hold. The token input has shape `[batch, chunk]`; row `r` adds
+/// the positions from `start[r]` to its length, at the front of its chunk row, and leaves the rest of it alone. The
+/// model's output is given at the last new position, `[batch, vocabulary]`, or at all, `[batch, chunk, vocabulary]`.
+pub const STEP: &str = "step";
+/// Writes every packed parameter. Run again whenever parameters change.
+pub const PREPARE: &str = "prepare";
+
+/// The size that is the number of rows.
+pub const BATCH: &str = "batch";
+/// In [`STEP`]: the size that is the number of places for new positions in a row.
+pub const CHUNK: &str = "chunk";
+/// In [`STEP`]: the size that is the number of positions that the states have room for.
+pub const CONTEXT: &str = "context";
+
+/// In [`STEP`]: how many positions each row has already, i32 `[batch]`.
+pub const START: &str = "start";
+/// The mean loss of the call, f32, a single number.
+pub const LOSS: &str = "loss";
+/// The seed of the call's draws: an i32 `[2]`, low half first.
+pub const SEED: &str = "seed";
+
+/// The input that holds the number of positions of each row along a sequence, i32 `[batch]`: written as in the
+/// language, `|t|`. In [`STEP`] it counts the new positions too.
+pub fn length(axis: &str) -> String {
+    format!("|{axis}|")
+}
+
+/// Whether a name is one that [`length`] makes.
+pub fn is_length(name: &str) -> bool {
+    name.len() > 2 && name.starts_with('|') && name.ends_with('|')
+}
