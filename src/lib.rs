@@ -8,6 +8,7 @@
 
 pub mod source;
 pub mod diagnostics;
+pub mod fault;
 pub mod tensor;
 pub mod syntax;
 pub mod model;
