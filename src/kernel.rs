@@ -4,9 +4,11 @@
 //! scalar statements; every operation can be lowered to it. The other forms are the schedules that matter for speed.
 //! Nothing here depends on a machine: tile sizes and vector widths are chosen where code is emitted.
 
+mod attend;
 mod matrix;
 mod nest;
 
+pub use attend::*;
 pub use matrix::*;
 pub use nest::*;
 
@@ -44,6 +46,10 @@ pub enum Form {
     Gemm(Gemm),
     /// Copies a matrix into panels for [`Gemm`].
     Pack(Pack),
+    /// Streamed attention.
+    Attend(Box<Attend>),
+    /// The gradient of streamed attention.
+    AttendGradient(Box<AttendGradient>),
 }
 
 /// A whole number that a kernel uses: written into its code, or given at each launch.

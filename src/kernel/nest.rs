@@ -51,9 +51,11 @@ pub enum Statement {
     Number(Register, f64, ScalarType),
     /// The counter of a loop, or a size, as a whole number.
     Count(Register, CountSource),
-    /// A scalar function; arguments are converted to the type that the function computes in by explicit `Convert`s.
+    /// A scalar function. Arithmetic takes arguments of one type (F32, F64 or Int) and gives that type, `Floor` too;
+    /// comparisons take one such type and give a Bool; `And`, `Or` and `Not` take and give Bools; `Select` takes a Bool
+    /// and two of one type. `ToReal` and `ToInt` do not occur: everything else is an explicit `Convert`.
     Call(Register, Function, Vec<Register>),
-    /// To another type: rounding towards zero from float to int.
+    /// To another type: rounding towards zero from float to int; a Bool is 0 or 1, and a number holds if it is not 0.
     Convert(Register, ScalarType, Register),
     /// Reads memory and widens to the register type of the element.
     Load(Register, Address),
@@ -78,7 +80,7 @@ pub enum CountSource {
     Amount(Amount),
 }
 
-/// A loop inside a nest: `index` from `from` up to `to`, both clamped to be at least 0 and `to` at most `extent`.
+/// A loop inside a nest: `index` from `from` up to `to`, not at all if `to <= from`. Bounds are already clamped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loop {
     /// Its counter.

@@ -1,0 +1,91 @@
+//! Streamed attention, forward and backward: the matrix of scores exists a block at a time, never whole.
+
+use super::{Amount, Matrix};
+use crate::tensor::Scalar;
+
+/// For every batch index and every query i, over the keys j that [`Visible`] lets it see:
+///
+/// `x[j] = score(sum over w of Q[i, w] · K[j, w], extras at (i, j))`, `m = max x`, `l = sum of exp(x[j] - m)`,
+/// `O[i, v] = sum over j of exp(x[j] - m) / l · V[j, v]`, `L[i] = m + log l`.
+///
+/// A query that sees no key stores zeros in O and 0 in L. Blocks of keys that no query of a block sees are never
+/// visited (Milakov and Gimelshein 2018, arXiv 1805.02867; Dao et al. 2022, arXiv 2205.14135).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attend {
+    /// Extents of the batch loops, outermost first: rows, key heads, query heads of one key head. Where `key` and
+    /// `value` have a batch stride of 0 several queries share them.
+    pub batch: Vec<Amount>,
+    /// How many queries.
+    pub queries: Amount,
+    /// How many keys are stored.
+    pub keys: Amount,
+    /// What scores are summed over.
+    pub width: Amount,
+    /// Columns of values and results.
+    pub value_width: Amount,
+    /// Q: rows are queries, columns the width.
+    pub query: Matrix,
+    /// K: rows are keys, columns the width.
+    pub key: Matrix,
+    /// V: rows are keys, columns the value width.
+    pub value: Matrix,
+    /// Matrices that the score or the presence reads at (query, key); a stride of 0 repeats.
+    pub extras: Vec<Matrix>,
+    /// The score of a product: operand 0 is the sum, then the extras.
+    pub score: Scalar,
+    /// Which keys a query sees.
+    pub visible: Visible,
+    /// O: rows are queries, columns the value width.
+    pub output: Matrix,
+    /// L: rows are queries, column stride 0; written by the forward kernel if it is there, read by the backward one.
+    pub logsum: Option<Matrix>,
+}
+
+/// Query i sees the keys from the largest of 0 and `from` up to the smallest of `keys` and `to` (exclusive).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Visible {
+    /// First keys.
+    pub from: Vec<Edge>,
+    /// One past the last keys.
+    pub to: Vec<Edge>,
+    /// Of these, the ones where it holds: a bool of the extras (numbered from 1 as in the score; operand 0 is not read).
+    pub present: Option<Scalar>,
+}
+
+/// `slope · i + offset + constant + table[i]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edge {
+    /// How it moves from query to query: 0 or 1 as a rule.
+    pub slope: i64,
+    /// A number given at the launch.
+    pub offset: Amount,
+    /// A number.
+    pub constant: i64,
+    /// Whole numbers (element I32) at row i, column stride 0; a row stride of 0 is one number for each batch: a length.
+    pub table: Option<Matrix>,
+}
+
+/// The gradient of [`Attend`] for a gradient G of O:
+///
+/// `p[i, j] = exp(x[i, j] - L[i])`, `D[i] = sum over v of G[i, v] · O[i, v]`,
+/// `s[i, j] = p[i, j] · (sum over v of G[i, v] · V[j, v] - D[i]) · slope(product at (i, j), extras)`,
+/// `dQ[i, w] = sum over j of s[i, j] · K[j, w]`, `dK[j, w] = sum over i of s[i, j] · Q[i, w]`,
+/// `dV[j, v] = sum over i of p[i, j] · G[i, v]`.
+///
+/// dK and dV are also summed over the batch loops along which they have a stride of 0. All three are overwritten.
+/// Rows that no pair touches become 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttendGradient {
+    /// What was computed; `output` and `logsum` (which is there) are read.
+    pub forward: Attend,
+    /// The derivative of the score by the product: operand 0 is the product, then the extras.
+    pub slope: Scalar,
+    /// G, shaped as O.
+    pub output_gradient: Matrix,
+    /// dQ, shaped as Q.
+    pub query_gradient: Matrix,
+    /// dK, shaped as K.
+    pub key_gradient: Matrix,
+    /// dV, shaped as V.
+    pub value_gradient: Matrix,
+}
