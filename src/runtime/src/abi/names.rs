@@ -9,8 +9,9 @@ pub const EVALUATE: &str = "evaluate";
 /// Whole sequences at once: the model's inputs, and its outputs at every position.
 pub const FORWARD: &str = "forward";
 /// A run of new positions after those that the states hold. The token input has shape `[batch, chunk]`; row `r` adds
-/// the positions from `start[r]` to its length, at the front of its chunk row, and leaves the rest of it alone. The
-/// model's output is given at the last new position, `[batch, vocabulary]`, or at all, `[batch, chunk, vocabulary]`.
+/// `|chunk|[r]` positions, the first of them at position `start[r]`, from the front of its chunk row on; `|context|[r]`
+/// is their sum. The model's output is given at the last new position of each row, `[batch, vocabulary]`. A state is
+/// an input and an output of one name (`Role::State`), written in place.
 pub const STEP: &str = "step";
 /// Writes every packed parameter. Run again whenever parameters change.
 pub const PREPARE: &str = "prepare";
@@ -30,7 +31,7 @@ pub const LOSS: &str = "loss";
 pub const SEED: &str = "seed";
 
 /// The input that holds the number of positions of each row along a sequence, i32 `[batch]`: written as in the
-/// language, `|t|`. In [`STEP`] it counts the new positions too.
+/// language, `|t|`. In [`STEP`] the sequence is split: `|chunk|` counts the new positions, `|context|` all of them.
 pub fn length(axis: &str) -> String {
     format!("|{axis}|")
 }
