@@ -2,6 +2,8 @@
 //!
 //! Stages push a [`Diagnostic`] into [`Diagnostics`] and go on; rendering is one function for all of them.
 
+pub mod codes;
+
 use crate::source::Span;
 
 /// How bad it is.

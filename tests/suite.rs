@@ -1,1 +1,3 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
+
+mod syntax;

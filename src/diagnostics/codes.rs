@@ -1,0 +1,28 @@
+//! The code table: every message of archc has a code, a title of a few words, and a text for `archc explain`.
+//!
+//! A code is declared once, in the file of its area, with `codes!`, and raised in place with `Diagnostic::new`. The
+//! text says the rule, why it is one, and shows an example. E01 syntax, E02 names, E03 axes and shapes, E04 types,
+//! E05 presence, E06 proofs, E07 weights, X0 the environment, W warnings, N notes.
+
+use super::Code;
+
+/// Declares codes: `E0301 = "title", "explanation";`.
+macro_rules! codes {
+    ($($name:ident = $title:literal, $explanation:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: Code = Code { name: stringify!($name), title: $title, explanation: $explanation };
+        )*
+        /// All codes of this area.
+        pub(super) const TABLE: &[Code] = &[$($name),*];
+    };
+}
+
+mod syntax;
+
+pub use syntax::*;
+
+/// The whole table, area by area.
+pub fn all() -> impl Iterator<Item = Code> {
+    [syntax::TABLE].into_iter().flatten().copied()
+}
