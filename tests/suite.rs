@@ -1,3 +1,4 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
 mod syntax;
+mod tidy;
