@@ -63,12 +63,30 @@ pub enum Statement {
     Store(Address, Register),
     /// Adds to memory (scatter). Turns of parallel loops must not share an address.
     Add(Address, Register),
-    /// A 32-bit random word: the counter-based generator of draws on (seed, stream, counter); see `tensor::random`.
-    Random(Register, [Register; 4]),
+    /// Four random words of a draw.
+    Random(Box<RandomWords>),
     /// A loop.
     Loop(Box<Loop>),
     /// Runs the statements only if the register holds.
     If(Register, Vec<Statement>),
+}
+
+/// Four 32-bit words as whole numbers: `tensor::Stream::new(seed, path, turns).words(row, coordinates)`, which is the
+/// definition for every target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RandomWords {
+    /// The results.
+    pub words: [Register; 4],
+    /// The seed's low and high half, whole numbers of which the lower 32 bits count.
+    pub seed: [Register; 2],
+    /// `tensor::hash` of the draw's path.
+    pub path: u64,
+    /// Turns of the enclosing regions, outermost first.
+    pub turns: Vec<Register>,
+    /// The row.
+    pub row: Register,
+    /// Coordinates along all other axes.
+    pub coordinates: Vec<Register>,
 }
 
 /// A number that is not data.
@@ -134,7 +152,7 @@ pub struct Address {
 }
 
 /// What moves an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressTerm {
     /// A loop's counter.
     Index(Index),
