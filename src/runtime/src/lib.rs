@@ -1,6 +1,12 @@
 //! What a compiled model runs on: memory, threads, weights, tokenizers, training and decoding.
 //!
 //! Free of LLVM and small: `archc build` links it into every executable, and archc itself uses it to
-//! run the programs that it has compiled. [`abi`] is the one place that both sides agree in.
+//! run the programs that it has compiled. [`abi`] is the one place that both sides agree in. The modules stand in
+//! dependency order.
 
 pub mod abi;
+pub mod error;
+pub mod memory;
+pub mod threads;
+
+pub use error::{Error, Result};
