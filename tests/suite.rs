@@ -1,4 +1,5 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
+mod runtime;
 mod syntax;
 mod tidy;

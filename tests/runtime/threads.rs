@@ -25,7 +25,9 @@ fn every_turn_runs_once() {
             let turns: Vec<AtomicI64> = (0..count).map(|_| AtomicI64::new(0)).collect();
             pool.run(count, grain, |begin, end| {
                 assert!(end - begin <= grain);
-                (begin..end).for_each(|turn| { turns[turn as usize].fetch_add(1, Ordering::Relaxed); });
+                (begin..end).for_each(|turn| {
+                    turns[turn as usize].fetch_add(1, Ordering::Relaxed);
+                });
             });
             assert!(turns.iter().all(|turn| turn.load(Ordering::Relaxed) == 1), "{count} by {grain}");
         }
@@ -57,9 +59,11 @@ fn loops_inside_loops_and_from_other_threads_run_too() {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                pool.run(10, 1, |_, _| pool.run(10, 2, |begin, end| {
-            total.fetch_add(end - begin, Ordering::Relaxed);
-        }));
+                pool.run(10, 1, |_, _| {
+                    pool.run(10, 2, |begin, end| {
+                        total.fetch_add(end - begin, Ordering::Relaxed);
+                    })
+                });
             });
         }
     });
