@@ -2,9 +2,14 @@
 //!
 //! Every stage after the checker works on it. A [`Graph`] is a table of axes and a root [`Region`]; the bodies of a
 //! `for` are regions of their own and reach outer values only through operands.
+//!
+//! Reading order: [`Op`], [`Region`] and [`Node`]; `reads` says what a node reads, `edit` changes a region and keeps
+//! its edges. What each operation means and how it is typed is [`crate::ops`], which also holds the verifier.
 
 mod op;
 mod region;
+mod reads;
+mod edit;
 
 pub use op::*;
 pub use region::*;

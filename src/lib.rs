@@ -13,6 +13,7 @@ pub mod tensor;
 pub mod syntax;
 pub mod model;
 pub mod graph;
+pub mod ops;
 pub mod kernel;
 pub mod plan;
 pub mod cli;

@@ -1,0 +1,78 @@
+//! A counter-based random number for each position; its parameters repeat along axes that they lack.
+//!
+//! The number depends on seed, path, row, turns and coordinates alone. No gradient flows through a draw.
+
+use super::{Scene, TypeError, exactly, fail, union_of};
+use crate::model::Law;
+use crate::tensor::random::{self, Stream};
+use crate::tensor::{Array, AxisId, BATCH, DType, Shape, TensorType, walk};
+
+pub(super) fn infer(law: Law, operands: &[&TensorType], wanted: Option<&TensorType>) -> Result<TensorType, TypeError> {
+    let dtype = match law {
+        Law::Uniform | Law::Normal => exactly::<2>(operands).map(|_| DType::REAL)?,
+        Law::Bernoulli => exactly::<1>(operands).map(|_| DType::Bool)?,
+        Law::UniformIndex(_) => exactly::<0>(operands).map(|_| DType::Int)?,
+        Law::Categorical(_) => exactly::<1>(operands).map(|_| DType::Int)?,
+    };
+    let mut axes = union_of(operands);
+    if let Law::Categorical(axis) = law {
+        if !axes.contains(&axis) {
+            return fail("categorical weights have the axis that is drawn from");
+        }
+        axes.retain(|other| *other != axis);
+    }
+    match wanted {
+        Some(wanted) if axes.iter().all(|axis| wanted.has(*axis)) => {
+            Ok(TensorType { axes: wanted.axes.clone(), dtype })
+        }
+        _ => Ok(TensorType { axes, dtype }),
+    }
+}
+
+/// What the caller fed for the path, or the numbers of the path's stream.
+pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], shape: Shape) -> Array {
+    if let Some(fed) = scene.world.draws.get(path) {
+        return fed.reshaped(&shape);
+    }
+    let stream = Stream::new(scene.world.seed, path, scene.turns);
+    let strides = operands.iter().map(|operand| operand.shape.strides(&shape.axes)).collect::<Vec<_>>();
+    let row = shape.place(BATCH);
+    let mut numbers = Vec::with_capacity(shape.len());
+    let mut present = Vec::with_capacity(shape.len());
+    walk(&shape.extents, &strides, |coordinates, offsets| {
+        let others = coordinates.iter().enumerate().filter(|(place, _)| Some(*place) != row);
+        let words = stream.words(row.map_or(0, |place| coordinates[place]), others.map(|(_, coordinate)| *coordinate));
+        let parameter = |place: usize| operands[place].numbers[offsets[place]];
+        numbers.push(match law {
+            Law::Uniform => parameter(0) + (parameter(1) - parameter(0)) * random::unit(words[0]),
+            Law::Normal => parameter(0) + parameter(1) * random::normal(words[0], words[1]),
+            Law::Bernoulli => f64::from(u8::from(random::unit(words[0]) < parameter(0))),
+            Law::UniformIndex(axis) => random::below(words[0], scene.extent(axis)) as f64,
+            Law::Categorical(axis) => choose(operands[0], offsets[0], axis, random::unit(words[0])),
+        });
+        let weights = usize::from(matches!(law, Law::Categorical(_)));
+        present.push(operands.iter().zip(offsets).skip(weights).all(|(operand, offset)| operand.is_present(*offset)));
+    });
+    Array { shape, numbers, present: Some(present) }.tidy()
+}
+
+/// The first index at which the running sum of the present weights exceeds the drawn part of their whole sum.
+fn choose(weights: &Array, base: usize, axis: AxisId, part: f64) -> f64 {
+    let (Some(place), stride) = (weights.shape.place(axis), weights.shape.stride(axis)) else { return 0.0 };
+    let offsets = (0..weights.shape.extents[place]).map(|index| (index, base + index * stride));
+    let present = offsets.filter(|(_, offset)| weights.is_present(*offset)).collect::<Vec<_>>();
+    let bar = part * present.iter().map(|(_, offset)| weights.numbers[*offset]).sum::<f64>();
+    let mut sum = 0.0;
+    let mut chosen = 0;
+    for (index, offset) in present {
+        let weight = weights.numbers[offset];
+        if weight > 0.0 {
+            chosen = index;
+        }
+        sum += weight;
+        if sum > bar {
+            break;
+        }
+    }
+    chosen as f64
+}

@@ -1,0 +1,64 @@
+//! The transpose of an index: adds every element to the place that the index would have read it from.
+//!
+//! `y[rest, axis] = Σ over positions with place = axis of x[rest, read]`. The result has the listed axes and those
+//! axes of the operand that its type keeps; the operand is summed along the others. Absent elements and places
+//! outside are skipped, so the result is present everywhere.
+
+use super::index::Reading;
+use super::{Scene, TypeError, Typing, exactly, fail};
+use crate::graph::Value;
+use crate::tensor::{Affine, Array, AxisId, BATCH, Shape, TensorType, walk};
+
+pub(super) fn infer(
+    typing: &Typing,
+    places: &[(AxisId, Affine<Value>)],
+    operands: &[&TensorType],
+    wanted: Option<&TensorType>,
+) -> Result<TensorType, TypeError> {
+    let [x] = exactly(operands)?;
+    typing.check_places(places)?;
+    let listed = |axis: &AxisId| places.iter().any(|(named, _)| named == axis);
+    if places.iter().any(|(_, place)| typing.axes_of(place).iter().any(|axis| !x.has(*axis))) {
+        return fail("a place reads an axis that the scattered value lacks");
+    }
+    let Some(wanted) = wanted else { return fail("the axes that a scatter keeps must be stated") };
+    let known = wanted.axes.iter().all(|axis| listed(axis) || x.has(*axis));
+    if !known || places.iter().any(|(axis, _)| !wanted.has(*axis)) {
+        return fail("a scatter has the axes that it lists and some of its operand's");
+    }
+    Ok(TensorType { axes: wanted.axes.clone(), dtype: x.dtype })
+}
+
+pub(super) fn eval(scene: &Scene, places: &[(AxisId, Affine<Value>)], x: &Array, shape: Shape) -> Array {
+    let axes = &x.shape.axes;
+    let row = x.shape.place(BATCH);
+    let readings = places.iter().map(|(axis, place)| Reading {
+        reader: scene.reader(place, axes),
+        extent: scene.extent(*axis) as i64,
+        lengths: row.and(scene.lengths(*axis)),
+        stride: shape.stride(*axis),
+    });
+    let readings = readings.collect::<Vec<_>>();
+    let mut strides = shape.strides(axes);
+    for (stride, axis) in strides.iter_mut().zip(axes) {
+        if places.iter().any(|(listed, _)| listed == axis) {
+            *stride = 0;
+        }
+    }
+    let existence = scene.existence(axes);
+    let mut result = Array::filled(shape, 0.0);
+    let mut at = 0;
+    walk(&x.shape.extents, &[strides], |coordinates, offsets| {
+        let exists = existence.as_ref().is_none_or(|existence| existence.holds(coordinates));
+        if exists && x.is_present(at) {
+            let row = row.map(|place| coordinates[place]);
+            let start = Some(offsets[0]);
+            let to = readings.iter().fold(start, |sum, reading| Some(sum? + reading.offset(coordinates, row)?));
+            if let Some(to) = to {
+                result.numbers[to] += x.numbers[at];
+            }
+        }
+        at += 1;
+    });
+    result
+}
