@@ -14,6 +14,7 @@ pub mod syntax;
 pub mod model;
 pub mod graph;
 pub mod ops;
+pub mod interpret;
 pub mod kernel;
 pub mod plan;
 pub mod cli;
