@@ -1,8 +1,69 @@
 //! The command line: what a person asks of archc.
+//!
+//! In: arguments. Out: text on standard output, messages on standard error, and an exit status that tells a wrong
+//! program (1), a wrong command line (2), an unfit machine (3) and a bug of archc (4) apart.
 
+mod arguments;
+mod check;
+mod emit;
+mod explain;
+mod output;
+
+use crate::driver::{Failure, Request, Session};
+use crate::fault::{Bug, Fault};
+use arguments::{Arguments, Command, ModelArguments};
+use clap::Parser;
 use std::process::ExitCode;
+
+/// Deep enough for any program that a person writes; the checker recurses over expressions.
+const STACK_BYTES: usize = 1 << 28;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    let arguments = Arguments::parse();
+    let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(arguments.command));
+    match worker.map(|worker| worker.join()) {
+        Ok(Ok(code)) => code,
+        _ => ExitCode::from(output::BUG),
+    }
+}
+
+fn run(command: Command) -> ExitCode {
+    let mut session = Session::new(dump_folder(&command));
+    let outcome = crate::driver::guard("cli", || dispatch(command, &mut session));
+    let outcome = outcome.unwrap_or_else(|bug: Bug| Err(Failure::Fault(Fault::Bug(bug))));
+    output::finish(&session, outcome)
+}
+
+fn dump_folder(command: &Command) -> Option<std::path::PathBuf> {
+    match command {
+        Command::Emit(arguments) => arguments.dump.clone(),
+        Command::Build(arguments) => arguments.dump.clone(),
+        _ => None,
+    }
+}
+
+/// What a command says in the end: whether all is well.
+type Outcome = Result<Verdict, Failure>;
+
+/// Whether what was asked holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+}
+
+fn dispatch(command: Command, session: &mut Session) -> Outcome {
+    match command {
+        Command::Check(arguments) => check::run(&arguments, session),
+        Command::Emit(arguments) => emit::run(&arguments, session),
+        Command::Explain(arguments) => explain::run(&arguments),
+        _ => Err(Bug::new("cli", "this command is not there yet").into()),
+    }
+}
+
+impl From<&ModelArguments> for Request {
+    fn from(arguments: &ModelArguments) -> Request {
+        Request { file: arguments.file.clone(), settings: arguments.settings.clone(), config: arguments.config.clone() }
+    }
 }

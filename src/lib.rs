@@ -17,4 +17,6 @@ pub mod ops;
 pub mod interpret;
 pub mod kernel;
 pub mod plan;
+pub mod driver;
+pub mod verify;
 pub mod cli;

@@ -56,6 +56,11 @@ impl Sources {
         &self.files[id.0 as usize]
     }
 
+    /// All files in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &SourceFile> {
+        self.files.iter()
+    }
+
     /// The text that a span covers.
     pub fn text(&self, span: Span) -> &str {
         &self.file(span.file).text[span.start as usize..span.end as usize]

@@ -1,0 +1,21 @@
+//! Compares what archc computes with what somebody else's code computed.
+//!
+//! In: a model and a folder with a reference case. Out: a [`Report`] with a line for every number of the case; one that
+//! nothing computes is a failure too. Order: [`array`] and [`case`] read, [`layout`] and [`inputs`] bring the data
+//! into the model's form, [`engine`] says what computes, [`compare`] goes through the case, [`tolerance`] judges.
+
+pub mod array;
+pub mod case;
+pub mod tolerance;
+pub mod report;
+pub mod layout;
+pub mod optimizer;
+pub mod engine;
+pub mod inputs;
+pub mod compare;
+
+pub use array::Array;
+pub use case::Case;
+pub use compare::Comparison;
+pub use engine::{Batch, Decoded, Engine, Gradients};
+pub use report::Report;

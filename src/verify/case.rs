@@ -1,0 +1,108 @@
+//! A reference case: a folder with a configuration, weights, inputs, and the answers of somebody else's code.
+
+use super::array::{Array, read_tensors};
+use crate::fault::Environment;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Everything that the folder holds.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `config.json`.
+    pub config: Value,
+    /// `model.safetensors`, by name.
+    pub weights: BTreeMap<String, Array>,
+    /// `case.safetensors`, by name.
+    pub tensors: BTreeMap<String, Array>,
+    /// `case.json`.
+    pub answers: Answers,
+}
+
+/// What `case.json` says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Answers {
+    /// The family's name.
+    pub family: String,
+    /// The L2 norm of the gradient of every weight.
+    pub grad_l2: BTreeMap<String, f64>,
+    /// Weights that the optimizer skips altogether.
+    pub params_without_grad: Vec<String>,
+    /// The loss before and after each plain step.
+    pub sgd: Option<Trajectory>,
+    /// The loss before and after each step of AdamW.
+    pub adamw: Option<Trajectory>,
+    /// How far the answer moves by itself.
+    pub noise: Noise,
+    /// The closest call among all choices by rank.
+    pub min_selection_gap: Option<f64>,
+}
+
+/// An optimizer's settings and the losses that it reached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Trajectory {
+    /// The learning rate.
+    pub lr: f64,
+    /// The decay of both moments.
+    pub betas: [f64; 2],
+    /// What keeps the root from zero.
+    pub eps: f64,
+    /// The decoupled decay.
+    pub weight_decay: f64,
+    /// Before step 1, then after each step.
+    pub losses: Vec<f64>,
+}
+
+/// Honesty figures.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct Noise {
+    /// The change of the logits when every weight moves by about one rounding step of f32.
+    pub one_ulp_weights: f64,
+}
+
+impl Case {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Case, Environment> {
+        if !folder.is_dir() {
+            return Err(Environment::new(format!("{} is not a folder", folder.display())).help(FORM));
+        }
+        let answers = parse(&folder.join("case.json"))?;
+        let answers = serde_json::from_value(answers)
+            .map_err(|error| Environment::new(format!("{}: {error}", folder.join("case.json").display())).help(FORM))?;
+        Ok(Case {
+            folder: folder.to_path_buf(),
+            config: parse(&folder.join("config.json"))?,
+            weights: read_tensors(&folder.join("model.safetensors"))?,
+            tensors: read_tensors(&folder.join("case.safetensors"))?,
+            answers,
+        })
+    }
+
+    /// The architecture that `config.json` names, if it names one.
+    pub fn architecture(&self) -> Option<&str> {
+        self.config.get("architectures")?.get(0)?.as_str()
+    }
+
+    /// The folder's own name.
+    pub fn name(&self) -> String {
+        let whole = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+const FORM: &str = "a case is a folder with config.json, model.safetensors, case.json and case.safetensors";
+
+fn parse(path: &Path) -> Result<Value, Environment> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Environment::new(format!("cannot read {}: {error}", path.display())).help(FORM))?;
+    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
+}

@@ -1,0 +1,203 @@
+//! Goes through everything that a case holds and compares it with what an engine computes.
+
+use super::array::Array;
+use super::case::{Case, Trajectory};
+use super::engine::{Batch, Engine, Gradients};
+use super::inputs::{Inputs, inputs};
+use super::layout::{file_tensor, parameters_of};
+use super::optimizer::Optimizer;
+use super::report::{Report, Verdict};
+use super::tolerance::Quantity;
+use crate::driver::Failure;
+use crate::model::{MappedTensor, Model, WeightMap};
+use std::collections::BTreeSet;
+
+/// A case, and the model that answers it.
+pub struct Comparison<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// The model, with the sizes of the case.
+    pub model: &'a Model,
+    /// Where the model's parameters are in the case's weights.
+    pub map: &'a WeightMap,
+}
+
+impl Comparison<'_> {
+    /// Computes every number of the case.
+    ///
+    /// # Errors
+    /// If the case does not fit the model, or a program cannot run.
+    pub fn run(&self, engine: &mut dyn Engine) -> Result<Report, Failure> {
+        let parameters = parameters_of(self.model, self.map, &self.case.weights)?;
+        let Inputs { batch, used } = inputs(self.model, self.case)?;
+        let mut report = Report::default();
+        let mut seen: BTreeSet<String> = used.into_iter().collect();
+        self.values(engine, &parameters, &batch, &mut report)?;
+        self.training(engine, &parameters, &batch, &mut report)?;
+        self.decode(engine, &parameters, &mut report, &mut seen)?;
+        for name in self.case.tensors.keys() {
+            if !seen.contains(name) && !report.has(name) {
+                report.push(name, Verdict::NotChecked("no line of the model or of its weight map names it".into()));
+            }
+        }
+        Ok(report)
+    }
+
+    /// Logits, hidden states, and whatever else a line names.
+    fn values(
+        &self,
+        engine: &mut dyn Engine,
+        parameters: &[Array],
+        batch: &Batch,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let computed = engine.forward(parameters, batch)?;
+        for (name, reference) in self.case.tensors.iter().filter(|(name, _)| *name != "loss") {
+            if let Some(actual) = computed.get(name) {
+                report.compare(name, Quantity::Values, actual, reference, &self.case.answers);
+            }
+        }
+        Ok(())
+    }
+
+    fn training(
+        &self,
+        engine: &mut dyn Engine,
+        parameters: &[Array],
+        batch: &Batch,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let answers = &self.case.answers;
+        if !self.case.tensors.contains_key("loss") && answers.grad_l2.is_empty() {
+            return Ok(());
+        }
+        let first = engine.gradients(parameters, batch)?;
+        if let Some(reference) = self.case.tensors.get("loss") {
+            report.compare("loss", Quantity::Loss, &Array::filled(&[1], first.loss), reference, answers);
+        }
+        self.gradients(&first, report);
+        self.norms(&first, report);
+        if let Some(settings) = &answers.sgd {
+            let optimizer = Optimizer::sgd(settings);
+            self.trajectory("sgd.losses", settings, optimizer, engine, (parameters, batch, &first), report)?;
+        }
+        if let Some(settings) = &answers.adamw {
+            let optimizer = Optimizer::adamw(settings, parameters);
+            self.trajectory("adamw.losses", settings, optimizer, engine, (parameters, batch, &first), report)?;
+        }
+        Ok(())
+    }
+
+    fn gradients(&self, computed: &Gradients, report: &mut Report) {
+        for (name, reference) in &self.case.tensors {
+            let Some(weight) = name.strip_prefix("grad.") else { continue };
+            match self.gradient_of(weight, computed) {
+                Some(actual) => report.compare(name, Quantity::Gradient, &actual, reference, &self.case.answers),
+                None => report.push(name, Verdict::NotChecked(format!("the weight map has no tensor `{weight}`"))),
+            }
+        }
+    }
+
+    fn norms(&self, computed: &Gradients, report: &mut Report) {
+        let mut names = Vec::new();
+        let (mut actual, mut reference) = (Vec::new(), Vec::new());
+        for (weight, norm) in &self.case.answers.grad_l2 {
+            match self.gradient_of(weight, computed) {
+                Some(gradient) => {
+                    names.push(weight);
+                    actual.push(gradient.norm());
+                    reference.push(*norm);
+                }
+                None => report.push(
+                    &format!("grad_l2 {weight}"),
+                    Verdict::NotChecked("the weight map has no tensor of this name".into()),
+                ),
+            }
+        }
+        if !names.is_empty() {
+            let array = |data: Vec<f64>| Array { shape: vec![data.len()], data };
+            report.compare("grad_l2", Quantity::Norms, &array(actual), &array(reference), &self.case.answers);
+            report.note(format!("{} weights; {}", names.len(), self.worst_of(&names, report)));
+        }
+    }
+
+    fn worst_of(&self, names: &[&String], report: &Report) -> String {
+        match report.lines.last().map(|line| &line.verdict) {
+            Some(Verdict::Agrees(distance) | Verdict::Differs(distance)) => format!("worst: {}", names[distance.place]),
+            _ => String::new(),
+        }
+    }
+
+    fn gradient_of(&self, weight: &str, computed: &Gradients) -> Option<Array> {
+        let tensor: &MappedTensor = self.map.tensors.iter().find(|tensor| tensor.name == weight)?;
+        let whole = |(place, gradient): (usize, &Option<Array>)| match gradient {
+            Some(gradient) => gradient.clone(),
+            None => Array::filled(&super::layout::parameter_shape(self.model, place), 0.0),
+        };
+        let gradients: Vec<Array> = computed.gradients.iter().enumerate().map(whole).collect();
+        Some(file_tensor(tensor, &gradients))
+    }
+
+    fn trajectory(
+        &self,
+        name: &str,
+        settings: &Trajectory,
+        mut optimizer: Optimizer,
+        engine: &mut dyn Engine,
+        (parameters, batch, first): (&[Array], &Batch, &Gradients),
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let mut parameters = parameters.to_vec();
+        let mut computed = first.clone();
+        let mut losses = vec![computed.loss];
+        for _ in 1..settings.losses.len() {
+            self.leave_out(&mut computed);
+            optimizer.step(&mut parameters, &computed.gradients);
+            computed = engine.gradients(&parameters, batch)?;
+            losses.push(computed.loss);
+        }
+        let array = |data: Vec<f64>| Array { shape: vec![data.len()], data };
+        let (actual, reference) = (array(losses), array(settings.losses.clone()));
+        report.compare(name, Quantity::Losses, &actual, &reference, &self.case.answers);
+        Ok(())
+    }
+
+    /// Parameters whose file tensors the case's optimizer skips get no gradient.
+    fn leave_out(&self, computed: &mut Gradients) {
+        for tensor in &self.map.tensors {
+            if self.case.answers.params_without_grad.contains(&tensor.name) {
+                tensor.parts.iter().for_each(|part| computed.gradients[part.parameter] = None);
+            }
+        }
+    }
+
+    fn decode(
+        &self,
+        engine: &mut dyn Engine,
+        parameters: &[Array],
+        report: &mut Report,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let tensors = &self.case.tensors;
+        let (Some(prompt), Some(ids)) = (tensors.get("decode_prompt"), tensors.get("decode_ids")) else {
+            return Ok(());
+        };
+        seen.insert("decode_prompt".into());
+        let new = ids.shape[1] - prompt.shape[1];
+        let (mut all_ids, mut all_logits) = (Vec::new(), Vec::new());
+        for row in prompt.data.chunks(prompt.shape[1]) {
+            let row: Vec<usize> = row.iter().map(|id| *id as usize).collect();
+            let decoded = engine.decode(parameters, &row, new)?;
+            all_ids.extend(decoded.ids.iter().map(|id| *id as f64));
+            all_logits.extend(decoded.logits.into_iter().flatten());
+        }
+        let actual = Array { shape: ids.shape.clone(), data: all_ids };
+        report.compare("decode_ids", Quantity::Ids, &actual, ids, &self.case.answers);
+        if let Some(reference) = tensors.get("decode_logits") {
+            let width = all_logits.len() / (ids.shape[0] * new).max(1);
+            let actual = Array { shape: vec![ids.shape[0], new, width], data: all_logits };
+            report.compare("decode_logits", Quantity::Values, &actual, reference, &self.case.answers);
+        }
+        Ok(())
+    }
+}

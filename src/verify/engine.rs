@@ -1,0 +1,61 @@
+//! What can compute the numbers of a case: the interpreter, or native code.
+
+use super::array::Array;
+use crate::driver::Failure;
+use std::collections::BTreeMap;
+
+/// Data for one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Number of rows.
+    pub rows: usize,
+    /// The number of positions of each row.
+    pub lengths: Vec<usize>,
+    /// Inputs by the model's names; `[rows, …]`, padded at the end to the longest row.
+    pub inputs: BTreeMap<String, Array>,
+}
+
+/// What one training step computes, before any parameter moves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients {
+    /// The loss.
+    pub loss: f64,
+    /// One for each parameter of the model; absent for one that is not trained, or that no loss depends on.
+    pub gradients: Vec<Option<Array>>,
+}
+
+/// What a greedy decode chose, and by which numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// The prompt and what follows it.
+    pub ids: Vec<usize>,
+    /// The row of logits that chose each new token.
+    pub logits: Vec<Vec<f64>>,
+}
+
+/// One way to run the programs of one model.
+pub trait Engine {
+    /// Outputs and named values of whole sequences, by name.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn forward(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure>;
+
+    /// Loss and gradients.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure>;
+
+    /// A greedy decode of `new` tokens.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure>;
+}
+
+/// The place of the largest number; the lowest of equals.
+pub fn argmax(row: &[f64]) -> usize {
+    let better = |best: usize, (place, value): (usize, &f64)| if *value > row[best] { place } else { best };
+    row.iter().enumerate().fold(0, better)
+}

@@ -1,0 +1,114 @@
+//! One line for each quantity: largest error, what is allowed, verdict.
+
+use super::array::Array;
+use super::case::Answers;
+use super::tolerance::{Distance, Quantity, distance};
+use std::fmt;
+
+/// What came out of one comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Within what is allowed.
+    Agrees(Distance),
+    /// Not within it.
+    Differs(Distance),
+    /// The shapes cannot be compared, or the program has no such number.
+    Wrong(String),
+    /// The case holds it and nothing computes it.
+    NotChecked(String),
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The quantity, as the case names it.
+    pub name: String,
+    /// What came out.
+    pub verdict: Verdict,
+    /// More words: the worst weight, how many there are.
+    pub note: String,
+}
+
+/// All lines of one run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// In the order in which they were computed.
+    pub lines: Vec<Line>,
+}
+
+impl Report {
+    /// Compares one tensor.
+    pub fn compare(&mut self, name: &str, quantity: Quantity, actual: &Array, reference: &Array, answers: &Answers) {
+        let verdict = match elements_match(actual, reference) {
+            true => judge(distance(quantity, actual, reference, answers)),
+            false => Verdict::Wrong(format!("shape {:?}, and the case has {:?}", actual.shape, reference.shape)),
+        };
+        self.lines.push(Line { name: name.into(), verdict, note: String::new() });
+    }
+
+    /// Adds a line that has no numbers.
+    pub fn push(&mut self, name: &str, verdict: Verdict) {
+        self.lines.push(Line { name: name.into(), verdict, note: String::new() });
+    }
+
+    /// Adds words to the last line.
+    pub fn note(&mut self, note: impl Into<String>) {
+        if let Some(line) = self.lines.last_mut() {
+            line.note = note.into();
+        }
+    }
+
+    /// Whether there is a line for this quantity.
+    pub fn has(&self, name: &str) -> bool {
+        self.lines.iter().any(|line| line.name == name)
+    }
+
+    /// Whether every line agrees, and there is at least one.
+    pub fn passed(&self) -> bool {
+        !self.lines.is_empty() && self.lines.iter().all(|line| matches!(line.verdict, Verdict::Agrees(_)))
+    }
+}
+
+/// A scalar of a case is stored with the shape `[1]`; other shapes must be equal.
+fn elements_match(actual: &Array, reference: &Array) -> bool {
+    let single = actual.data.len() == 1 && reference.data.len() == 1;
+    single || actual.shape == reference.shape
+}
+
+/// The verdict on a distance.
+pub fn judge(distance: Distance) -> Verdict {
+    if distance.is_allowed() { Verdict::Agrees(distance) } else { Verdict::Differs(distance) }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or(0).max("quantity".len());
+        writeln!(formatter, "{:width$}  {:>10}  {:>10}  verdict", "quantity", "error", "allowed")?;
+        for line in &self.lines {
+            write!(formatter, "{:width$}  ", line.name)?;
+            write_verdict(formatter, line)?;
+        }
+        let failed = self.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_))).count();
+        match failed {
+            0 => writeln!(formatter, "all {} quantities agree", self.lines.len()),
+            _ => writeln!(formatter, "{failed} of {} quantities do NOT agree", self.lines.len()),
+        }
+    }
+}
+
+fn write_verdict(formatter: &mut fmt::Formatter<'_>, line: &Line) -> fmt::Result {
+    let (distance, word) = match &line.verdict {
+        Verdict::Agrees(distance) => (Some(distance), "ok".to_string()),
+        Verdict::Differs(distance) => (Some(distance), "DIFFERS".to_string()),
+        Verdict::Wrong(reason) => (None, format!("WRONG: {reason}")),
+        Verdict::NotChecked(reason) => (None, format!("NOT CHECKED: {reason}")),
+    };
+    match distance {
+        Some(distance) => write!(formatter, "{:>10.2e}  {:>10.2e}  {word}", distance.error, distance.allowed)?,
+        None => write!(formatter, "{:>10}  {:>10}  {word}", "-", "-")?,
+    }
+    match line.note.is_empty() {
+        true => writeln!(formatter),
+        false => writeln!(formatter, "  ({})", line.note),
+    }
+}
