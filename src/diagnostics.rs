@@ -3,6 +3,12 @@
 //! Stages push a [`Diagnostic`] into [`Diagnostics`] and go on; rendering is one function for all of them.
 
 pub mod codes;
+mod nearest;
+mod render;
+
+pub use codes::explain;
+pub use nearest::nearest;
+pub use render::render;
 
 use crate::source::Span;
 

@@ -26,3 +26,9 @@ pub use syntax::*;
 pub fn all() -> impl Iterator<Item = Code> {
     [syntax::TABLE].into_iter().flatten().copied()
 }
+
+/// What `archc explain` prints for a code, in either case: the title, then the rule, why it is one, and an example.
+pub fn explain(code: &str) -> Option<String> {
+    let code = all().find(|known| known.name.eq_ignore_ascii_case(code))?;
+    Some(format!("{}: {}\n\n{}\n", code.name, code.title, code.explanation.trim()))
+}

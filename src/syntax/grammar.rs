@@ -4,5 +4,5 @@ use pest_derive::Parser;
 
 /// The parser that pest derives.
 #[derive(Parser)]
-#[grammar = "../grammar/arch.pest"]
+#[grammar = "grammar/arch.pest"]
 pub struct Grammar;
