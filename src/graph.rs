@@ -10,6 +10,7 @@ mod op;
 mod region;
 mod reads;
 mod edit;
+pub mod text;
 
 pub use op::*;
 pub use region::*;

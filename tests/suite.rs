@@ -1,6 +1,8 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
 mod diagnostics;
+mod graph;
+mod interpret;
 mod runtime;
 mod syntax;
 mod tidy;
