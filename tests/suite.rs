@@ -6,3 +6,4 @@ mod interpret;
 mod runtime;
 mod syntax;
 mod tidy;
+mod verify;

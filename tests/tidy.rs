@@ -13,7 +13,7 @@ const MODULE_DOC_LINES: usize = 10;
 
 /// Where `unsafe` may stand: the crossing and the gaps of the C APIs, calling a loaded function, the runtime's ABI.
 const DOORS: [&str; 5] =
-    ["src/llvm/crossing.rs", "src/mlir/raw.rs", "src/llvm/raw.rs", "src/verify/native/loaded.rs", "src/runtime/src/"];
+    ["src/llvm/crossing.rs", "src/mlir/raw.rs", "src/link/loaded.rs", "src/llvm/raw.rs", "src/runtime/src/"];
 
 fn all_files() -> Vec<SourceFile> {
     let mut files = rust_files("src");
