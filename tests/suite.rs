@@ -7,3 +7,4 @@ mod runtime;
 mod syntax;
 mod tidy;
 mod verify;
+mod model;

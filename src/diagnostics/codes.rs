@@ -18,13 +18,15 @@ macro_rules! codes {
     };
 }
 
+mod model;
 mod syntax;
 
+pub use model::*;
 pub use syntax::*;
 
 /// The whole table, area by area.
 pub fn all() -> impl Iterator<Item = Code> {
-    [syntax::TABLE].into_iter().flatten().copied()
+    [syntax::TABLE, model::TABLE].into_iter().flatten().copied()
 }
 
 /// What `archc explain` prints for a code, in either case: the title, then the rule, why it is one, and an example.

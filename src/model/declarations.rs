@@ -103,6 +103,9 @@ pub struct Generate {
     pub block: String,
     /// Its settings with their defaults: options of the executable.
     pub settings: Vec<(String, Setting)>,
+    /// Data that the block takes beside the model (`prompt`). In its program, inputs with numbers past those of
+    /// [`Model::inputs`] are these, in order.
+    pub inputs: Vec<Input>,
     /// The block, expanded; its model calls are inside.
     pub program: Program,
     /// The line.
