@@ -3,6 +3,7 @@
 mod diagnostics;
 mod graph;
 mod interpret;
+mod native;
 mod runtime;
 mod syntax;
 mod tidy;

@@ -1,0 +1,116 @@
+//! Kernels of all programs of a module: equal ones are written once.
+
+use super::arithmetic::Order;
+use super::text::{Value, Writer};
+use super::{gemm, nest};
+use crate::kernel::{Amount, Form, Kernel};
+use crate::plan::Program;
+use crate::target::Target;
+use std::collections::HashMap;
+
+/// The symbols of kernels that are written.
+#[derive(Debug)]
+pub struct Symbols {
+    names: HashMap<String, String>,
+    target: Target,
+}
+
+/// What equal kernels agree in; the name is for people.
+fn identity(kernel: &Kernel) -> String {
+    format!("{:?} {} {:?}", kernel.buffers, kernel.sizes, kernel.form)
+}
+
+impl Symbols {
+    /// Writes the body of every distinct kernel.
+    pub fn write(writer: &mut Writer, programs: &[&Program], target: &Target) -> Symbols {
+        let mut symbols = Symbols { names: HashMap::new(), target: target.clone() };
+        let kernels = programs.iter().flat_map(|program| &program.kernels);
+        for kernel in kernels {
+            let identity = identity(kernel);
+            if symbols.names.contains_key(&identity) {
+                continue;
+            }
+            let symbol = format!("kernel_{}_{}", symbols.names.len(), clean(&kernel.name));
+            write_body(writer, &symbol, kernel, target);
+            symbols.names.insert(identity, symbol);
+        }
+        symbols
+    }
+
+    /// The symbol of a kernel's body.
+    pub fn of(&self, kernel: &Kernel) -> String {
+        self.names[&identity(kernel)].clone()
+    }
+
+    /// What the bodies are written for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+fn clean(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+fn write_body(writer: &mut Writer, symbol: &str, kernel: &Kernel, target: &Target) {
+    match &kernel.form {
+        Form::Nest(form) => nest::write(writer, symbol, kernel, form, target.lanes),
+        Form::Gemm(form) => gemm::write(writer, symbol, kernel, form, target),
+        Form::Pack(form) => gemm::write_pack(writer, symbol, kernel, form, target),
+        Form::Attend(_) | Form::AttendGradient(_) => {}
+    }
+}
+
+/// How the turns of a kernel's body may be split.
+#[derive(Debug, Clone, Copy)]
+pub struct Turns {
+    /// How many there are.
+    pub count: Value,
+    /// Whether they may run on several threads.
+    pub splits: bool,
+    /// How many times the usual work a chunk should have.
+    pub weight: i64,
+}
+
+/// The turns of a kernel at a launch.
+pub fn turns(
+    writer: &mut Writer,
+    kernel: &Kernel,
+    target: &Target,
+    amount: &dyn Fn(&mut Writer, Amount) -> Value,
+) -> Turns {
+    match &kernel.form {
+        Form::Nest(form) => {
+            let count = product(writer, form.parallel.iter().map(|parallel| parallel.extent), amount);
+            Turns { count, splits: !form.parallel.is_empty(), weight: 1 }
+        }
+        Form::Gemm(form) => {
+            let count = gemm::blocks(writer, form, target, amount);
+            Turns { count, splits: true, weight: gemm::CHUNK_WEIGHT }
+        }
+        Form::Pack(form) => {
+            let count = gemm::panels(writer, form, target, amount);
+            Turns { count, splits: true, weight: 1 }
+        }
+        Form::Attend(_) | Form::AttendGradient(_) => {
+            let count = writer.int(0);
+            Turns { count, splits: false, weight: 1 }
+        }
+    }
+}
+
+/// The product of amounts, and 0 if any is not positive.
+pub fn product(
+    writer: &mut Writer,
+    amounts: impl Iterator<Item = Amount>,
+    amount: &dyn Fn(&mut Writer, Amount) -> Value,
+) -> Value {
+    let mut count = writer.int(1);
+    for extent in amounts {
+        let extent = amount(writer, extent);
+        count = writer.multiply(count, extent);
+    }
+    let zero = writer.int(0);
+    let negative = writer.compare(Order::Less, count, zero);
+    writer.select(negative, zero, count)
+}

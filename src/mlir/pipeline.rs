@@ -1,0 +1,43 @@
+//! Text to a module in the `llvm` dialect: parse, verify, lower.
+
+use crate::fault::Bug;
+use melior::Context;
+use melior::dialect::DialectRegistry;
+use melior::ir::Module;
+use melior::ir::operation::OperationLike;
+use melior::pass::PassManager;
+use melior::utility::{
+    parse_pass_pipeline, register_all_dialects, register_all_llvm_translations, register_all_passes,
+};
+use std::sync::Once;
+
+/// Vectors first: what is left of them after that has no conversion of its own in `convert-to-llvm`.
+const PIPELINE: &str = "builtin.module(canonicalize,cse,convert-scf-to-cf,\
+    convert-vector-to-llvm{vector-transpose-lowering=shuffle16x16},convert-to-llvm,reconcile-unrealized-casts,\
+    canonicalize,cse)";
+
+/// A context that knows every dialect and translation in use.
+pub fn context() -> Context {
+    static PASSES: Once = Once::new();
+    PASSES.call_once(register_all_passes);
+    let registry = DialectRegistry::new();
+    register_all_dialects(&registry);
+    let context = Context::new();
+    context.append_dialect_registry(&registry);
+    context.load_all_available_dialects();
+    register_all_llvm_translations(&context);
+    context
+}
+
+/// Parses and lowers a module.
+///
+/// # Errors
+/// If MLIR finds fault with it, which is a bug of the writer.
+pub fn lower<'c>(context: &'c Context, text: &str) -> Result<Module<'c>, Bug> {
+    let bug = |guarantee: &str| Bug { stage: "mlir", guarantee: guarantee.to_string(), detail: text.to_string() };
+    let mut module = Module::parse(context, text).ok_or_else(|| bug("the text that is written parses"))?;
+    let manager = PassManager::new(context);
+    parse_pass_pipeline(manager.as_operation_pass_manager(), PIPELINE).map_err(|_| bug("the pass pipeline parses"))?;
+    manager.run(&mut module).map_err(|_| bug("every operation can be lowered to the llvm dialect"))?;
+    if module.as_operation().verify() { Ok(module) } else { Err(bug("the lowered module is valid")) }
+}

@@ -1,0 +1,5 @@
+//! Machine code of kernels against what they say in plain Rust.
+
+mod compiled;
+mod functions;
+mod nests;

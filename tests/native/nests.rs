@@ -1,0 +1,160 @@
+//! Loop nests: sums in lanes, carried values, look-ups, branches, odd lengths.
+
+use super::compiled::{Compiled, kernel, program, size, targets};
+use archc::kernel::*;
+use archc::link::Block;
+use archc::model::Combine;
+use archc::tensor::Function;
+use archc_runtime::abi::{Element, Size};
+
+const I: Index = Index(0);
+const J: Index = Index(1);
+
+fn r(number: u32) -> Register {
+    Register(number)
+}
+
+fn address(buffer: usize, terms: &[(Index, Amount)]) -> Address {
+    Address {
+        buffer,
+        terms: terms.iter().map(|&(index, stride)| (AddressTerm::Index(index), stride)).collect(),
+        offset: 0,
+    }
+}
+
+fn one() -> Amount {
+    Amount::Constant(1)
+}
+
+fn values(count: usize) -> Vec<f32> {
+    (0..count).map(|place| ((place * 37 + 11) % 101) as f32 / 17.0 - 2.5).collect()
+}
+
+fn summing(index: Index, extent: Amount, body: Vec<Statement>, next: Register) -> Statement {
+    let carried = Carried { register: r(20), initial: r(19), next, combine: Some(Combine::Sum) };
+    let (from, to) = (Bound::Amount(Amount::Constant(0)), Bound::Amount(extent));
+    Statement::Loop(Box::new(Loop { index, from, to, reverse: false, carried: vec![carried], body, lanes: true }))
+}
+
+/// `y[i] = sum over j of x[i, j] · w[j, i]`: one operand in a row each way.
+fn row_sums(transposed: bool) -> Kernel {
+    let x = if transposed { [(I, one()), (J, size(0))] } else { [(I, size(1)), (J, one())] };
+    let body = vec![
+        Statement::Load(r(0), address(0, &x)),
+        Statement::Call(r(1), Function::Multiply, vec![r(0), r(0)]),
+        Statement::Call(r(2), Function::Add, vec![r(20), r(1)]),
+    ];
+    let body = vec![
+        Statement::Number(r(19), 0.5, ScalarType::F32),
+        summing(J, size(1), body, r(2)),
+        Statement::Store(address(1, &[(I, one())]), r(20)),
+    ];
+    kernel(1, 1, 2, Form::Nest(Nest { parallel: vec![ParallelLoop { index: I, extent: size(0) }], body }))
+}
+
+#[test]
+fn sums_over_rows_and_columns_of_odd_lengths_are_right() {
+    let cell = Size::Symbol(0).times(Size::Symbol(1));
+    for target in targets() {
+        for transposed in [false, true] {
+            let program = program(row_sums(transposed), &[cell.clone(), Size::Symbol(0)], 1);
+            let compiled = Compiled::new(&program, &target);
+            for (rows, columns) in [(1, 1), (3, 37), (17, 16), (33, 5), (16, 64), (0, 4), (4, 0)] {
+                let x = values(rows * columns);
+                let (mut input, mut output) = (Block::of_f32(&x), Block::zeroed(rows * 4));
+                compiled.run(&mut [&mut input, &mut output], &[rows as i64, columns as i64]);
+                for (row, &sum) in output.to_f32().iter().enumerate() {
+                    let cell = |column| if transposed { x[column * rows + row] } else { x[row * columns + column] };
+                    let truth = 0.5 + (0..columns).map(|column| cell(column).powi(2)).sum::<f32>();
+                    assert!((sum - truth).abs() < 1e-4 * truth.abs(), "{rows}x{columns}: {sum} for {truth}");
+                }
+            }
+        }
+    }
+}
+
+/// Rows `table[i]` of x where `keep[i]`: a look-up under a branch, over two collapsed loops.
+fn look_up() -> Kernel {
+    let gathered = Address {
+        buffer: 0,
+        terms: vec![(AddressTerm::Register(r(0)), size(1)), (AddressTerm::Index(J), one())],
+        offset: 0,
+    };
+    let target = address(3, &[(I, size(1)), (J, one())]);
+    let body = vec![
+        Statement::Load(r(0), address(1, &[(I, one())])),
+        Statement::Load(r(1), address(2, &[(J, one())])),
+        Statement::If(r(1), vec![Statement::Load(r(2), gathered), Statement::Add(target, r(2))]),
+    ];
+    let parallel = vec![ParallelLoop { index: I, extent: size(0) }, ParallelLoop { index: J, extent: size(1) }];
+    let buffer = |element, written| KernelBuffer { element, written };
+    let buffers = vec![
+        buffer(Element::F32, false),
+        buffer(Element::I32, false),
+        buffer(Element::Bool, false),
+        buffer(Element::F32, true),
+    ];
+    Kernel { name: "look up".to_string(), buffers, sizes: 3, form: Form::Nest(Nest { parallel, body }) }
+}
+
+#[test]
+fn a_look_up_under_a_branch_reads_and_adds_only_where_it_holds() {
+    let symbol = Size::Symbol;
+    let lengths = [symbol(2).times(symbol(1)), symbol(0), symbol(1), symbol(0).times(symbol(1))];
+    let (rows, columns, stored) = (7, 21, 5);
+    let x = values(stored * columns);
+    let table = (0..rows).map(|row| ((row * 3 + 1) % stored) as i32).collect::<Vec<_>>();
+    for target in targets() {
+        // So much work that every turn is a chunk: borders fall inside rows.
+        let compiled = Compiled::new(&program(look_up(), &lengths, i64::MAX / (1 << 20)), &target);
+        let mut index = Block::zeroed(rows * 4);
+        for (bytes, row) in index.bytes_mut().chunks_exact_mut(4).zip(&table) {
+            bytes.copy_from_slice(&row.to_ne_bytes());
+        }
+        let mut keep = Block::zeroed(columns);
+        keep.bytes_mut().iter_mut().enumerate().for_each(|(place, byte)| *byte = u8::from(place % 3 != 1));
+        let (mut source, mut output) = (Block::of_f32(&x), Block::of_f32(&vec![1.0; rows * columns]));
+        let sizes = [rows as i64, columns as i64, stored as i64];
+        compiled.run(&mut [&mut source, &mut index, &mut keep, &mut output], &sizes);
+        for (place, value) in output.to_f32().into_iter().enumerate() {
+            let (row, column) = (place / columns, place % columns);
+            let added = if column % 3 == 1 { 0.0 } else { x[table[row] as usize * columns + column] };
+            assert_eq!(value, 1.0 + added, "row {row}, column {column}");
+        }
+    }
+}
+
+/// `y[i, j] = a · y[i, j - 1] + x[i, j]` from the end: carried from turn to turn, never in lanes.
+#[test]
+fn a_recurrence_runs_in_order_and_from_the_end() {
+    let cell = [(I, size(1)), (J, one())];
+    let carried = Carried { register: r(20), initial: r(19), next: r(3), combine: None };
+    let turn = vec![
+        Statement::Load(r(0), address(0, &cell)),
+        Statement::Number(r(1), 0.5, ScalarType::F32),
+        Statement::Call(r(2), Function::Multiply, vec![r(1), r(20)]),
+        Statement::Call(r(3), Function::Add, vec![r(2), r(0)]),
+        Statement::Store(address(1, &cell), r(3)),
+    ];
+    let (from, to) = (Bound::Amount(Amount::Constant(0)), Bound::Amount(size(1)));
+    let inner = Loop { index: J, from, to, reverse: true, carried: vec![carried], body: turn, lanes: false };
+    let body = vec![Statement::Number(r(19), 0.0, ScalarType::F32), Statement::Loop(Box::new(inner))];
+    let parallel = vec![ParallelLoop { index: I, extent: size(0) }];
+    let kernel = kernel(1, 1, 2, Form::Nest(Nest { parallel, body }));
+    let cells = Size::Symbol(0).times(Size::Symbol(1));
+    let (rows, columns) = (19, 9);
+    let x = values(rows * columns);
+    for target in targets() {
+        let compiled = Compiled::new(&program(kernel.clone(), &[cells.clone(), cells.clone()], 1), &target);
+        let (mut input, mut output) = (Block::of_f32(&x), Block::zeroed(rows * columns * 4));
+        compiled.run(&mut [&mut input, &mut output], &[rows as i64, columns as i64]);
+        let y = output.to_f32();
+        for row in 0..rows {
+            let mut state = 0.0;
+            for column in (0..columns).rev() {
+                state = 0.5 * state + x[row * columns + column];
+                assert_eq!(y[row * columns + column], state);
+            }
+        }
+    }
+}
