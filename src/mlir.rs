@@ -11,6 +11,7 @@ pub mod arithmetic;
 pub mod memory;
 pub mod mathematics;
 pub mod functions;
+pub mod scalar;
 pub mod random;
 pub mod body;
 pub mod nest;

@@ -2,4 +2,5 @@
 
 mod compiled;
 mod functions;
+mod gemms;
 mod nests;

@@ -1,24 +1,89 @@
-//! Matrix products: filled in by the next step.
+//! Matrix products of any shape from one family of micro-kernels (after Goto and van de Geijn 2008).
+//!
+//! The turns of a product's body are blocks: some rows of A times one panel of B, batches outermost, panels
+//! innermost. A run of blocks that share their rows is one [`Product::strip`]: A is packed once for it where its columns
+//! are not side by side, and B's panels are packed where they are not already and that pays. Sums are kept in tiles
+//! of their own until the last part of k, so that an epilogue may read what C overwrites.
 
+mod epilogue;
+mod micro;
+mod pack;
+mod strip;
+
+pub use micro::write_all;
+pub use pack::{panels, write_pack};
+
+use super::body::Body;
+use super::kernels::product;
 use super::text::{Value, Writer};
-use crate::kernel::{Amount, Gemm, Kernel, Pack};
+use crate::kernel::{Amount, Gemm, Kernel};
 use crate::target::Target;
 
-/// How many times the usual work a chunk of blocks should have.
-pub const CHUNK_WEIGHT: i64 = 64;
+/// How many times the usual work a chunk of blocks should have: a strip packs A once.
+pub const CHUNK_WEIGHT: i64 = 256;
 
-/// Writes the body of a product.
-pub fn write(_: &mut Writer, _: &str, _: &Kernel, _: &Gemm, _: &Target) {}
+/// Rows of a block: a multiple of every micro-kernel's.
+pub const BLOCK_ROWS: usize = 96;
+/// The largest part of k at once.
+pub const BLOCK_DEPTH: usize = 512;
+/// Columns whose sums are kept between two parts of k.
+pub const BLOCK_COLUMNS: usize = 512;
 
-/// Writes the body of a copy into panels.
-pub fn write_pack(_: &mut Writer, _: &str, _: &Kernel, _: &Pack, _: &Target) {}
-
-/// The number of blocks of a product.
-pub fn blocks(writer: &mut Writer, _: &Gemm, _: &Target, _: &dyn Fn(&mut Writer, Amount) -> Value) -> Value {
-    writer.int(0)
+/// Rows are split evenly into as few blocks as there must be. Returns the number of blocks and the rows of each.
+fn row_blocks(writer: &mut Writer, rows: Value, target: &Target) -> (Value, Value) {
+    let (most, step, one) = (writer.int(BLOCK_ROWS as i64), writer.int(target.rows as i64), writer.int(1));
+    let count = writer.ceil_divide(rows, most);
+    let divisor = writer.maximum(count, one);
+    let share = writer.ceil_divide(rows, divisor);
+    let tiles = writer.ceil_divide(share, step);
+    (count, writer.multiply(tiles, step))
 }
 
-/// The number of panels.
-pub fn panels(writer: &mut Writer, _: &Pack, _: &Target, _: &dyn Fn(&mut Writer, Amount) -> Value) -> Value {
-    writer.int(0)
+fn panel_count(writer: &mut Writer, columns: Value, target: &Target) -> Value {
+    let panel = writer.int(target.panel as i64);
+    writer.ceil_divide(columns, panel)
+}
+
+/// The number of blocks of a product.
+pub fn blocks(
+    writer: &mut Writer,
+    form: &Gemm,
+    target: &Target,
+    amount: &dyn Fn(&mut Writer, Amount) -> Value,
+) -> Value {
+    let batches = product(writer, form.batch.iter().copied(), amount);
+    let rows = amount(writer, form.m);
+    let (rows, _) = row_blocks(writer, rows, target);
+    let columns = amount(writer, form.n);
+    let panels = panel_count(writer, columns, target);
+    let count = writer.multiply(batches, rows);
+    writer.multiply(count, panels)
+}
+
+/// Where the matrices of one batch start, in elements.
+#[derive(Debug, Clone)]
+struct Starts {
+    a: Value,
+    b: Value,
+    extras: Vec<Value>,
+    c: Value,
+}
+
+/// The state while one product is written.
+struct Product<'a> {
+    writer: &'a mut Writer,
+    kernel: &'a Kernel,
+    form: &'a Gemm,
+    target: &'a Target,
+    body: Body,
+    starts: Starts,
+}
+
+/// Writes the body of a product.
+pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, form: &Gemm, target: &Target) {
+    let body = Body::begin(writer, symbol, kernel);
+    let zero = writer.int(0);
+    let starts = Starts { a: zero, b: zero, extras: Vec::new(), c: zero };
+    Product { writer, kernel, form, target, body, starts }.run();
+    writer.end_function();
 }

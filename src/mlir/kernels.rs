@@ -24,7 +24,10 @@ impl Symbols {
     /// Writes the body of every distinct kernel.
     pub fn write(writer: &mut Writer, programs: &[&Program], target: &Target) -> Symbols {
         let mut symbols = Symbols { names: HashMap::new(), target: target.clone() };
-        let kernels = programs.iter().flat_map(|program| &program.kernels);
+        let kernels = programs.iter().flat_map(|program| &program.kernels).collect::<Vec<_>>();
+        if kernels.iter().any(|kernel| matches!(kernel.form, Form::Gemm(_))) {
+            gemm::write_all(writer, target);
+        }
         for kernel in kernels {
             let identity = identity(kernel);
             if symbols.names.contains_key(&identity) {

@@ -16,6 +16,8 @@ use crate::kernel::{Index, Kernel, Nest, Register};
 use std::collections::HashMap;
 use varying::Varying;
 
+pub use statements::kind_of as register_kind;
+
 /// Writes the body function of a nest.
 pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, lanes: usize) {
     let body = Body::begin(writer, symbol, kernel);

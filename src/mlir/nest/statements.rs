@@ -171,7 +171,7 @@ impl Emitter<'_> {
 }
 
 /// The kind of a register.
-pub(super) fn kind_of(ty: ScalarType) -> Kind {
+pub fn kind_of(ty: ScalarType) -> Kind {
     match ty {
         ScalarType::F32 => Kind::F32,
         ScalarType::F64 => Kind::F64,

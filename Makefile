@@ -1,0 +1,23 @@
+# make demo   compiles, trains and runs a small model; a few minutes after the build
+# make test   every test
+# Both install what is missing first (see .ci/setup).
+
+CARGO ?= cargo
+
+.PHONY: all setup test demo check
+
+all: setup
+	$(CARGO) build --release
+
+setup:
+	@.ci/setup
+
+test: setup
+	$(CARGO) test --workspace
+
+check: test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+demo: all
+	@.ci/demo target/release/archc
