@@ -223,7 +223,7 @@ fn a_row_has_the_same_result_alone_and_among_others() {
     let kind = Kind { a_transposed: false, right: PACKED, epilogue: 0, accumulate: false };
     for target in targets() {
         let compiled = Compiled::new(&program(gemm(kind), &vec![Size::Constant(0); 4], 1 << 40), &target);
-        let (m, n, k) = (13, 70, 1100);
+        let (m, n, k) = (13_usize, 70_usize, 1100_usize);
         let panel = target.panel;
         let (a, b) = (values(m * k, 5), values(n.div_ceil(panel) * panel * k, 6));
         let run = |rows: usize| {
