@@ -6,7 +6,10 @@
 
 pub mod abi;
 pub mod error;
+pub mod files;
 pub mod memory;
+pub mod random;
 pub mod threads;
+pub mod model;
 
 pub use error::{Error, Result};

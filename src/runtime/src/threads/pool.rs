@@ -257,3 +257,16 @@ fn spawn(shared: &Arc<Shared>, index: usize, cpu: usize) -> Option<JoinHandle<()
     let shared = Arc::clone(shared);
     std::thread::Builder::new().name(format!("worker {index}")).spawn(move || shared.work(index, cpu)).ok()
 }
+
+impl Pool {
+    /// Runs `body(first, chunk)` over all chunks of `grain` elements.
+    pub fn for_chunks<T: Send>(&self, elements: &mut [T], grain: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+        let (start, count) = (elements.as_mut_ptr() as usize, elements.len());
+        self.run(count as i64, grain as i64, |begin, end| {
+            let (begin, end) = (begin as usize, end as usize);
+            // SAFETY: chunks do not overlap, lie within the slice, and the slice is borrowed until the loop has ended.
+            let chunk = unsafe { std::slice::from_raw_parts_mut((start as *mut T).add(begin), end - begin) };
+            body(begin, chunk);
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! The inputs and outputs of one program for fixed sizes. Made once, run as often as one likes.
+
+use crate::abi::{BufferInfo, ProgramInfo, Role, Size, names};
+use crate::error::{Error, Result, nearest};
+use crate::memory::{Number, Tensor};
+
+/// One program's own buffers.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) program: usize,
+    pub(super) sizes: Vec<i64>,
+    /// By the place of the buffer; none for buffers that others own.
+    pub(super) tensors: Vec<Option<Tensor>>,
+    names: Vec<(String, Role)>,
+}
+
+impl Call {
+    /// Room for one program's inputs and outputs. Inputs start as zeros, lengths as whole sequences.
+    pub(super) fn new(program: usize, info: &ProgramInfo, sizes: &[(&str, i64)]) -> Result<Call> {
+        let sizes = ordered_sizes(info, sizes)?;
+        let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
+        let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
+        let mut call = Call { program, sizes, tensors, names };
+        call.fill_lengths(info);
+        Ok(call)
+    }
+
+    /// Sequences are whole unless somebody says otherwise.
+    fn fill_lengths(&mut self, info: &ProgramInfo) {
+        for (place, axis) in info.sizes.iter().enumerate() {
+            let size = self.sizes[place];
+            if let Some(lengths) = self.input_mut::<i32>(&names::length(axis)) {
+                lengths.fill(i32::try_from(size).unwrap_or(i32::MAX));
+            }
+        }
+    }
+
+    /// The values of the program's sizes, in its order.
+    pub fn sizes(&self) -> &[i64] {
+        &self.sizes
+    }
+
+    /// Whether the program has an input of that name.
+    pub fn has_input(&self, name: &str) -> bool {
+        self.place(name, |role| *role == Role::Input).is_some()
+    }
+
+    /// The elements of an input, to be filled; none if there is no such input of that type.
+    pub fn input_mut<N: Number>(&mut self, name: &str) -> Option<&mut [N]> {
+        let place = self.place(name, |role| *role == Role::Input)?;
+        let tensor = self.tensors[place].as_mut()?;
+        (tensor.element() == N::ELEMENT).then(|| tensor.slice_mut())
+    }
+
+    /// Copies a tensor into an input.
+    ///
+    /// # Errors
+    /// If there is no such input, or it has another type or shape.
+    pub fn set_input(&mut self, name: &str, value: &Tensor) -> Result<()> {
+        let Some(place) = self.place(name, |role| *role == Role::Input) else {
+            let known = self.names.iter().filter(|(_, role)| *role == Role::Input).map(|(name, _)| name.as_str());
+            let hint = nearest(name, known).map(|near| format!(" (there is `{near}`)")).unwrap_or_default();
+            return Err(Error::request(format!("the program has no input `{name}`{hint}")));
+        };
+        let Some(tensor) = self.tensors[place].as_mut() else { return Ok(()) };
+        if tensor.element() != value.element() || tensor.shape() != value.shape() {
+            let (have, want) = (value.shape(), tensor.shape());
+            let (had, wanted) = (value.element(), tensor.element());
+            let message = format!("input `{name}` is {had:?} {have:?}, the program wants {wanted:?} {want:?}");
+            return Err(Error::request(message));
+        }
+        tensor.bytes_mut().copy_from_slice(value.block().bytes());
+        Ok(())
+    }
+
+    /// An output.
+    ///
+    /// # Errors
+    /// If the program has none of that name.
+    pub fn output(&self, name: &str) -> Result<&Tensor> {
+        self.find(name, &Role::Output).ok_or_else(|| Error::request(format!("the program has no output `{name}`")))
+    }
+
+    /// The gradient of a parameter, if the program computes it.
+    pub fn gradient(&self, path: &str) -> Option<&Tensor> {
+        self.find(path, &Role::Gradient)
+    }
+
+    /// The new value of a buffer of the model, if the program computes it.
+    pub fn update(&self, path: &str) -> Option<&Tensor> {
+        self.find(path, &Role::Update)
+    }
+
+    /// The names of all outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(|(_, role)| *role == Role::Output).map(|(name, _)| name.as_str())
+    }
+
+    fn find(&self, name: &str, role: &Role) -> Option<&Tensor> {
+        self.tensors[self.place(name, |other| other == role)?].as_ref()
+    }
+
+    fn place(&self, name: &str, fits: impl Fn(&Role) -> bool) -> Option<usize> {
+        self.names.iter().position(|(other, role)| other == name && fits(role))
+    }
+}
+
+/// The sizes in the program's own order.
+fn ordered_sizes(info: &ProgramInfo, given: &[(&str, i64)]) -> Result<Vec<i64>> {
+    let value = |name: &String| {
+        let found = given.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            Error::bug(format!("the program `{}` needs the size `{name}`, which the caller does not know", info.name))
+        })
+    };
+    info.sizes.iter().map(value).collect()
+}
+
+/// Memory for the buffers that a call owns.
+fn own_tensor(buffer: &BufferInfo, sizes: &[i64]) -> Result<Option<Tensor>> {
+    match buffer.role {
+        Role::Input | Role::Output | Role::Gradient | Role::Update => {
+            Tensor::zeros(buffer.element, &shape_of(&buffer.shape, sizes)).map(Some)
+        }
+        Role::Parameter | Role::State | Role::Packed | Role::Temporary { .. } => Ok(None),
+    }
+}
+
+/// A shape under given sizes.
+pub(super) fn shape_of(shape: &[Size], sizes: &[i64]) -> Vec<i64> {
+    shape.iter().map(|size| size.evaluate(sizes)).collect()
+}

@@ -1,0 +1,93 @@
+//! Compiled code as the runtime sees it.
+#![expect(unsafe_code, reason = "compiled programs are functions behind addresses")]
+
+use crate::abi::{Frame, Manifest, ProgramFunction, ProgramInfo};
+use crate::error::{Error, Result};
+use crate::threads::{Pool, parallel_for};
+use std::any::Any;
+use std::fmt;
+
+/// A manifest and the functions that it lists.
+pub struct Code {
+    manifest: Manifest,
+    functions: Vec<ProgramFunction>,
+    /// Keeps a shared library loaded.
+    _owner: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Code {
+    /// Code at hand. `owner` is kept as long as the functions may be called.
+    ///
+    /// # Errors
+    /// If the number of functions is not that of the manifest's programs.
+    ///
+    /// # Safety
+    /// Each function must do what its program's entry in the manifest says, and touch nothing else.
+    pub unsafe fn new(
+        manifest: Manifest,
+        functions: Vec<ProgramFunction>,
+        owner: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Result<Code> {
+        if manifest.programs.len() != functions.len() {
+            let (programs, functions) = (manifest.programs.len(), functions.len());
+            return Err(Error::bug(format!("the manifest lists {programs} programs, the code has {functions}")));
+        }
+        Ok(Code { manifest, functions, _owner: owner })
+    }
+
+    /// Code behind the three symbols of [`crate::abi`].
+    ///
+    /// # Errors
+    /// If the manifest cannot be read.
+    ///
+    /// # Safety
+    /// `manifest` must be valid for `length` bytes and `programs` for as many entries as the manifest lists programs,
+    /// both while `owner` lives; each function as in [`Code::new`].
+    pub unsafe fn from_symbols(
+        manifest: *const u8,
+        length: u64,
+        programs: *const ProgramFunction,
+        owner: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Result<Code> {
+        // SAFETY: promised by the caller.
+        let text = unsafe { std::slice::from_raw_parts(manifest, length as usize) };
+        let manifest: Manifest = serde_json::from_slice(text)
+            .map_err(|cause| Error::bug(format!("the manifest cannot be read: {cause}")))?;
+        // SAFETY: promised by the caller.
+        let functions = unsafe { std::slice::from_raw_parts(programs, manifest.programs.len()) }.to_vec();
+        // SAFETY: promised by the caller.
+        unsafe { Code::new(manifest, functions, owner) }
+    }
+
+    /// What the model says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The place of a program in the manifest.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.manifest.programs.iter().position(|program| program.name == name)
+    }
+
+    /// A program's entry in the manifest.
+    pub fn program(&self, index: usize) -> &ProgramInfo {
+        &self.manifest.programs[index]
+    }
+
+    /// Runs a program over its buffers.
+    ///
+    /// # Safety
+    /// There must be one address for each buffer of the program, valid for reads and writes of the size that it has
+    /// under these sizes and used by nobody else meanwhile (parameters may be read), and one size for each symbol.
+    pub(super) unsafe fn run(&self, index: usize, buffers: &[*mut u8], sizes: &[i64], pool: &Pool) {
+        let frame = Frame { buffers: buffers.as_ptr(), sizes: sizes.as_ptr(), pool: pool.context(), parallel_for };
+        // SAFETY: the function does what its entry says (promised in `new`) within the buffers promised here.
+        unsafe { (self.functions[index])(&raw const frame) }
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Code({}, {} programs)", self.manifest.model, self.functions.len())
+    }
+}
