@@ -11,5 +11,14 @@ pub mod memory;
 pub mod random;
 pub mod threads;
 pub mod model;
+pub mod weights;
+pub mod tokenizer;
+pub mod data;
+pub mod recipe;
+pub mod optimizer;
+pub mod checkpoint;
+pub mod evaluate;
+pub mod interrupt;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,201 @@
+//! The training loop.
+//!
+//! In: a model, a recipe, tokens. Out: trained parameters; on disk a checkpoint, metrics and weights. Everything that
+//! decides the curve (batches, rate, order of sums) depends on recipe and step alone, so a training that was stopped,
+//! killed or moved to another number of threads goes on bit for bit.
+
+mod folder;
+mod gradients;
+mod metrics;
+mod progress;
+mod schedule;
+
+pub use folder::Folder;
+pub use metrics::{Metrics, Row};
+pub use progress::ProgressLine;
+pub use schedule::rate_at;
+
+use crate::abi::names;
+use crate::checkpoint::{self, Progress};
+use crate::data::{Split, Tokens};
+use crate::error::{Error, Result};
+use crate::evaluate::{self, read_loss, token_call};
+use crate::interrupt;
+use crate::model::{Call, Loaded, States};
+use crate::optimizer::{Optimizer, Settings};
+use crate::recipe::Recipe;
+use gradients::Gradients;
+use std::time::Instant;
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// Steps taken in all.
+    pub step: u64,
+    /// The loss over the validation part, in nats, if it was looked at in the end.
+    pub validation: Option<f64>,
+    /// A person stopped it before the last step.
+    pub stopped: bool,
+}
+
+/// A training under way.
+#[derive(Debug)]
+pub struct Training<'run> {
+    model: &'run mut Loaded,
+    recipe: &'run Recipe,
+    tokens: &'run Tokens,
+    split: Split,
+    window: usize,
+    optimizer: Optimizer,
+    gradients: Gradients,
+    call: Call,
+    input: String,
+    step: u64,
+}
+
+/// What one step has found.
+#[derive(Debug, Clone, Copy)]
+struct Stepped {
+    loss: f64,
+    norm: f64,
+    rate: f64,
+}
+
+impl<'run> Training<'run> {
+    /// A training at its start: parameters as the recipe's seed makes them.
+    ///
+    /// # Errors
+    /// If data, recipe and model do not fit together, or there is not enough memory.
+    pub fn new(model: &'run mut Loaded, recipe: &'run Recipe, tokens: &'run Tokens) -> Result<Training<'run>> {
+        tokens.check(model.manifest().vocabulary)?;
+        let window = evaluate::window(model, recipe.context)?;
+        let split = Split::new(tokens.len(), recipe.validation, window)?;
+        model.initialize(recipe.seed)?;
+        let optimizer = Optimizer::new(Settings::of(recipe), model.parameters())?;
+        let gradients = Gradients::new(model, recipe.accumulate)?;
+        let (call, input) = token_call(model, names::TRAIN, recipe.batch, window)?;
+        Ok(Training { model, recipe, tokens, split, window, optimizer, gradients, call, input, step: 0 })
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// If the checkpoint is damaged or belongs to another training.
+    pub fn resume(&mut self, folder: &Folder) -> Result<()> {
+        let progress = checkpoint::load(&folder.checkpoint(), self.model, &mut self.optimizer)?;
+        if progress.data != self.fingerprint() {
+            let message = "the data is not what the checkpoint was trained on";
+            return Err(Error::request(message).help("give the same files, or train anew with --overwrite"));
+        }
+        self.step = progress.step;
+        Ok(())
+    }
+
+    /// Trains to the last step, or until a person asks to stop.
+    ///
+    /// # Errors
+    /// If the loss is no longer a number, or a file cannot be written.
+    pub fn run(&mut self, folder: &Folder, line: &mut ProgressLine) -> Result<Outcome> {
+        let mut metrics = Metrics::open(&folder.metrics(), self.step)?;
+        let mut validation = None;
+        let (mut since, mut last) = (Instant::now(), self.step);
+        while self.step < self.recipe.steps && !interrupt::asked() {
+            let stepped = self.take_step()?;
+            validation = self.look_if_due(line)?;
+            let due = self.step % self.recipe.log_every == 0 || self.step == self.recipe.steps || validation.is_some();
+            if due {
+                let tokens = (self.step - last) * self.tokens_a_step();
+                let row = self.row(stepped, validation, tokens as f64 / since.elapsed().as_secs_f64());
+                metrics.add(&row)?;
+                line.show(&row);
+                (since, last) = (Instant::now(), self.step);
+            }
+            if self.recipe.save_every > 0 && self.step % self.recipe.save_every == 0 {
+                self.save(folder)?;
+            }
+        }
+        self.save(folder)?;
+        Ok(Outcome { step: self.step, validation, stopped: self.step < self.recipe.steps })
+    }
+
+    /// Writes the checkpoint.
+    fn save(&self, folder: &Folder) -> Result<()> {
+        let progress = Progress { step: self.step, recipe: self.recipe.to_yaml(), data: self.fingerprint() };
+        checkpoint::save(&folder.checkpoint(), self.model, &self.optimizer, &progress)
+    }
+
+    /// One optimizer step.
+    fn take_step(&mut self) -> Result<Stepped> {
+        let mut loss = 0.0;
+        for turn in 0..self.recipe.accumulate {
+            loss += self.run_batch(turn)?;
+            self.gradients.add(self.model, &self.call, turn);
+        }
+        loss /= self.recipe.accumulate as f64;
+        let norm = self.gradients.norm(self.model, &self.call) / self.recipe.accumulate as f64;
+        if !loss.is_finite() || !norm.is_finite() {
+            let message = format!("the loss is {loss} at step {}: the training has diverged", self.step + 1);
+            return Err(Error::request(message).help("lower the learning rate, or lengthen the warm-up"));
+        }
+        let rate = rate_at(self.recipe, self.step);
+        let scale = self.scale(norm);
+        let gradients = self.gradients.all(self.model, &self.call);
+        self.optimizer.step(self.model, &gradients, rate, scale);
+        self.model.apply_updates(&self.call);
+        self.step += 1;
+        Ok(Stepped { loss, norm, rate })
+    }
+
+    /// Loss and gradients of one batch.
+    fn run_batch(&mut self, turn: usize) -> Result<f64> {
+        let batch = self.step * self.recipe.accumulate as u64 + turn as u64;
+        let first_row = batch * self.recipe.batch as u64;
+        if let Some(ids) = self.call.input_mut::<i32>(&self.input) {
+            self.split.fill_batch(self.tokens, self.recipe.seed, first_row, self.window, ids);
+        }
+        if let Some(seed) = self.call.input_mut::<i32>(names::SEED) {
+            seed.copy_from_slice(&[self.recipe.seed as i32, batch as i32]);
+        }
+        self.model.run(&mut self.call, &mut States::new())?;
+        read_loss(&self.call)
+    }
+
+    /// What gradients are multiplied by: the mean over accumulated batches, clipped.
+    fn scale(&self, norm: f64) -> f32 {
+        let mean = 1.0 / self.recipe.accumulate as f64;
+        let clip = self.recipe.clip;
+        if clip > 0.0 && norm > clip { (mean * clip / (norm + 1e-6)) as f32 } else { mean as f32 }
+    }
+
+    /// The validation loss, when it is time.
+    fn look_if_due(&mut self, line: &ProgressLine) -> Result<Option<f64>> {
+        let every = self.recipe.evaluate_every;
+        let due = self.step == self.recipe.steps || (every > 0 && self.step % every == 0);
+        if !due || self.split.validation.is_empty() {
+            return Ok(None);
+        }
+        line.say_busy("validation");
+        let (range, recipe) = (self.split.validation.clone(), self.recipe);
+        evaluate::loss(self.model, self.tokens, range, recipe.context, recipe.batch).map(Some)
+    }
+
+    fn row(&self, stepped: Stepped, validation: Option<f64>, speed: f64) -> Row {
+        let Stepped { loss, norm, rate } = stepped;
+        Row { step: self.step, tokens: self.step * self.tokens_a_step(), loss, validation, rate, norm, speed }
+    }
+
+    fn tokens_a_step(&self) -> u64 {
+        (self.recipe.accumulate * self.recipe.batch * (self.window - 1)) as u64
+    }
+
+    /// Tells one text from another: its length, and a hash of a thousand places.
+    fn fingerprint(&self) -> String {
+        let (count, mut sample) = (self.tokens.len(), Vec::new());
+        let mut id = [0];
+        for place in (0..count).step_by((count / 1000).max(1)) {
+            self.tokens.copy(place, &mut id);
+            sample.extend(id[0].to_le_bytes());
+        }
+        format!("{count}-{:016x}", crate::random::hash(&sample))
+    }
+}
