@@ -1,4 +1,9 @@
 //! The runtime crate, without the compiler: fake programs are functions written here.
 
+mod fake;
 mod memory;
+mod model;
 mod threads;
+mod tokenizer;
+mod training;
+mod weights;
