@@ -53,7 +53,8 @@ pub fn manifest() -> Manifest {
             vec![
                 ids(rows()),
                 buffer(names::START, Role::Input, Element::I32, vec![Size::Symbol(0)]),
-                buffer(&names::length("t"), Role::Input, Element::I32, vec![Size::Symbol(0)]),
+                buffer(&names::length(names::CHUNK), Role::Input, Element::I32, vec![Size::Symbol(0)]),
+                buffer(&names::length(names::CONTEXT), Role::Input, Element::I32, vec![Size::Symbol(0)]),
                 buffer("history", Role::State, Element::I32, vec![Size::Symbol(0), Size::Symbol(2)]),
                 logits(vec![Size::Symbol(0), V.into()]),
             ],
@@ -206,11 +207,13 @@ unsafe extern "C" fn step(frame: *const Frame) {
         let (rows, chunk, context) = (size(frame, 0), size(frame, 1), size(frame, 2));
         let table = elements::<f32>(frame, 0, VOCABULARY * VOCABULARY);
         let ids = elements::<i32>(frame, 1, rows * chunk);
-        let (starts, lengths) = (elements::<i32>(frame, 2, rows), elements::<i32>(frame, 3, rows));
-        let history = elements::<i32>(frame, 4, rows * context);
-        let logits = elements::<f32>(frame, 5, rows * VOCABULARY);
+        let (starts, new) = (elements::<i32>(frame, 2, rows), elements::<i32>(frame, 3, rows));
+        let ends = elements::<i32>(frame, 4, rows);
+        let history = elements::<i32>(frame, 5, rows * context);
+        let logits = elements::<f32>(frame, 6, rows * VOCABULARY);
         for row in 0..rows {
-            let (start, end) = (starts[row] as usize, lengths[row] as usize);
+            let (start, end) = (starts[row] as usize, ends[row] as usize);
+            assert_eq!(ends[row], starts[row] + new[row]);
             let history = &mut history[row * context..][..context];
             history[start..end].copy_from_slice(&ids[row * chunk..][..end - start]);
             mean_row(table, &history[..end], &mut logits[row * VOCABULARY..][..VOCABULARY]);
