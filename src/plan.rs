@@ -1,5 +1,21 @@
 //! Turns a graph into a [`Program`]: kernels in order, buffers with lifetimes, costs.
+//!
+//! Reading order: [`Program`] is what comes out; [`schedule`] walks the graph; `lowering` says how each operation
+//! computes its value, `compute` and `repeat` make kernels and loops of steps of it; `lifetimes` closes the books.
 
+mod builder;
+mod compute;
+mod lifetimes;
+pub mod lowering;
+mod place;
 mod program;
+mod repeat;
+mod schedule;
+mod sizes;
+mod text;
 
+pub use builder::*;
+pub use place::*;
 pub use program::*;
+pub use schedule::{Interface, schedule};
+pub use sizes::*;

@@ -4,6 +4,7 @@ mod diagnostics;
 mod graph;
 mod interpret;
 mod native;
+mod program;
 mod runtime;
 mod syntax;
 mod tidy;

@@ -14,7 +14,11 @@ pub struct Stream {
 impl Stream {
     /// The stream of a path under a seed, in the turns of the enclosing `for`s, outermost first.
     pub fn new(seed: u64, path: &str, turns: &[usize]) -> Stream {
-        let key = seed ^ hash(path);
+        Stream::with_key(seed ^ hash(path), turns)
+    }
+
+    /// The stream of a seed that the hash of a path is already mixed into.
+    pub fn with_key(key: u64, turns: &[usize]) -> Stream {
         let turn = turns.iter().fold(0u32, |sum, turn| mix_turn(sum, *turn as u32));
         Stream { key: [key as u32, (key >> 32) as u32], turn }
     }

@@ -1,0 +1,150 @@
+//! Emits the statements that compute a value at given places.
+//!
+//! A value that is stored is read; any other is computed in place from what it reads. Each is emitted at the
+//! outermost level at which its places are known, so what does not depend on an inner loop is outside of it.
+
+use super::scope::Scope;
+use crate::graph::{Op, Value};
+use crate::kernel::{Index, Register, ScalarType};
+use crate::plan::builder::NestBuilder;
+use crate::plan::place::{Place, Places};
+use crate::tensor::{AxisId, BATCH, DType, Precision};
+use std::collections::HashMap;
+
+/// Emits one kernel.
+pub struct Emitter<'s, 'g> {
+    /// What the region's values are stored in.
+    pub scope: &'s Scope<'g>,
+    /// The kernel so far.
+    pub nest: NestBuilder,
+    /// What loops run over: the axis, and the largest value of the counter if it is known.
+    pub(super) loops: HashMap<Index, (AxisId, Option<i64>)>,
+    /// Linear forms that are not negative here, by the bounds of open loops.
+    pub(super) assumed: Vec<Place>,
+    values: HashMap<Key, (Register, u32)>,
+    presences: HashMap<Key, (Option<Register>, u32)>,
+}
+
+type Key = (Value, Vec<(AxisId, Place)>);
+
+impl<'s, 'g> Emitter<'s, 'g> {
+    /// An empty kernel.
+    pub fn new(scope: &'s Scope<'g>) -> Emitter<'s, 'g> {
+        Emitter {
+            scope,
+            nest: NestBuilder::default(),
+            loops: HashMap::new(),
+            assumed: Vec::new(),
+            values: HashMap::new(),
+            presences: HashMap::new(),
+        }
+    }
+
+    /// The value at places, in the register type of its element type; anything where it is absent.
+    pub fn value(&mut self, value: Value, places: &Places) -> Register {
+        let key = self.key(value, places);
+        if let Some(&(register, level)) = self.values.get(&key)
+            && self.nest.sees(level)
+        {
+            return register;
+        }
+        self.ascend_to(&key);
+        let register = match self.scope.stored(value) {
+            Some(view) => self.nest.load(view, places),
+            None => self.compute(value, places),
+        };
+        let ty = scalar_type(self.scope.typed(value).ty.dtype);
+        let register = self.nest.convert(register, ty);
+        self.values.insert(key, (register, self.nest.level()));
+        self.nest.descend();
+        register
+    }
+
+    /// Whether the value is present at places; absent: it always is.
+    pub fn present(&mut self, value: Value, places: &Places) -> Option<Register> {
+        if self.scope.is_always(value) {
+            return None;
+        }
+        let key = self.key(value, places);
+        if let Some(&(register, level)) = self.presences.get(&key)
+            && self.nest.sees(level)
+        {
+            return register;
+        }
+        self.ascend_to(&key);
+        let register = self.presence(value, places);
+        self.presences.insert(key, (register, self.nest.level()));
+        self.nest.descend();
+        register
+    }
+
+    /// Each row's number of positions along an axis; of an axis that is no sequence, its size.
+    pub fn length(&mut self, axis: AxisId, places: &Places) -> Register {
+        let view = self.scope.length(axis);
+        if let Some(length) = self.computed_length(&self.scope.sizes.axes()[axis].extent, places) {
+            return length;
+        }
+        match (view, places.contains_key(&BATCH)) {
+            (Some(view), true) => self.nest.load(&view, places),
+            _ => {
+                let extent = self.scope.sizes.extent(axis);
+                self.nest.size(&extent)
+            }
+        }
+    }
+
+    /// Says what a loop runs over, all of it.
+    pub fn runs(&mut self, index: Index, axis: AxisId) {
+        let last = self.scope.sizes.axes().fixed(axis).map(|size| size - 1);
+        self.loops.insert(index, (axis, last));
+    }
+
+    /// The smallest and largest value of a place, where loop bounds tell.
+    pub(super) fn interval(&self, place: &Place) -> Option<(i64, i64)> {
+        let (mut low, mut high) = (place.constant, place.constant);
+        for (term, coefficient) in &place.terms {
+            let crate::kernel::AddressTerm::Index(index) = term else { return None };
+            let last = self.loops.get(index)?.1?;
+            low += (coefficient * last).min(0);
+            high += (coefficient * last).max(0);
+        }
+        Some((low, high))
+    }
+
+    fn compute(&mut self, value: Value, places: &Places) -> Register {
+        let scope = self.scope;
+        let node = scope.region.node(value.node);
+        match &node.op {
+            Op::Map(scalar) => self.map(node, scalar, places),
+            Op::Else => self.otherwise(node, places),
+            Op::Contract(axes) => self.contract(node, axes, places),
+            Op::Reduce(combine, axes) => self.reduce(node, *combine, axes, places),
+            Op::Rank(axes) => self.rank(node, axes, places),
+            Op::Index(indices) => self.index(node, indices, places),
+            Op::Draw(law, path) => self.draw(node, *law, path, places),
+            Op::Stop | Op::Peek => self.value(node.operands[0], places),
+            op => self.leaf(op, &node.results[0].ty, places),
+        }
+    }
+
+    /// The places of the value's own axes.
+    fn key(&self, value: Value, places: &Places) -> Key {
+        let own = self.scope.typed(value).ty.axes.iter();
+        (value, own.filter_map(|axis| places.get(axis).map(|place| (*axis, place.clone()))).collect())
+    }
+
+    fn ascend_to(&mut self, key: &Key) {
+        let depth = key.1.iter().map(|(_, place)| self.nest.depth_of(place)).max().unwrap_or(0);
+        self.nest.ascend(depth);
+    }
+}
+
+/// The register type of an element type.
+pub fn scalar_type(dtype: DType) -> ScalarType {
+    match dtype {
+        DType::Real(Precision::F64) => ScalarType::F64,
+        DType::Real(_) => ScalarType::F32,
+        DType::Int => ScalarType::Int,
+        DType::Bool => ScalarType::Bool,
+    }
+}

@@ -1,0 +1,239 @@
+//! Reductions and contractions: loops that stop at a row's length and at the bounds that linear relations give.
+
+use super::emitter::{Emitter, scalar_type};
+use crate::graph::{Node, Value};
+use crate::kernel::{Bound, Carried, Register, ScalarType};
+use crate::model::Combine;
+use crate::plan::place::{Place, Places};
+use crate::tensor::{Affine, AxisId, Function, Relation, Term};
+use std::collections::BTreeSet;
+
+/// What one element of a fold is.
+pub(super) type Element<'f, E> = &'f mut dyn FnMut(&mut E, &Places) -> Register;
+
+/// A fold on its way through its axes.
+struct Fold<'f> {
+    combine: Combine,
+    ty: ScalarType,
+    values: &'f [Value],
+    relations: Vec<Relation<Value>>,
+}
+
+impl Emitter<'_, '_> {
+    /// A reduction at places.
+    pub(super) fn reduce(&mut self, node: &Node, combine: Combine, axes: &[AxisId], places: &Places) -> Register {
+        let ty = scalar_type(node.results[0].ty.dtype);
+        let operand = node.operands[0];
+        let element = &mut |emitter: &mut Self, places: &Places| {
+            let value = emitter.value(operand, places);
+            emitter.nest.convert(value, ty)
+        };
+        let axes = if combine == Combine::First { axes.to_vec() } else { self.in_storage_order(axes, operand) };
+        self.fold(combine, ty, &axes, &[operand], places, element)
+    }
+
+    /// A sum of products at places.
+    pub(super) fn contract(&mut self, node: &Node, axes: &[AxisId], places: &Places) -> Register {
+        let ty = scalar_type(node.results[0].ty.dtype);
+        let operands = node.operands.clone();
+        let element = &mut |emitter: &mut Self, places: &Places| {
+            let factors = operands.iter().map(|&operand| emitter.value(operand, places)).collect::<Vec<_>>();
+            let factors = factors.into_iter().map(|factor| emitter.nest.convert(factor, ty)).collect::<Vec<_>>();
+            let rest = factors.iter().skip(1);
+            rest.fold(factors[0], |product, &factor| emitter.nest.call(Function::Multiply, &[product, factor]))
+        };
+        let axes = self.in_storage_order(axes, operands[0]);
+        self.fold(Combine::Sum, ty, &axes, &operands, places, element)
+    }
+
+    /// Combines elements along axes where all `values` are present.
+    pub(super) fn fold(
+        &mut self,
+        combine: Combine,
+        ty: ScalarType,
+        axes: &[AxisId],
+        values: &[Value],
+        places: &Places,
+        element: Element<Self>,
+    ) -> Register {
+        let distinct = values.iter().copied().collect::<BTreeSet<_>>();
+        let relations = distinct.iter().flat_map(|&value| self.scope.relations(value)).collect();
+        let fold = Fold { combine, ty, values, relations };
+        let mut state = vec![self.nest.number(identity(combine, ty), ty)];
+        if combine == Combine::First {
+            state.push(self.nest.number(0.0, ScalarType::Bool));
+        }
+        let assumed = self.assumed.len();
+        let state = self.fold_along(&fold, axes, places, state, element);
+        self.assumed.truncate(assumed);
+        state[0]
+    }
+
+    fn fold_along(
+        &mut self,
+        fold: &Fold,
+        axes: &[AxisId],
+        places: &Places,
+        state: Vec<Register>,
+        element: Element<Self>,
+    ) -> Vec<Register> {
+        let Some((&axis, inner)) = axes.split_first() else { return self.fold_one(fold, places, state, element) };
+        let (from, to, exact) = self.bounds(axis, inner, places, &fold.relations);
+        let lanes = inner.is_empty() && fold.combine != Combine::First;
+        let index = self.nest.open_loop(from, to, false, lanes);
+        self.runs(index, axis);
+        let mut places = places.clone();
+        places.insert(axis, Place::index(index));
+        for relation in exact {
+            let place = self.affine(&relation, &places);
+            self.assume(place);
+        }
+        let registers = state.iter().map(|&initial| self.nest.ty(initial)).collect::<Vec<_>>();
+        let registers = registers.into_iter().map(|ty| self.nest.carry(ty)).collect::<Vec<_>>();
+        let next = self.fold_along(fold, inner, &places, registers.clone(), element);
+        let combine = (fold.combine != Combine::First).then_some(fold.combine);
+        let carried = registers.iter().zip(&state).zip(next);
+        let carried =
+            carried.map(|((&register, &initial), next)| Carried { register, initial, next, combine }).collect();
+        self.nest.close_loop(carried);
+        registers
+    }
+
+    /// Runs statements for every present element of a value along axes, in order; what they do is not combined.
+    pub fn visit(
+        &mut self,
+        axes: &[AxisId],
+        value: Value,
+        places: &mut Places,
+        statements: &mut dyn FnMut(&mut Self, &Places),
+    ) {
+        let Some((&axis, inner)) = axes.split_first() else { return statements(self, places) };
+        let relations = self.scope.relations(value);
+        let (from, to, _) = self.bounds(axis, inner, places, &relations);
+        let index = self.nest.open_loop(from, to, false, false);
+        self.runs(index, axis);
+        places.insert(axis, Place::index(index));
+        self.visit(inner, value, places, statements);
+        self.nest.close_loop(Vec::new());
+    }
+
+    fn fold_one(
+        &mut self,
+        fold: &Fold,
+        places: &Places,
+        state: Vec<Register>,
+        element: Element<Self>,
+    ) -> Vec<Register> {
+        let present = self.all_present(fold.values, places);
+        let value = element(self, places);
+        if let [first, found] = state[..] {
+            let seen = self.nest.call(Function::Not, &[found]);
+            let taken = self.both(Some(seen), present);
+            let value = self.choose(taken, value, first);
+            let present = present.unwrap_or_else(|| self.nest.number(1.0, ScalarType::Bool));
+            return vec![value, self.nest.call(Function::Or, &[found, present])];
+        }
+        let nothing = self.nest.number(identity(fold.combine, fold.ty), fold.ty);
+        let value = self.choose(present, value, nothing);
+        vec![self.nest.call(function(fold.combine), &[state[0], value])]
+    }
+
+    /// First and last turn of a loop along an axis, and the linear relations that they guarantee.
+    fn bounds(
+        &mut self,
+        axis: AxisId,
+        inner: &[AxisId],
+        places: &Places,
+        relations: &[Relation<Value>],
+    ) -> (Bound, Bound, Vec<Affine<Value>>) {
+        let zero = self.nest.int(0);
+        let (mut from, mut to) = (zero, self.length(axis, places));
+        let mut exact = Vec::new();
+        for relation in relations {
+            if let Relation::Equal(equal, value) = relation
+                && *equal == axis
+                && !self.reads_any(&Affine::value(*value), axis, inner)
+            {
+                let index = self.value(*value, places);
+                let index = self.nest.convert(index, ScalarType::Int);
+                from = self.nest.call(Function::Maximum, &[from, index]);
+                let one = self.nest.int(1);
+                let past = self.nest.call(Function::Add, &[index, one]);
+                to = self.nest.call(Function::Minimum, &[to, past]);
+            }
+            let Relation::AtLeastZero(affine) = relation else { continue };
+            let Some((rest, sign)) = solve_for(affine, axis) else { continue };
+            if self.reads_any(&rest, axis, inner) {
+                continue;
+            }
+            let rest = self.affine(&rest, places);
+            match sign {
+                1 => {
+                    let first = self.nest.place(&Place::number(0).plus(&rest, -1));
+                    from = self.nest.call(Function::Maximum, &[from, first]);
+                }
+                _ => {
+                    let past = self.nest.place(&rest.plus(&Place::number(1), 1));
+                    to = self.nest.call(Function::Minimum, &[to, past]);
+                }
+            }
+            if affine.values().all(|&value| self.scope.is_always(value)) {
+                exact.push(affine.clone());
+            }
+        }
+        (self.bound(from), self.bound(to), exact)
+    }
+
+    /// A loop's end; a constant stays one.
+    fn bound(&mut self, register: Register) -> Bound {
+        Bound::Register(register)
+    }
+
+    /// Whether a form depends on an axis of the fold that is not in scope yet.
+    fn reads_any(&self, form: &Affine<Value>, axis: AxisId, inner: &[AxisId]) -> bool {
+        let open = |read: &AxisId| *read == axis || inner.contains(read);
+        form.axes().any(|read| open(&read))
+            || form.values().any(|value| self.scope.typed(*value).ty.axes.iter().any(open))
+    }
+
+    /// Axes in the order in which an operand holds them.
+    fn in_storage_order(&self, axes: &[AxisId], operand: Value) -> Vec<AxisId> {
+        let stored = &self.scope.typed(operand).ty.axes;
+        let mut sorted = axes.to_vec();
+        sorted.sort_by_key(|axis| stored.iter().position(|known| known == axis).unwrap_or(0));
+        sorted
+    }
+}
+
+/// `affine = sign · axis + rest` with a sign of 1 or -1.
+fn solve_for(affine: &Affine<Value>, axis: AxisId) -> Option<(Affine<Value>, i64)> {
+    let own = affine.terms.iter().find(|(term, _)| *term == Term::Axis(axis))?;
+    let sign = own.1;
+    (sign.abs() == 1).then(|| (affine.plus(&Affine::axis(axis), -sign), sign))
+}
+
+/// What combining with changes nothing.
+fn identity(combine: Combine, ty: ScalarType) -> f64 {
+    let whole = matches!(ty, ScalarType::Int | ScalarType::Bool);
+    match combine {
+        Combine::Sum | Combine::Any | Combine::First => 0.0,
+        Combine::Product | Combine::All => 1.0,
+        Combine::Maximum if whole => f64::from(i32::MIN),
+        Combine::Minimum if whole => f64::from(i32::MAX),
+        Combine::Maximum => f64::NEG_INFINITY,
+        Combine::Minimum => f64::INFINITY,
+    }
+}
+
+/// The function that combines two.
+fn function(combine: Combine) -> Function {
+    match combine {
+        Combine::Sum => Function::Add,
+        Combine::Product => Function::Multiply,
+        Combine::Maximum => Function::Maximum,
+        Combine::Minimum => Function::Minimum,
+        Combine::Any => Function::Or,
+        Combine::All => Function::And,
+        Combine::First => Function::Select,
+    }
+}

@@ -1,0 +1,154 @@
+//! What is known about a region's values while kernels are made for it: where they are stored, where they are present.
+
+use crate::graph::{Op, Region, Typed, Value};
+use crate::model::Combine;
+use crate::plan::place::View;
+use crate::plan::sizes::Sizes;
+use crate::tensor::{Affine, AxisId, Extent, Relation, Term};
+use archc_runtime::abi::Size;
+use std::collections::HashMap;
+
+/// One region on its way to kernels.
+pub struct Scope<'g> {
+    /// The region.
+    pub region: &'g Region,
+    /// Sizes of axes.
+    pub sizes: &'g Sizes<'g>,
+    /// The counters of the loops that the region is inside of, outermost first.
+    pub turns: Vec<Size>,
+    /// Each row's number of positions, by class of the sequence.
+    pub lengths: HashMap<AxisId, View>,
+    /// The seed of draws.
+    pub seed: Option<View>,
+    stored: HashMap<Value, View>,
+    always: HashMap<Value, bool>,
+}
+
+impl<'g> Scope<'g> {
+    /// A region of which nothing is stored yet.
+    pub fn new(region: &'g Region, sizes: &'g Sizes<'g>) -> Scope<'g> {
+        let mut scope = Scope {
+            region,
+            sizes,
+            turns: Vec::new(),
+            lengths: HashMap::new(),
+            seed: None,
+            stored: HashMap::new(),
+            always: HashMap::new(),
+        };
+        for id in region.order() {
+            for result in 0..region.node(id).results.len() {
+                let value = Value { node: id, result: result as u32 };
+                let always = scope.decide_always(value);
+                scope.always.insert(value, always);
+            }
+        }
+        scope
+    }
+
+    /// The type and presence of a value.
+    pub fn typed(&self, value: Value) -> &'g Typed {
+        self.region.typed(value)
+    }
+
+    /// Where the value is stored, if it is.
+    pub fn stored(&self, value: Value) -> Option<&View> {
+        self.stored.get(&value)
+    }
+
+    /// Says where a value is stored from now on.
+    pub fn store(&mut self, value: Value, view: View) {
+        self.stored.insert(value, view);
+    }
+
+    /// Whether the value is present at every position.
+    pub fn is_always(&self, value: Value) -> bool {
+        self.always[&value]
+    }
+
+    /// Where the lengths of a sequence are; absent for other axes.
+    pub fn length(&self, axis: AxisId) -> Option<View> {
+        match self.sizes.axes()[axis].extent {
+            Extent::Sequence | Extent::Computed { .. } => self.lengths.get(&self.sizes.axes()[axis].class).cloned(),
+            _ => None,
+        }
+    }
+
+    /// Relations that hold wherever the value is present, over its own axes.
+    pub fn relations(&self, value: Value) -> Vec<Relation<Value>> {
+        let mut relations = self.typed(value).presence.relations.clone();
+        let node = self.region.node(value.node);
+        match &node.op {
+            Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) => {
+                for &operand in node.operands.iter().filter(|operand| !self.is_always(**operand)) {
+                    relations.extend(self.relations(operand));
+                }
+            }
+            Op::Index(places) if !self.is_always(node.operands[0]) => {
+                let inner = self.relations(node.operands[0]);
+                relations.extend(inner.iter().filter_map(|relation| moved(relation, places)));
+            }
+            _ => {}
+        }
+        relations
+    }
+
+    fn decide_always(&self, value: Value) -> bool {
+        let node = self.region.node(value.node);
+        let operands = || node.operands.iter().all(|operand| self.always[operand]);
+        self.typed(value).presence.is_always()
+            && match &node.op {
+                Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) | Op::Draw(..) => operands(),
+                Op::Else => node.operands.iter().any(|operand| self.always[operand]),
+                Op::Reduce(combine, _) => matches!(combine, Combine::Sum | Combine::Any | Combine::All),
+                Op::Index(places) => operands() && self.stays_inside(places),
+                _ => true,
+            }
+    }
+
+    /// Whether places are inside of their axes whatever happens.
+    fn stays_inside(&self, places: &[(AxisId, Affine<Value>)]) -> bool {
+        let axes = self.sizes.axes();
+        places.iter().all(|(axis, place)| match place.as_axis() {
+            Some(read) if axes.alike(*axis, read) => true,
+            _ => match (self.interval(place), axes.fixed(*axis)) {
+                (Some((low, high)), Some(size)) => low >= 0 && high < size,
+                _ => false,
+            },
+        })
+    }
+
+    /// The smallest and largest number that a linear form of coordinates can be.
+    pub fn interval(&self, place: &Affine<Value>) -> Option<(i64, i64)> {
+        let (mut low, mut high) = (place.constant, place.constant);
+        for (term, coefficient) in &place.terms {
+            let fixed = |axis: &AxisId| self.sizes.axes().fixed(*axis);
+            let last = match term {
+                Term::Axis(axis) => fixed(axis)? - 1,
+                Term::Quotient(axis, by) => (fixed(axis)? - 1) / by,
+                Term::Remainder(axis, by) => (fixed(axis)? - 1).min(by - 1),
+                Term::Value(_) => return None,
+            };
+            low += (coefficient * last).min(0);
+            high += (coefficient * last).max(0);
+        }
+        Some((low, high))
+    }
+}
+
+/// A relation of an operand as one of its `Index`, if every place that it speaks of is linear.
+fn moved(relation: &Relation<Value>, places: &[(AxisId, Affine<Value>)]) -> Option<Relation<Value>> {
+    let Relation::AtLeastZero(affine) = relation else { return None };
+    let mut sum = Affine::number(affine.constant);
+    for (term, coefficient) in &affine.terms {
+        let of = |axis: &AxisId| places.iter().find(|(indexed, _)| indexed == axis).map(|(_, place)| place);
+        let part = match term {
+            Term::Axis(axis) => of(axis).cloned().unwrap_or_else(|| Affine::axis(*axis)),
+            Term::Quotient(axis, _) | Term::Remainder(axis, _) if of(axis).is_some() => return None,
+            Term::Value(_) => return None,
+            term => Affine::term(term.clone()),
+        };
+        sum = sum.plus(&part, *coefficient);
+    }
+    Some(Relation::AtLeastZero(sum))
+}

@@ -1,0 +1,217 @@
+//! Regions: a `for` becomes a loop of steps with carried values in buffers and stacks that are written slice by slice.
+
+use super::lowering::{Emitter, Scope};
+use super::place::View;
+use super::program::Step;
+use super::schedule::Planner;
+use crate::graph::{For, NodeId, Op, Region, Value};
+use crate::kernel::Register;
+use crate::ops::yields_of;
+use crate::tensor::{BATCH, DType, Function};
+use archc_runtime::abi::Size;
+use std::collections::HashMap;
+
+/// A `for` on its way to steps.
+struct Turns<'r> {
+    region: &'r For,
+    counter: Size,
+    carried: Vec<View>,
+    stacks: Vec<View>,
+    running: Option<View>,
+}
+
+impl<'p> Planner<'p> {
+    /// The steps of a `for`.
+    pub(super) fn repeat(
+        &mut self,
+        scope: &mut Scope<'p>,
+        id: NodeId,
+        region: &'p For,
+        targets: &HashMap<Value, View>,
+        steps: &mut Vec<Step>,
+    ) {
+        let operands = self.settle_operands(scope, id, steps);
+        let counter = self.sizes.symbols().len() + self.counters;
+        self.counters += 1;
+        let carried = self.begin_carried(scope, id, region, targets, steps);
+        let stacks = self.stacks(scope, id, region, targets);
+        let running = region.until.then(|| self.begin_running(scope, steps));
+        let turns = Turns { region, counter: Size::Symbol(counter), carried, stacks, running };
+        let arms = self.arms(scope, &turns, &operands);
+        let body = match &region.turns {
+            Some(table) if arms.len() > 1 => vec![Step::Switch { counter, table: table.clone(), arms }],
+            _ => arms.into_iter().next().unwrap_or_default(),
+        };
+        let extent = self.sizes.extent(region.axis);
+        steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, body });
+        let results = turns.carried.into_iter().chain(turns.stacks);
+        for (result, view) in results.enumerate() {
+            scope.store(Value { node: id, result: result as u32 }, view);
+        }
+    }
+
+    /// Every operand in memory.
+    fn settle_operands(&mut self, scope: &mut Scope<'p>, id: NodeId, steps: &mut Vec<Step>) -> Vec<View> {
+        let operands = scope.region.node(id).operands.clone();
+        let mut views = Vec::with_capacity(operands.len());
+        for operand in operands {
+            if scope.stored(operand).is_none() {
+                let view = self.home(scope, operand, &HashMap::new());
+                steps.push(self.compute(scope, operand, &view));
+                scope.store(operand, view);
+            }
+            views.extend(scope.stored(operand).cloned());
+        }
+        views
+    }
+
+    /// Buffers of carried values, filled with the initial ones.
+    fn begin_carried(
+        &mut self,
+        scope: &Scope<'p>,
+        id: NodeId,
+        region: &For,
+        targets: &HashMap<Value, View>,
+        steps: &mut Vec<Step>,
+    ) -> Vec<View> {
+        let mut views = Vec::with_capacity(region.carried);
+        for place in 0..region.carried {
+            let view = self.home(scope, Value { node: id, result: place as u32 }, targets);
+            steps.push(self.compute(scope, scope.region.node(id).operands[place], &view));
+            views.push(view);
+        }
+        views
+    }
+
+    /// Buffers of yielded values; those that stay inside are stored turn by turn.
+    fn stacks(&mut self, scope: &Scope, id: NodeId, region: &For, targets: &HashMap<Value, View>) -> Vec<View> {
+        let mut views = Vec::new();
+        for place in 0..yields_of(region) {
+            let value = Value { node: id, result: (region.carried + place) as u32 };
+            let ty = &scope.typed(value).ty;
+            let mut axes = ty.without(&[region.axis]).axes;
+            axes.insert(0, region.axis);
+            let view = targets.get(&value).cloned().unwrap_or_else(|| self.temporary("stack", &axes, ty.dtype));
+            views.push(view);
+        }
+        views
+    }
+
+    /// Which rows still run: all.
+    fn begin_running(&mut self, scope: &Scope<'p>, steps: &mut Vec<Step>) -> View {
+        let view = self.temporary("running", &[BATCH], DType::Bool);
+        let mut emitter = Emitter::new(scope);
+        self.fill(&mut emitter, &view, |emitter, _| emitter.nest.number(1.0, crate::kernel::ScalarType::Bool));
+        steps.push(self.launch(emitter.nest.finish("start".into(), String::new(), Size::Symbol(0))));
+        view
+    }
+
+    fn arms(&mut self, scope: &Scope<'p>, turns: &Turns<'p>, operands: &[View]) -> Vec<Vec<Step>> {
+        let times = self.times.clone();
+        let mut arms = Vec::with_capacity(turns.region.bodies.len());
+        for (number, body) in turns.region.bodies.iter().enumerate() {
+            let count = match &turns.region.turns {
+                Some(table) => (table.iter().filter(|arm| **arm == number as u32).count() as i64).into(),
+                None => self.sizes.extent(turns.region.axis),
+            };
+            self.times = times.clone().times(count);
+            arms.push(self.arm(scope, turns, operands, body));
+        }
+        self.times = times;
+        arms
+    }
+
+    /// One body: its values, then the new carried values take the place of the old.
+    fn arm(&mut self, outer: &Scope<'p>, turns: &Turns<'p>, operands: &[View], body: &'p Region) -> Vec<Step> {
+        let mut scope = Scope::new(body, self.sizes);
+        scope.turns = outer.turns.clone();
+        scope.turns.push(turns.counter.clone());
+        scope.lengths = outer.lengths.clone();
+        scope.seed = outer.seed.clone();
+        for id in body.ids() {
+            if let Op::Argument(place) = body.node(id).op {
+                scope.store(Value::of(id), self.argument_view(turns, operands, place));
+            }
+        }
+        let region = turns.region;
+        let yields = turns.stacks.iter().enumerate().filter_map(|(place, stack)| {
+            let value = body.results[region.carried + place]?;
+            Some((value, stack.slice(region.axis, turns.counter.clone())))
+        });
+        let mut steps = self.region(&mut scope, yields.collect());
+        self.hand_over(&mut scope, turns, &mut steps);
+        steps
+    }
+
+    fn argument_view(&self, turns: &Turns, operands: &[View], place: usize) -> View {
+        let sliced = turns.region.carried..turns.region.carried + turns.region.sliced;
+        match turns.carried.get(place) {
+            Some(carried) => carried.clone(),
+            None if sliced.contains(&place) => operands[place].slice(turns.region.axis, turns.counter.clone()),
+            None => operands[place].clone(),
+        }
+    }
+
+    /// Copies new carried values over the old ones, after all are computed.
+    fn hand_over(&mut self, scope: &mut Scope<'p>, turns: &Turns<'p>, steps: &mut Vec<Step>) {
+        let mut moves = Vec::new();
+        for (place, view) in turns.carried.iter().enumerate() {
+            let Some(value) = scope.region.results[place] else { continue };
+            if scope.stored(value) == Some(view) {
+                continue;
+            }
+            let in_other = scope.stored(value).is_some_and(|known| turns.carried.iter().any(|one| one == known));
+            if scope.stored(value).is_none() || in_other {
+                let copy = self.home(scope, value, &HashMap::new());
+                steps.push(self.compute(scope, value, &copy));
+                scope.store(value, copy);
+            }
+            moves.push((value, view));
+        }
+        for (value, view) in moves {
+            steps.push(self.replace(scope, turns, value, view));
+        }
+        if let (Some(running), Some(Some(value))) = (&turns.running, scope.region.results.last().copied()) {
+            steps.push(self.replace_with(scope, running, |emitter, places, old| {
+                let stops = emitter.value(value, places);
+                let goes_on = emitter.nest.call(Function::Not, &[stops]);
+                emitter.nest.call(Function::And, &[old, goes_on])
+            }));
+        }
+    }
+
+    /// The new value in rows that this turn is for, else the old.
+    fn replace(&mut self, scope: &Scope<'p>, turns: &Turns<'p>, value: Value, view: &View) -> Step {
+        let rows = view.stride(BATCH).is_some();
+        let by_length = self.sizes.axes().is_sequence(turns.region.axis) && rows;
+        let running = turns.running.as_ref().filter(|_| rows);
+        self.replace_with(scope, view, |emitter, places, old| {
+            let new = emitter.value(value, places);
+            let mut runs = running.map(|view| emitter.nest.load(view, places));
+            if by_length {
+                let length = emitter.length(turns.region.axis, places);
+                let turn = emitter.nest.size(&turns.counter);
+                let inside = emitter.nest.call(Function::Less, &[turn, length]);
+                runs = Some(runs.map_or(inside, |runs| emitter.nest.call(Function::And, &[runs, inside])));
+            }
+            emitter.choose(runs, new, old)
+        })
+    }
+
+    fn replace_with(
+        &mut self,
+        scope: &Scope<'p>,
+        view: &View,
+        new: impl FnOnce(&mut Emitter<'_, 'p>, &super::place::Places, Register) -> Register,
+    ) -> Step {
+        let mut emitter = Emitter::new(scope);
+        emitter.nest.will_write(view);
+        self.fill(&mut emitter, view, |emitter, places| {
+            let old = emitter.nest.load(view, places);
+            new(emitter, places, old)
+        });
+        let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
+        let work = self.sizes.elements(&axes);
+        self.launch(emitter.nest.finish("replace".into(), String::new(), work))
+    }
+}

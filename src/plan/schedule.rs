@@ -1,0 +1,250 @@
+//! Walks a graph in order and makes the steps of its program.
+//!
+//! In: a verified graph. Out: a [`Program`]; every value that is stored has a buffer, every buffer a role and, if it
+//! is temporary, the range of steps that it lives for.
+
+use super::lifetimes;
+use super::lowering::Scope;
+use super::place::View;
+use super::program::{Launch, Program, Step};
+use super::sizes::Sizes;
+use crate::graph::{Graph, NodeId, Op, Region, Value};
+use crate::kernel::Kernel;
+use crate::tensor::{AxisId, DType, Precision};
+use archc_runtime::abi::{BufferInfo, Element, Role, Size, names};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How buffers of a program are known outside, where that is not plain from the graph.
+#[derive(Debug, Clone, Default)]
+pub struct Interface {
+    /// Role and name of outputs that are not of role `Output` under their own name.
+    pub outputs: BTreeMap<String, (Role, String)>,
+    /// Inputs that are kept from call to call.
+    pub states: BTreeSet<String>,
+    /// Whether every value gets a buffer and every operation a kernel of its own: slow, and the tests' second opinion.
+    pub plain: bool,
+}
+
+/// Makes the program of a graph.
+pub fn schedule(graph: &Graph, interface: &Interface) -> Program {
+    let sizes = Sizes::new(&graph.axes);
+    let mut planner = Planner::new(&sizes, interface);
+    let mut scope = Scope::new(&graph.root, &sizes);
+    planner.bring_lengths(graph, &mut scope);
+    let targets = planner.outputs(graph);
+    let steps = planner.region(&mut scope, targets);
+    planner.finish(graph.name.clone(), steps)
+}
+
+/// A program that is being made.
+pub(super) struct Planner<'p> {
+    pub(super) sizes: &'p Sizes<'p>,
+    pub(super) interface: &'p Interface,
+    pub(super) buffers: Vec<BufferInfo>,
+    pub(super) kernels: Vec<Kernel>,
+    pub(super) counters: usize,
+    pub(super) multiply_adds: Size,
+    /// How often the present region runs.
+    pub(super) times: Size,
+}
+
+impl<'p> Planner<'p> {
+    fn new(sizes: &'p Sizes<'p>, interface: &'p Interface) -> Planner<'p> {
+        Planner {
+            sizes,
+            interface,
+            buffers: Vec::new(),
+            kernels: Vec::new(),
+            counters: 0,
+            multiply_adds: Size::Constant(0),
+            times: Size::Constant(1),
+        }
+    }
+
+    fn finish(self, name: String, steps: Vec<Step>) -> Program {
+        let mut program = Program {
+            name,
+            symbols: self.sizes.symbols().to_vec(),
+            counters: self.counters,
+            buffers: self.buffers,
+            kernels: self.kernels,
+            steps,
+            multiply_adds: self.multiply_adds,
+        };
+        lifetimes::fill(&mut program);
+        program
+    }
+
+    /// The inputs that hold rows' lengths and the seed, as far as the graph needs them.
+    fn bring_lengths(&mut self, graph: &Graph, scope: &mut Scope) {
+        let mut used = BTreeSet::new();
+        sequences_of(&graph.root, self.sizes, &mut used);
+        let batch = self.sizes.shape(&[crate::tensor::BATCH]);
+        for class in used {
+            let name = self.sizes.length_name(class);
+            let buffer = self.buffer(name, Role::Input, Element::I32, batch.iter().map(|one| one.1.clone()).collect());
+            scope.lengths.insert(class, View::dense(buffer, Element::I32, &batch));
+        }
+        if draws(&graph.root) {
+            let buffer = self.buffer(names::SEED.to_string(), Role::Input, Element::I32, vec![Size::Constant(2)]);
+            scope.seed = Some(View::dense(buffer, Element::I32, &[]));
+        }
+    }
+
+    /// A buffer for each output.
+    fn outputs(&mut self, graph: &Graph) -> Vec<(Value, View)> {
+        let mut targets = Vec::new();
+        for (name, value) in graph.outputs.iter().zip(graph.root.results.iter().flatten()) {
+            let (role, name) = self.interface.outputs.get(name).cloned().unwrap_or((Role::Output, name.clone()));
+            let ty = &graph.root.typed(*value).ty;
+            targets.push((*value, self.dense(name, role, &ty.axes, ty.dtype)));
+        }
+        targets
+    }
+
+    /// Adds a buffer.
+    pub(super) fn buffer(&mut self, name: String, role: Role, element: Element, shape: Vec<Size>) -> usize {
+        self.buffers.push(BufferInfo { name, role, element, shape });
+        self.buffers.len() - 1
+    }
+
+    /// A buffer for a value of these axes, outermost first.
+    pub(super) fn dense(&mut self, name: String, role: Role, axes: &[AxisId], dtype: DType) -> View {
+        let shape = self.sizes.shape(axes);
+        let element = element_of(dtype);
+        let buffer = self.buffer(name, role, element, shape.iter().map(|(_, size)| size.clone()).collect());
+        View::dense(buffer, element, &shape)
+    }
+
+    /// A buffer that lives as long as it is used.
+    pub(super) fn temporary(&mut self, name: &str, axes: &[AxisId], dtype: DType) -> View {
+        let name = format!("{name}.{}", self.buffers.len());
+        self.dense(name, Role::Temporary { first: 0, last: 0 }, axes, dtype)
+    }
+
+    /// The step that runs a kernel; equal kernels are kept once.
+    pub(super) fn launch(&mut self, made: (Kernel, Launch)) -> Step {
+        let (kernel, mut launch) = made;
+        launch.kernel = self.kernels.iter().position(|known| *known == kernel).unwrap_or_else(|| {
+            self.kernels.push(kernel);
+            self.kernels.len() - 1
+        });
+        Step::Launch(launch)
+    }
+
+    /// The steps of a region; each target is a value and where it shall be in the end.
+    pub(super) fn region(&mut self, scope: &mut Scope<'p>, targets: Vec<(Value, View)>) -> Vec<Step> {
+        let mut first = HashMap::new();
+        for (value, view) in &targets {
+            first.entry(*value).or_insert_with(|| view.clone());
+        }
+        let mut steps = Vec::new();
+        for id in scope.region.order() {
+            self.count(scope.region, id);
+            self.node(scope, id, &first, &mut steps);
+        }
+        for (value, view) in targets {
+            if scope.stored(value) != Some(&view) {
+                steps.push(self.compute(scope, value, &view));
+            }
+        }
+        steps
+    }
+
+    fn node(&mut self, scope: &mut Scope<'p>, id: NodeId, targets: &HashMap<Value, View>, steps: &mut Vec<Step>) {
+        let (node, value) = (scope.region.node(id), Value::of(id));
+        match &node.op {
+            Op::Argument(_) => {}
+            Op::Input(_) | Op::Parameter(_) | Op::Setting(_) => self.bring(scope, id),
+            Op::For(region) => self.repeat(scope, id, region, targets, steps),
+            Op::Scatter(places) => {
+                let view = self.home(scope, value, targets);
+                steps.extend(self.scatter(scope, id, places, &view));
+                scope.store(value, view);
+            }
+            op if self.interface.plain && !is_free(op) => {
+                let view = self.home(scope, value, targets);
+                steps.push(self.compute(scope, value, &view));
+                scope.store(value, view);
+            }
+            _ => {}
+        }
+    }
+
+    /// Where a value is to be stored: its target, or a buffer of its own.
+    pub(super) fn home(&mut self, scope: &Scope, value: Value, targets: &HashMap<Value, View>) -> View {
+        let typed = scope.typed(value);
+        let name = crate::ops::name_of(&scope.region.node(value.node).op);
+        let own = |planner: &mut Self| planner.temporary(name, &typed.ty.axes, typed.ty.dtype);
+        targets.get(&value).cloned().unwrap_or_else(|| own(self))
+    }
+
+    /// A value from outside; two nodes of one name share the buffer.
+    fn bring(&mut self, scope: &mut Scope, id: NodeId) {
+        let node = scope.region.node(id);
+        let (name, role) = match &node.op {
+            Op::Input(name) if self.interface.states.contains(name) => (name.clone(), Role::State),
+            Op::Parameter(path) => (path.clone(), Role::Parameter),
+            Op::Input(name) | Op::Setting(name) => (name.clone(), Role::Input),
+            _ => return,
+        };
+        let ty = &node.results[0].ty;
+        let known = self.buffers.iter().position(|buffer| buffer.name == name && buffer.role == role);
+        let view = match known {
+            Some(buffer) => View::dense(buffer, element_of(ty.dtype), &self.sizes.shape(&ty.axes)),
+            None => self.dense(name, role, &ty.axes, ty.dtype),
+        };
+        scope.store(Value::of(id), view);
+    }
+
+    /// Adds a contraction's multiply-adds.
+    fn count(&mut self, region: &Region, id: NodeId) {
+        let node = region.node(id);
+        if let Op::Contract(axes) = &node.op {
+            let mut all = node.results[0].ty.axes.clone();
+            all.extend(axes);
+            let once = self.sizes.elements(&all).times(self.times.clone());
+            self.multiply_adds = std::mem::replace(&mut self.multiply_adds, Size::Constant(0)).plus(once);
+        }
+    }
+}
+
+/// Whether computing it again is never more than a few instructions.
+pub(super) fn is_free(op: &Op) -> bool {
+    match op {
+        Op::Coordinate(_) | Op::Turn | Op::Length(_) => true,
+        Op::Constant(numbers) => numbers.len() == 1,
+        _ => false,
+    }
+}
+
+/// How a value's elements are stored.
+pub(super) fn element_of(dtype: DType) -> Element {
+    match dtype {
+        DType::Real(Precision::F64) => Element::F64,
+        DType::Real(_) => Element::F32,
+        DType::Int => Element::I32,
+        DType::Bool => Element::Bool,
+    }
+}
+
+fn sequences_of(region: &Region, sizes: &Sizes, used: &mut BTreeSet<AxisId>) {
+    for id in region.ids() {
+        let node = region.node(id);
+        let read = node.results.iter().flat_map(|typed| &typed.ty.axes);
+        let named = match &node.op {
+            Op::Length(axis) => Some(axis),
+            Op::For(region) => Some(&region.axis),
+            _ => None,
+        };
+        used.extend(read.chain(named).flat_map(|&axis| sizes.sequences_in(axis)));
+        node.bodies().iter().for_each(|body| sequences_of(body, sizes, used));
+    }
+}
+
+fn draws(region: &Region) -> bool {
+    region.ids().into_iter().any(|id| {
+        let node = region.node(id);
+        matches!(node.op, Op::Draw(..)) || node.bodies().iter().any(draws)
+    })
+}

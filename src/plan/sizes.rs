@@ -1,0 +1,84 @@
+//! Sizes of axes as formulas of a program's run-time sizes.
+
+use crate::tensor::{Axes, AxisId, Extent};
+use archc_runtime::abi::{Size, names};
+use std::collections::BTreeMap;
+
+/// The size symbols of one program: the number of rows, then one for each class of sequences.
+#[derive(Debug, Clone)]
+pub struct Sizes<'a> {
+    axes: &'a Axes,
+    symbols: Vec<String>,
+    sequences: BTreeMap<AxisId, usize>,
+}
+
+impl<'a> Sizes<'a> {
+    /// The symbols that the axes need.
+    pub fn new(axes: &'a Axes) -> Sizes<'a> {
+        let mut sizes = Sizes { axes, symbols: vec![names::BATCH.to_string()], sequences: BTreeMap::new() };
+        for (id, axis) in axes.iter() {
+            if axis.extent == Extent::Sequence && axis.class == id {
+                let taken = sizes.symbols.contains(&axis.name);
+                let name = if taken { format!("{}.{}", axis.name, id.0) } else { axis.name.clone() };
+                sizes.sequences.insert(id, sizes.symbols.len());
+                sizes.symbols.push(name);
+            }
+        }
+        sizes
+    }
+
+    /// The names, in the order of the frame.
+    pub fn symbols(&self) -> &[String] {
+        &self.symbols
+    }
+
+    /// The table of axes.
+    pub fn axes(&self) -> &'a Axes {
+        self.axes
+    }
+
+    /// How many positions are stored along an axis.
+    pub fn extent(&self, axis: AxisId) -> Size {
+        match &self.axes[axis].extent {
+            Extent::Fixed(size) => Size::Constant(*size),
+            Extent::Batch => Size::Symbol(0),
+            Extent::Sequence => Size::Symbol(self.sequences[&self.axes[axis].class]),
+            Extent::Computed { lengths, constant, .. } => {
+                lengths.iter().fold(Size::Constant(*constant), |sum, (other, factor)| {
+                    sum.plus(self.extent(*other).times(Size::Constant(*factor)))
+                })
+            }
+        }
+    }
+
+    /// The axes with their sizes.
+    pub fn shape(&self, axes: &[AxisId]) -> Vec<(AxisId, Size)> {
+        axes.iter().map(|&axis| (axis, self.extent(axis))).collect()
+    }
+
+    /// How many elements a value of these axes has.
+    pub fn elements(&self, axes: &[AxisId]) -> Size {
+        axes.iter().fold(Size::Constant(1), |product, &axis| product.times(self.extent(axis)))
+    }
+
+    /// The name of the input that holds each row's number of positions along a sequence.
+    pub fn length_name(&self, axis: AxisId) -> String {
+        match self.extent(axis) {
+            Size::Symbol(symbol) => archc_runtime::abi::names::length(&self.symbols[symbol]),
+            _ => archc_runtime::abi::names::length(&self.axes[axis].name),
+        }
+    }
+}
+
+impl Sizes<'_> {
+    /// The classes of sequences whose lengths the length of an axis depends on.
+    pub fn sequences_in(&self, axis: AxisId) -> Vec<AxisId> {
+        match &self.axes[axis].extent {
+            Extent::Sequence => vec![self.axes[axis].class],
+            Extent::Computed { lengths, .. } => {
+                lengths.iter().flat_map(|(other, _)| self.sequences_in(*other)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Programs: what the planner makes means what the graph means.
+
+mod attention;
+pub mod build;
+pub mod execute;
+mod matrices;
+mod meaning;
+mod nests;
