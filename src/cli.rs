@@ -4,10 +4,13 @@
 //! program (1), a wrong command line (2), an unfit machine (3) and a bug of archc (4) apart.
 
 mod arguments;
+mod build;
 mod check;
 mod emit;
 mod explain;
+mod import;
 mod output;
+mod verify;
 
 use crate::driver::{Failure, Request, Session};
 use crate::fault::{Bug, Fault};
@@ -58,7 +61,13 @@ fn dispatch(command: Command, session: &mut Session) -> Outcome {
         Command::Check(arguments) => check::run(&arguments, session),
         Command::Emit(arguments) => emit::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments),
-        _ => Err(Bug::new("cli", "this command is not there yet").into()),
+        Command::Build(arguments) => build::run(&arguments, session),
+        Command::Train(arguments) => build::run_cached("train", &arguments, session),
+        Command::Generate(arguments) => build::run_cached("generate", &arguments, session),
+        Command::Eval(arguments) => build::run_cached("eval", &arguments, session),
+        Command::Bench(arguments) => build::run_cached("bench", &arguments, session),
+        Command::Verify(arguments) => verify::run(&arguments, session),
+        Command::Import(arguments) => import::run(&arguments, session),
     }
 }
 

@@ -3,49 +3,55 @@
 //! Every command of archc goes through these functions, so that `emit`, `check`, `build` and `verify` cannot differ in
 //! what they compile. A stage's result is the only thing it hands on; a panic in one is a [`crate::fault::Bug`].
 
+mod compile;
+mod derived;
+mod family;
 mod guard;
+mod import;
+mod manifest;
+mod request;
 mod session;
 mod stage;
 
+pub use compile::{Code, Compiled, build, compile, print};
+pub use derived::{Graphs, expose_values, gradient_name, graphs, programs};
+pub use family::find as find_family;
 pub use guard::guard;
+pub use import::specialise;
+pub use manifest::{manifest, shape_of};
+pub use request::{Request, setting};
 pub use session::{Failure, Session};
 pub use stage::Stage;
 
 use crate::fault::Environment;
-use crate::source::FileId;
-use crate::syntax::{self, ast};
-use std::path::{Path, PathBuf};
+use crate::model::{self, Library, Model};
 
-/// A model and what is changed in it from outside.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The .arch file.
-    pub file: PathBuf,
-    /// Sizes and settings that take the place of those in the file.
-    pub settings: Vec<(String, String)>,
-    /// A Hugging Face configuration that sizes and settings are taken from.
-    pub config: Option<PathBuf>,
-}
-
-/// Reads and parses the file.
+/// Reads the file and all that it uses, and parses them.
 ///
 /// # Errors
-/// If it cannot be read, or does not parse.
-pub fn parse(request: &Request, session: &mut Session) -> Result<(FileId, ast::File), Failure> {
-    let text = read(&request.file)?;
-    let id = session.sources.add(&request.file, text.clone());
-    let tree = session.stage("ast", |session| syntax::parse(id, &text, &mut session.diagnostics))?;
-    session.dump("ast", || format!("{tree:#?}\n"))?;
+/// If a file cannot be read, or does not parse.
+pub fn parse(request: &Request, session: &mut Session) -> Result<Library, Failure> {
+    let text = request.text()?;
+    let file = session.sources.add(&request.file, text);
+    let library = session.stage("ast", |session| model::load(&mut session.sources, file, &mut session.diagnostics))?;
+    session.dump("ast", || format!("{:#?}\n", library.main))?;
     session.diagnostics.stop_on_error()?;
-    Ok((id, tree))
+    Ok(library)
 }
 
-fn read(path: &Path) -> Result<String, Environment> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
-            _ => error.to_string(),
-        };
-        Environment::new(format!("cannot read {}: {reason}", path.display())).help("give the path of an .arch file")
-    })
+/// Parses and checks the model of the file.
+///
+/// # Errors
+/// If the program is wrong.
+pub fn check(request: &Request, session: &mut Session) -> Result<Model, Failure> {
+    let library = parse(request, session)?;
+    let overrides = request.overrides(&library)?;
+    let model = session.stage("model", |session| model::check(&library, &overrides, &mut session.diagnostics))?;
+    session.diagnostics.stop_on_error()?;
+    let model = model.ok_or_else(|| {
+        Environment::new(format!("{} has no model", request.file.display()))
+            .help("a model is written `model Name { … }`; a file of blocks alone is brought in with `use`")
+    })?;
+    session.dump("model", || model::text(&model))?;
+    Ok(model)
 }

@@ -13,9 +13,18 @@ pub mod optimizer;
 pub mod engine;
 pub mod inputs;
 pub mod compare;
+pub mod interpreted;
+pub mod native;
+pub mod weights;
+pub mod certificate;
+mod run;
 
 pub use array::Array;
 pub use case::Case;
+pub use certificate::Certificate;
 pub use compare::Comparison;
 pub use engine::{Batch, Decoded, Engine, Gradients};
+pub use interpreted::Interpreted;
+pub use native::Native;
 pub use report::Report;
+pub use run::{By, against, certify, compare};

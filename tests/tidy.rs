@@ -16,7 +16,7 @@ const DOORS: [&str; 6] = [
     "src/llvm/crossing.rs",
     "src/mlir/raw.rs",
     "src/link/loaded.rs",
-    "src/llvm/raw.rs",
+    "src/verify/native/library.rs",
     "src/runtime/",
     "tests/runtime/fake.rs",
 ];

@@ -1,8 +1,9 @@
 //! `archc emit`: what one stage makes of a model.
 
 use super::{Outcome, Verdict, arguments::EmitArguments, output};
-use crate::driver::{self, Request, Session, Stage};
-use crate::fault::Bug;
+use crate::driver::{self, Code, Failure, Request, Session, Stage};
+use crate::target::Target;
+use crate::{graph, model};
 
 /// Runs the pipeline up to the stage and prints what it made.
 pub fn run(arguments: &EmitArguments, session: &mut Session) -> Outcome {
@@ -14,10 +15,34 @@ pub fn run(arguments: &EmitArguments, session: &mut Session) -> Outcome {
     Ok(Verdict::Good)
 }
 
-fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, driver::Failure> {
+fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, Failure> {
     let request = Request::from(&arguments.model);
-    match arguments.stage {
-        Stage::Ast => Ok(format!("{:#?}\n", driver::parse(&request, session)?.1)),
-        _ => Err(Bug::new("cli", "this stage is not there yet").into()),
+    if arguments.stage == Stage::Ast {
+        return Ok(format!("{:#?}\n", driver::parse(&request, session)?.main));
     }
+    let model = driver::check(&request, session)?;
+    if arguments.stage == Stage::Model {
+        return Ok(model::text(&model));
+    }
+    let graphs = driver::graphs(&model, session)?;
+    if arguments.stage == Stage::Graph {
+        let wanted = graphs.iter().filter(|graph| is_wanted(arguments, &graph.name));
+        return Ok(wanted.map(|graph| format!("{}\n", graph::text::print(graph))).collect());
+    }
+    if arguments.stage == Stage::Program {
+        let programs = driver::programs(&graphs, session)?;
+        let wanted = programs.iter().filter(|program| is_wanted(arguments, &program.name));
+        return Ok(wanted.map(|program| format!("{program:#?}\n")).collect());
+    }
+    let target = Target::named(arguments.target.cpu.name())?;
+    let code = match arguments.stage {
+        Stage::Mlir => Code::Mlir,
+        Stage::Llvm => Code::Llvm,
+        _ => Code::Assembly,
+    };
+    driver::print(&model, &graphs, &target, code, session)
+}
+
+fn is_wanted(arguments: &EmitArguments, program: &str) -> bool {
+    arguments.program.as_ref().is_none_or(|wanted| wanted == program)
 }

@@ -14,11 +14,9 @@ pub fn run(arguments: &ExplainArguments) -> Outcome {
 }
 
 fn explanation(wanted: &str) -> Result<String, Environment> {
-    let upper = wanted.to_uppercase();
-    let known = codes::all().find(|code| code.name == upper).ok_or_else(|| {
-        Environment::new(format!("there is no code {wanted}")).help("`archc explain` without a code lists them all")
-    })?;
-    Ok(format!("{}: {}\n\n{}\n", known.name, known.title, known.explanation.trim()))
+    let unknown =
+        || Environment::new(format!("there is no code {wanted}")).help("`archc explain` without a code lists them all");
+    codes::explain(&wanted.to_uppercase()).ok_or_else(unknown)
 }
 
 fn list() -> String {

@@ -1,10 +1,10 @@
 //! What a person sees: text, messages, timings, and the exit status.
 
 use super::{Outcome, Verdict};
-use crate::diagnostics::{Diagnostic, Severity};
+use crate::diagnostics::{Severity, render};
 use crate::driver::{Failure, Session};
 use crate::fault::{Bug, Environment, Fault};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,9 +44,8 @@ pub fn finish(session: &Session, outcome: Outcome) -> ExitCode {
 }
 
 fn say_messages(session: &Session) {
-    for diagnostic in session.diagnostics.iter() {
-        eprintln!("{}\n", render(diagnostic, session));
-    }
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    eprint!("{}", render(&session.diagnostics, &session.sources, colour));
     let count = |severity| session.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors > 0 {
@@ -56,15 +55,6 @@ fn say_messages(session: &Session) {
     } else if warnings > 0 {
         eprintln!("{warnings} {}", plural("warning", warnings));
     }
-}
-
-fn render(diagnostic: &Diagnostic, session: &Session) -> String {
-    let mut text = format!("{}: {}", diagnostic.code.name, diagnostic.message);
-    for (span, label) in &diagnostic.labels {
-        let file = session.sources.file(span.file).path.display();
-        text.push_str(&format!("\n  {file}:{}: {label}", session.sources.line(*span)));
-    }
-    text
 }
 
 fn plural(word: &str, count: usize) -> String {

@@ -35,11 +35,18 @@ pub fn token_input(model: &Model) -> Result<&Input, Environment> {
     })
 }
 
-/// A batch of token rows of one length.
+/// A batch of token rows of one length; other inputs over the same positions get their defaults.
+///
+/// # Errors
+/// If the model has no input of tokens.
 pub fn token_batch(model: &Model, ids: Array) -> Result<Batch, Environment> {
     let input = token_input(model)?;
     let (rows, positions) = (ids.shape[0], ids.shape[1]);
-    Ok(Batch { rows, lengths: vec![positions; rows], inputs: BTreeMap::from([(input.name.clone(), ids)]) })
+    let like = |other: &&Input| other.axes == input.axes;
+    let default = |other: &Input| Some((other.name.clone(), Array::filled(&ids.shape, other.default?)));
+    let mut inputs: BTreeMap<String, Array> = model.inputs.iter().filter(like).filter_map(default).collect();
+    inputs.insert(input.name.clone(), ids);
+    Ok(Batch { rows, lengths: vec![positions; rows], inputs })
 }
 
 /// Takes the inputs out of a case.
@@ -64,8 +71,8 @@ pub fn inputs(model: &Model, case: &Case) -> Result<Inputs, Environment> {
         }
         used.push("labels".into());
     }
-    for input in &model.inputs {
-        if let (Some(tensor), false) = (case.tensors.get(&input.name), batch.inputs.contains_key(&input.name)) {
+    for input in model.inputs.iter().filter(|input| input.name != KEEP) {
+        if let Some(tensor) = case.tensors.get(&input.name) {
             batch.inputs.insert(input.name.clone(), tensor.clone());
             used.push(input.name.clone());
         }

@@ -1,0 +1,64 @@
+//! `archc import`: a published folder as a readable .arch file.
+
+use super::{Outcome, Verdict, arguments::ImportArguments, output};
+use crate::driver::{self, Failure, Request, Session};
+use crate::fault::Environment;
+use serde_json::Value;
+use std::path::Path;
+
+/// Finds the family, fills its sizes in, checks the result, and writes it.
+pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
+    let path = arguments.folder.join("config.json");
+    let config = read_config(&path)?;
+    let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
+    let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    let folder = arguments.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let family = Request {
+        file: driver::find_family(architecture, &[&folder, kind])?,
+        settings: Vec::new(),
+        config: Some(path),
+    };
+    let library = driver::parse(&family, session)?;
+    let overrides = family.overrides(&library)?;
+    let model = driver::check(&family, session)?;
+    let text = driver::specialise(&family.text()?, &overrides, &model.settings);
+    let header = format!(
+        "# From {}/config.json ({}), by `archc import`.\n\n",
+        folder,
+        architecture.unwrap_or("no architecture named")
+    );
+    write_checked(&arguments.output, &(header + &text))?;
+    let count: i64 = model.parameters.iter().map(|own| driver::shape_of(&model, own).iter().product::<i64>()).sum();
+    output::print(&format!(
+        "wrote {} ({count} parameters)\nnext: archc generate {} --weights {} --prompt \"…\"\n",
+        arguments.output.display(),
+        arguments.output.display(),
+        arguments.folder.display()
+    ))?;
+    Ok(Verdict::Good)
+}
+
+fn read_config(path: &Path) -> Result<Value, Environment> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Environment::new(format!("cannot read {}: {error}", path.display()))
+            .help("give a folder with config.json, as published models have it")
+    })?;
+    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
+}
+
+/// The file stands there whole and compiles, or not at all.
+fn write_checked(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error: std::io::Error| Environment::new(format!("cannot write {}: {error}", path.display()));
+    let mut file = tempfile::Builder::new().suffix(".arch").tempfile_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    let request = Request { file: file.path().to_path_buf(), ..Request::default() };
+    let mut fresh = Session::default();
+    if let Err(failure) = driver::check(&request, &mut fresh) {
+        let said = crate::diagnostics::render(&fresh.diagnostics, &fresh.sources, false);
+        let bug = crate::fault::Bug::new("import", format!("an imported file compiles alone ({failure:?})"));
+        return Err(bug.detail(format!("{said}\n{text}")).into());
+    }
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

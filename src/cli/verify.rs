@@ -1,0 +1,30 @@
+//! `archc verify`: the certificate of a model, or the numbers of a reference case.
+
+use super::arguments::VerifyArguments;
+use super::{Outcome, Verdict, output};
+use crate::driver::{Request, Session};
+use crate::fault::Environment;
+use crate::target::Target;
+use crate::verify::{By, against, certify};
+
+/// Computes, prints a line for each quantity, and tells whether all agree.
+pub fn run(arguments: &VerifyArguments, session: &mut Session) -> Outcome {
+    let target = Target::named(arguments.target.cpu.name())?;
+    let report = match (&arguments.against, &arguments.file) {
+        (Some(folder), file) => {
+            let by = if arguments.interpret { By::Interpreter } else { By::Native(target) };
+            against(folder, file.clone(), &arguments.settings, &by, session)?
+        }
+        (None, Some(file)) if !arguments.interpret => {
+            let request = Request { file: file.clone(), settings: arguments.settings.clone(), config: None };
+            certify(&request, &target, session)?
+        }
+        _ => {
+            return Err(Environment::new("--interpret goes with --against")
+                .help("the certificate always compares native code with the interpreter")
+                .into());
+        }
+    };
+    output::print(&report.to_string())?;
+    Ok(if report.passed() { Verdict::Good } else { Verdict::Bad })
+}

@@ -1,0 +1,96 @@
+//! The second half of the pipeline: graphs to machine code for one target.
+
+use super::manifest::manifest;
+use super::{Failure, Graphs, Request, Session};
+use crate::link;
+use crate::llvm::{self, Object};
+use crate::mlir;
+use crate::model::Model;
+use crate::plan::Program;
+use crate::target::Target;
+use archc_runtime::abi::Manifest;
+use std::path::Path;
+
+/// Machine code with its manifest.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// What the code says about itself.
+    pub manifest: Manifest,
+    /// An object file.
+    pub object: Object,
+}
+
+/// What the stages after the plan print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The lowered module.
+    Mlir,
+    /// Optimised LLVM IR.
+    Llvm,
+    /// Assembly.
+    Assembly,
+}
+
+/// Compiles all programs of a model.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn compile(model: &Model, graphs: &Graphs, target: &Target, session: &mut Session) -> Result<Compiled, Failure> {
+    let programs = super::programs(graphs, session)?;
+    let manifest = manifest(model, &programs, features(target));
+    let text = write(&programs, &manifest, target, session)?;
+    let object = session.stage("mlir", |session| {
+        let context = mlir::context();
+        let module = mlir::lower(&context, &text)?;
+        session.stage("asm", |_| llvm::compile(&module, target))?
+    })??;
+    Ok(Compiled { manifest, object })
+}
+
+/// The text of a stage after the plan.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn print(
+    model: &Model,
+    graphs: &Graphs,
+    target: &Target,
+    code: Code,
+    session: &mut Session,
+) -> Result<String, Failure> {
+    let programs = super::programs(graphs, session)?;
+    let manifest = manifest(model, &programs, features(target));
+    let text = write(&programs, &manifest, target, session)?;
+    let printed = session.stage("mlir", |_| {
+        let context = mlir::context();
+        let module = mlir::lower(&context, &text)?;
+        match code {
+            Code::Mlir => Ok(format!("{}\n", module.as_operation())),
+            Code::Llvm => llvm::text(&module, target),
+            Code::Assembly => llvm::assembly(&module, target),
+        }
+    })??;
+    Ok(printed)
+}
+
+fn write(programs: &[Program], manifest: &Manifest, target: &Target, session: &mut Session) -> Result<String, Failure> {
+    let all: Vec<&Program> = programs.iter().collect();
+    let text = session.stage("mlir", |_| mlir::write(&all, manifest, target))?;
+    session.dump("mlir", || text.clone())?;
+    Ok(text)
+}
+
+fn features(target: &Target) -> Vec<String> {
+    target.features().into_iter().map(String::from).collect()
+}
+
+/// Compiles a file to one executable.
+///
+/// # Errors
+/// If the program is wrong, the linker is missing, or the path cannot be written.
+pub fn build(request: &Request, target: &Target, output: &Path, session: &mut Session) -> Result<(), Failure> {
+    let model = super::check(request, session)?;
+    let graphs = super::graphs(&model, session)?;
+    let compiled = compile(&model, &graphs, target, session)?;
+    Ok(session.stage("link", |_| link::executable(&compiled.object, output))??)
+}

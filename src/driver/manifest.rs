@@ -1,0 +1,106 @@
+//! What a compiled model says about itself: the model's declarations in the form that the runtime reads.
+
+use crate::model::{self, MappedPart, Model, Parameter, Setting};
+use crate::plan::Program;
+use archc_runtime::abi::{GenerateInfo, Manifest, ParameterInfo, ProgramInfo, Start, WeightPart, WeightSource};
+
+/// Makes the manifest of a model's compiled programs, for a machine with these features.
+pub fn manifest(model: &Model, programs: &[Program], features: Vec<String>) -> Manifest {
+    let map = model.weights.first();
+    let tokens = model.inputs.iter().find(|input| input.index_of.is_some() && input.default.is_none());
+    Manifest {
+        model: model.name.clone(),
+        compiler: env!("CARGO_PKG_VERSION").to_string(),
+        features,
+        parameters: model.parameters.iter().map(|parameter| parameter_info(model, parameter)).collect(),
+        programs: programs.iter().map(program_info).collect(),
+        generate: model.generate.as_ref().map(generate_info),
+        weights: map.map(|map| map.tensors.iter().map(weight_source).collect()).unwrap_or_default(),
+        ignored: map.map(|map| map.ignored.clone()).unwrap_or_default(),
+        longest: None,
+        vocabulary: tokens.and_then(|input| input.index_of).and_then(|axis| model.axes.fixed(axis)),
+    }
+}
+
+fn parameter_info(model: &Model, parameter: &Parameter) -> ParameterInfo {
+    let shape = shape_of(model, parameter);
+    let turns = match (&parameter.turns, parameter.stacked) {
+        (Some(turns), _) => turns.clone(),
+        (None, 0) => Vec::new(),
+        (None, stacked) => (0..shape[stacked - 1]).collect(),
+    };
+    ParameterInfo {
+        path: parameter.path.clone(),
+        axes: parameter.axes.iter().map(|axis| model.axes[*axis].name.clone()).collect(),
+        start: start_of(&parameter.start, shape[..parameter.stacked].iter().product()),
+        shape,
+        trained: parameter.trained,
+        turns,
+    }
+}
+
+/// The sizes of a parameter, outermost first.
+pub fn shape_of(model: &Model, parameter: &Parameter) -> Vec<i64> {
+    let mut shape: Vec<i64> = parameter.axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(0)).collect();
+    if let (Some(turns), true) = (&parameter.turns, parameter.stacked > 0) {
+        shape[parameter.stacked - 1] = turns.len() as i64;
+    }
+    shape
+}
+
+/// Values are stated for one turn; the runtime wants them for all.
+fn start_of(start: &model::Start, turns: i64) -> Start {
+    match start {
+        model::Start::Constant(value) => Start::Constant(*value),
+        model::Start::Normal(mean, deviation) => Start::Normal { mean: *mean, deviation: *deviation },
+        model::Start::Uniform(low, high) => Start::Uniform { low: *low, high: *high },
+        model::Start::Values(values) => {
+            let once: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            Start::Values(once.repeat(turns.max(1) as usize))
+        }
+    }
+}
+
+fn program_info(program: &Program) -> ProgramInfo {
+    ProgramInfo {
+        name: program.name.clone(),
+        sizes: program.symbols.clone(),
+        buffers: program.buffers.clone(),
+        multiply_adds: program.multiply_adds.clone(),
+    }
+}
+
+/// Settings that are numbers or truth values; others cannot be options.
+fn generate_info(generate: &model::Generate) -> GenerateInfo {
+    let number = |setting: &Setting| match setting {
+        Setting::Integer(value) => Some(*value as f64),
+        Setting::Real(value) => Some(*value),
+        Setting::Truth(value) => Some(f64::from(u8::from(*value))),
+        _ => None,
+    };
+    let settings = generate.settings.iter();
+    GenerateInfo {
+        block: generate.block.clone(),
+        settings: settings.filter_map(|(name, setting)| Some((name.clone(), number(setting)?))).collect(),
+    }
+}
+
+fn weight_source(tensor: &model::MappedTensor) -> WeightSource {
+    WeightSource {
+        tensor: tensor.name.clone(),
+        shape: tensor.shape.clone(),
+        parts: tensor.parts.iter().map(weight_part).collect(),
+        copy: tensor.copy,
+    }
+}
+
+fn weight_part(part: &MappedPart) -> WeightPart {
+    WeightPart {
+        parameter: part.parameter,
+        extents: part.extents.clone(),
+        source_offset: part.source_offset,
+        source_strides: part.source_strides.clone(),
+        target_offset: part.target_offset,
+        target_strides: part.target_strides.clone(),
+    }
+}

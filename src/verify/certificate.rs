@@ -1,0 +1,166 @@
+//! The certificate of a model: all forms of its program are one program.
+//!
+//! With random weights and rows of unlike lengths, native code over whole sequences, prefill in pieces split at
+//! arbitrary places, and decoding step by step must give what the interpreter gives. Allowed is max(2e-5, 10 × the
+//! change of the logits when every weight moves by one rounding step). A row alone must be bit-identical to the same
+//! row in a batch.
+
+use super::array::Array;
+use super::case::Answers;
+use super::engine::{Batch, Engine};
+use super::inputs::{token_batch, token_input};
+use super::native::Native;
+use super::report::{Report, Verdict};
+use super::tolerance::Quantity;
+use super::weights::{Random, one_step_away, random_weights};
+use crate::driver::Failure;
+use crate::fault::{Bug, Environment};
+use crate::model::Model;
+
+/// The lengths of the rows.
+const LENGTHS: [usize; 3] = [6, 9, 4];
+/// Where rows are split for prefill in pieces: unlike in each row.
+const PIECES: [[usize; 3]; 3] = [[1, 2, 3], [4, 1, 4], [1, 1, 2]];
+
+/// What the forms of one model are compared on.
+pub struct Certificate<'a> {
+    model: &'a Model,
+    weights: Vec<Array>,
+    rows: Vec<Vec<usize>>,
+    answers: Answers,
+    /// The interpreter's logits: rows, positions, entries.
+    truth: Vec<Vec<Vec<f64>>>,
+}
+
+impl<'a> Certificate<'a> {
+    /// Draws weights and tokens, and asks the interpreter.
+    ///
+    /// # Errors
+    /// If the model is not one over tokens, or a program cannot run.
+    pub fn new(model: &'a Model, interpreter: &mut dyn Engine, seed: u64) -> Result<Certificate<'a>, Failure> {
+        let axis = token_input(model)?.index_of;
+        let vocabulary = axis.and_then(|axis| model.axes.fixed(axis)).ok_or_else(|| {
+            Environment::new("the number of distinct tokens is not known").help("give the axis a size, or use --set")
+        })?;
+        let mut random = Random::new(seed);
+        let mut token = || (random.bits() % vocabulary as u64) as usize;
+        let rows = LENGTHS.iter().map(|length| (0..*length).map(|_| token()).collect()).collect();
+        let mut certificate = Certificate {
+            model,
+            weights: random_weights(model, seed),
+            rows,
+            answers: Answers::default(),
+            truth: Vec::new(),
+        };
+        certificate.truth = certificate.logits(interpreter, &certificate.weights, &certificate.rows)?;
+        Ok(certificate)
+    }
+
+    /// Compares every form.
+    ///
+    /// # Errors
+    /// If a program cannot run.
+    pub fn run(&mut self, native: &mut Native<'_>) -> Result<Report, Failure> {
+        let mut report = Report::default();
+        let whole = self.logits(native, &self.weights, &self.rows)?;
+        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.rows)?;
+        self.answers.noise.one_ulp_weights = largest_difference(&whole, &moved);
+        self.compare("whole sequences", &mut report, &whole);
+        self.alone(native, &whole, &mut report)?;
+        match native.can_step() {
+            true => self.steps(native, &mut report)?,
+            false => report.push("prefill, step", Verdict::NotChecked("the model has no step program".into())),
+        }
+        Ok(report)
+    }
+
+    fn steps(&self, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
+        let whole = LENGTHS.map(|length| vec![length]);
+        self.pieces("prefill at once", native, report, &whole)?;
+        self.pieces("prefill in pieces", native, report, &PIECES.map(|pieces| pieces.to_vec()))?;
+        let shortest = LENGTHS.iter().copied().min().unwrap_or(0);
+        let ones = vec![1; shortest - 1];
+        let after_prompt = LENGTHS.map(|length| [vec![length - ones.len()], ones.clone()].concat());
+        self.pieces("prefill, then steps", native, report, &after_prompt)?;
+        self.pieces("step by step", native, report, &LENGTHS.map(|_| vec![1; shortest]))
+    }
+
+    /// Runs the step program over pieces of each row, and compares the logits at the end of each piece.
+    fn pieces(
+        &self,
+        name: &str,
+        native: &mut Native<'_>,
+        report: &mut Report,
+        pieces: &[Vec<usize>],
+    ) -> Result<(), Failure> {
+        let context = LENGTHS.iter().copied().max().unwrap_or(0);
+        let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
+        let mut seen = vec![0; self.rows.len()];
+        let (mut actual, mut expected) = (Vec::new(), Vec::new());
+        for turn in 0..pieces[0].len() {
+            let chunks: Vec<&[usize]> =
+                (0..seen.len()).map(|row| &self.rows[row][seen[row]..seen[row] + pieces[row][turn]]).collect();
+            let logits = stepper.step(&chunks)?;
+            for (row, logits) in logits.into_iter().enumerate() {
+                seen[row] += pieces[row][turn];
+                expected.extend_from_slice(&self.truth[row][seen[row] - 1]);
+                actual.extend(logits);
+            }
+        }
+        report.compare(name, Quantity::Values, &flat(actual), &flat(expected), &self.answers);
+        Ok(())
+    }
+
+    /// A row by itself must be the same bits as in the batch.
+    fn alone(&self, native: &mut Native<'_>, whole: &[Vec<Vec<f64>>], report: &mut Report) -> Result<(), Failure> {
+        let (mut actual, mut expected) = (Vec::new(), Vec::new());
+        for (row, together) in self.rows.iter().zip(whole) {
+            actual.extend(self.logits(native, &self.weights, std::slice::from_ref(row))?.concat().concat());
+            expected.extend(together.concat());
+        }
+        report.compare("a row alone", Quantity::Ids, &flat(actual), &flat(expected), &self.answers);
+        report.note("bit for bit as in the batch");
+        Ok(())
+    }
+
+    fn compare(&self, name: &str, report: &mut Report, actual: &[Vec<Vec<f64>>]) {
+        let (actual, expected) = (flat(actual.concat().concat()), flat(self.truth.concat().concat()));
+        report.compare(name, Quantity::Values, &actual, &expected, &self.answers);
+    }
+
+    /// The first output of the model at every position that exists.
+    fn logits(
+        &self,
+        engine: &mut dyn Engine,
+        weights: &[Array],
+        rows: &[Vec<usize>],
+    ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
+        let batch = padded(self.model, rows)?;
+        let name = &self.model.forward.outputs.first().ok_or_else(|| Bug::new("model", "a model has an output"))?.0;
+        let output = engine.forward(weights, &batch)?.remove(name);
+        let output = output.ok_or_else(|| Bug::new("graph", format!("the forward program gives `{name}`")))?;
+        let longest = batch.lengths.iter().copied().max().unwrap_or(0);
+        let width = output.data.len() / (rows.len() * longest).max(1);
+        let entry = |row: usize, place: usize| output.data[(row * longest + place) * width..][..width].to_vec();
+        Ok(rows.iter().enumerate().map(|(row, ids)| (0..ids.len()).map(|place| entry(row, place)).collect()).collect())
+    }
+}
+
+/// Rows of unlike lengths, padded at the end by token 0.
+fn padded(model: &Model, rows: &[Vec<usize>]) -> Result<Batch, Environment> {
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let place = |row: &Vec<usize>, place: usize| row.get(place).map_or(0.0, |token| *token as f64);
+    let data = rows.iter().flat_map(|row| (0..longest).map(move |at| place(row, at))).collect();
+    let mut batch = token_batch(model, Array { shape: vec![rows.len(), longest], data })?;
+    batch.lengths = rows.iter().map(Vec::len).collect();
+    Ok(batch)
+}
+
+fn flat(data: Vec<f64>) -> Array {
+    Array { shape: vec![data.len()], data }
+}
+
+fn largest_difference(left: &[Vec<Vec<f64>>], right: &[Vec<Vec<f64>>]) -> f64 {
+    let (left, right) = (left.concat().concat(), right.concat().concat());
+    left.iter().zip(&right).fold(0.0, |largest: f64, (left, right)| largest.max((left - right).abs()))
+}

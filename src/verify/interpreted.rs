@@ -1,0 +1,87 @@
+//! Computes by the interpreter: every operation's plain meaning, in double precision.
+
+use super::array::Array;
+use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
+use super::inputs::{token_batch, token_input};
+use crate::driver::{Failure, Graphs};
+use crate::fault::Bug;
+use crate::interpret::{Data, Feed, run};
+use crate::model::Model;
+use archc_runtime::abi::names;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// The graphs of one model.
+pub struct Interpreted<'a> {
+    model: &'a Model,
+    graphs: &'a Graphs,
+    sequence: String,
+}
+
+impl<'a> Interpreted<'a> {
+    /// Takes graphs as they are.
+    ///
+    /// # Errors
+    /// If the model has no input of tokens.
+    pub fn new(model: &'a Model, graphs: &'a Graphs) -> Result<Interpreted<'a>, Failure> {
+        let input = token_input(model)?;
+        Ok(Interpreted { model, graphs, sequence: model.axes[input.axes[0]].name.clone() })
+    }
+
+    fn feed(&self, parameters: &[Array], batch: &Batch) -> Feed {
+        let data = |array: &Array| Data::new(array.shape.clone(), array.data.clone());
+        let named = self.model.parameters.iter().zip(parameters);
+        Feed {
+            inputs: batch.inputs.iter().map(|(name, array)| (name.clone(), data(array))).collect(),
+            parameters: named.map(|(parameter, array)| (parameter.path.clone(), Rc::new(data(array)))).collect(),
+            lengths: HashMap::from([(self.sequence.clone(), batch.lengths.clone())]),
+            ..Feed::default()
+        }
+    }
+
+    /// The name of the model's first output.
+    fn output(&self) -> Result<&str, Failure> {
+        let first = self.model.forward.outputs.first();
+        Ok(first.map(|(name, _)| name.as_str()).ok_or_else(|| Bug::new("model", "a model has an output"))?)
+    }
+}
+
+/// Scalars have the shape `[1]`, as cases store them.
+fn array(values: &crate::tensor::Array) -> Array {
+    Array { shape: values.shape.extents.clone(), data: values.numbers.clone() }
+}
+
+impl Engine for Interpreted<'_> {
+    fn forward(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
+        let outputs = run(&self.graphs.forward, &self.feed(parameters, batch))?;
+        Ok(outputs.all.iter().map(|(name, values)| (name.clone(), array(values))).collect())
+    }
+
+    fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        let graph = self.graphs.train.as_ref().ok_or_else(|| Bug::new("graph", "there is a training program"))?;
+        let outputs = run(graph, &self.feed(parameters, batch))?;
+        let loss = outputs.get(names::LOSS).ok_or_else(|| Bug::new("graph", "training has the output `loss`"))?;
+        let of = |path: &str| outputs.get(&crate::driver::gradient_name(path)).map(array);
+        Ok(Gradients {
+            loss: loss.numbers[0],
+            gradients: self.model.parameters.iter().map(|parameter| of(&parameter.path)).collect(),
+        })
+    }
+
+    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {
+        let output = self.output()?.to_string();
+        let mut decoded = Decoded { ids: prompt.to_vec(), logits: Vec::new() };
+        for _ in 0..new {
+            let data = decoded.ids.iter().map(|id| *id as f64).collect();
+            let batch = token_batch(self.model, Array { shape: vec![1, decoded.ids.len()], data })?;
+            let mut outputs = self.forward(parameters, &batch)?;
+            let logits =
+                outputs.remove(&output).ok_or_else(|| Bug::new("graph", "the forward graph has the output"))?;
+            let width = logits.data.len() / decoded.ids.len();
+            let row = logits.data[logits.data.len() - width..].to_vec();
+            decoded.ids.push(argmax(&row));
+            decoded.logits.push(row);
+        }
+        Ok(decoded)
+    }
+}

@@ -1,0 +1,136 @@
+//! Computes by native code: a shared library of the model's programs, loaded into this process and run by the runtime.
+
+mod calls;
+mod library;
+
+use super::array::Array;
+use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
+use crate::driver::{Compiled, Failure};
+use crate::fault::Bug;
+use crate::model::Model;
+use archc_runtime::abi::names;
+use calls::Calls;
+use std::collections::BTreeMap;
+
+/// The compiled programs of one model.
+pub struct Native<'a> {
+    model: &'a Model,
+    calls: Calls,
+    tokens: String,
+    sequence: String,
+}
+
+impl<'a> Native<'a> {
+    /// Loads compiled programs, to be run on some threads (0: as many as there are processors).
+    ///
+    /// # Errors
+    /// If they cannot be loaded, or the model has no input of tokens.
+    pub fn new(model: &'a Model, compiled: &Compiled, threads: usize) -> Result<Native<'a>, Failure> {
+        let input = super::inputs::token_input(model)?;
+        let sequence = model.axes[input.axes[0]].name.clone();
+        Ok(Native { model, calls: Calls::load(compiled, threads)?, tokens: input.name.clone(), sequence })
+    }
+
+    /// Whether there is a program that takes new positions after those already seen.
+    pub fn can_step(&self) -> bool {
+        self.calls.has(names::STEP)
+    }
+
+    /// Forgets all that rows have seen, and makes room for so many positions.
+    ///
+    /// # Errors
+    /// If the model has no step program.
+    pub fn begin(&mut self, parameters: &[Array], rows: usize, context: usize) -> Result<Stepper<'_>, Failure> {
+        self.calls.set_parameters(parameters)?;
+        if !self.can_step() {
+            return Err(Bug::new("graph", "this model has no step program").into());
+        }
+        self.calls.clear_states();
+        Ok(Stepper { calls: &mut self.calls, tokens: &self.tokens, seen: vec![0; rows], context })
+    }
+
+    fn call(&mut self, program: &str, batch: &Batch) -> Result<archc_runtime::model::Call, Failure> {
+        let mut inputs: BTreeMap<String, Vec<f64>> =
+            batch.inputs.iter().map(|(name, array)| (name.clone(), array.data.clone())).collect();
+        inputs.insert(names::length(&self.sequence), numbers(&batch.lengths));
+        let longest = batch.lengths.iter().copied().max().unwrap_or(0) as i64;
+        let sizes = [(names::BATCH, batch.rows as i64), (self.sequence.as_str(), longest)];
+        self.calls.prepare(program, &inputs, &sizes)
+    }
+}
+
+fn numbers(values: &[usize]) -> Vec<f64> {
+    values.iter().map(|value| *value as f64).collect()
+}
+
+/// A decode in progress: each call takes new tokens of each row, which may be unlike many.
+pub struct Stepper<'n> {
+    calls: &'n mut Calls,
+    tokens: &'n str,
+    seen: Vec<usize>,
+    context: usize,
+}
+
+impl Stepper<'_> {
+    /// Adds new tokens to each row and returns each row's logits at its last one.
+    ///
+    /// # Errors
+    /// If the program cannot run.
+    pub fn step(&mut self, rows: &[&[usize]]) -> Result<Vec<Vec<f64>>, Failure> {
+        let chunk = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let mut ids = vec![0.0; rows.len() * chunk];
+        for (row, tokens) in rows.iter().enumerate() {
+            tokens.iter().enumerate().for_each(|(place, token)| ids[row * chunk + place] = *token as f64);
+        }
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
+        let start = numbers(&self.seen);
+        self.seen.iter_mut().zip(&lengths).for_each(|(seen, new)| *seen += new);
+        let inputs = BTreeMap::from([
+            (self.tokens.to_string(), ids),
+            (names::START.to_string(), start),
+            (names::length(names::CHUNK), numbers(&lengths)),
+            (names::length(names::CONTEXT), numbers(&self.seen)),
+        ]);
+        let sizes =
+            [(names::BATCH, rows.len() as i64), (names::CHUNK, chunk as i64), (names::CONTEXT, self.context as i64)];
+        let mut call = self.calls.prepare(names::STEP, &inputs, &sizes)?;
+        let mut outputs = self.calls.run(&mut call)?.outputs();
+        let (_, output) = outputs.pop_first().ok_or_else(|| Bug::new("program", "the step program has an output"))?;
+        let width = output.data.len() / rows.len().max(1);
+        Ok(output.data.chunks(width.max(1)).map(<[f64]>::to_vec).collect())
+    }
+}
+
+impl Engine for Native<'_> {
+    fn forward(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
+        self.calls.set_parameters(parameters)?;
+        let mut call = self.call(names::FORWARD, batch)?;
+        Ok(self.calls.run(&mut call)?.outputs())
+    }
+
+    fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        self.calls.set_parameters(parameters)?;
+        let mut call = self.call(names::TRAIN, batch)?;
+        let results = self.calls.run(&mut call)?;
+        let loss = results.outputs().remove(names::LOSS);
+        let loss = loss.ok_or_else(|| Bug::new("program", "the training program has the output `loss`"))?;
+        let gradient = |path: &str| results.gradient(path);
+        Ok(Gradients {
+            loss: loss.data[0],
+            gradients: self.model.parameters.iter().map(|parameter| gradient(&parameter.path)).collect(),
+        })
+    }
+
+    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {
+        let mut stepper = self.begin(parameters, 1, prompt.len() + new)?;
+        let mut decoded = Decoded { ids: prompt.to_vec(), logits: Vec::new() };
+        let mut chunk = prompt.to_vec();
+        for _ in 0..new {
+            let row = stepper.step(&[&chunk])?.remove(0);
+            chunk = vec![argmax(&row)];
+            decoded.ids.push(chunk[0]);
+            decoded.logits.push(row);
+        }
+        Ok(decoded)
+    }
+}
