@@ -39,6 +39,9 @@ pub enum Op {
     /// The transpose of `Index`: adds every element of the operand, where present, to the place that the index would have
     /// read it from. The axes named on the left are in the result, those that only places read are summed away.
     Scatter(Vec<(AxisId, Affine<Value>)>),
+    /// The first operand, with the elements of the second, where present, at the places that an index would read them
+    /// from. No two elements go to one place. A state is written so, in its own memory.
+    Write(Vec<(AxisId, Affine<Value>)>),
     /// A counter-based random number.
     Draw(Law, String),
     /// The operand, without gradient.

@@ -85,6 +85,21 @@ impl Axes {
         matches!(self[axis].extent, Extent::Sequence | Extent::Computed { .. })
     }
 
+    /// Makes an axis, with the name `alone`, unlike all those that it was like; they are now like a new axis of the
+    /// name `rest`, which is returned.
+    pub fn divide(&mut self, axis: AxisId, alone: &str, rest: &str) -> AxisId {
+        let class = self[axis].class;
+        let new = self.add(rest, self[axis].extent.clone());
+        for (place, other) in self.all.iter_mut().enumerate() {
+            if place == axis.0 as usize {
+                *other = Axis { name: alone.into(), extent: other.extent.clone(), class: axis };
+            } else if other.class == class {
+                other.class = new;
+            }
+        }
+        new
+    }
+
     /// All axes in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (AxisId, &Axis)> {
         self.all.iter().enumerate().map(|(index, axis)| (AxisId(index as u32), axis))

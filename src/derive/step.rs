@@ -1,0 +1,101 @@
+//! Derives the decode step from the program for whole sequences.
+//!
+//! In: a forward graph and the sequence that grows. Out: a graph that takes a run of new positions (the axis `chunk`, from
+//! position `start` on), keeps what later positions will read in states over the axis `context`, and gives the
+//! outputs at the last new position. Prefill is a long run, decoding a run of one, prefill in pieces anything between.
+//! Right only if no position reads a later one, which is proved here, or the place that looks ahead is named.
+//!
+//! What depends on a position alone is computed for the new ones. A value that is read at other positions (`key[t: s]`,
+//! `u[t: t - 1]`) becomes a state: written at the new positions, read at all.
+
+mod causality;
+mod last;
+mod regions;
+mod rewrite;
+
+use crate::graph::{Graph, Op, Region, Typed, Value};
+use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};
+use archc_runtime::abi::names;
+use rewrite::Rewrite;
+
+/// What the names of states begin with.
+pub const STATE: &str = "state.";
+
+/// Why there is no step program: some position reads later ones, or all of them at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotIncremental {
+    /// The dotted path of the place.
+    pub path: String,
+    /// What happens there.
+    pub reason: String,
+}
+
+/// What all regions of one derivation share.
+#[derive(Debug)]
+struct Shared {
+    /// The table of the new graph.
+    axes: Axes,
+    /// The axis that grows: in the new graph, the new positions.
+    chunk: AxisId,
+    /// All positions.
+    context: AxisId,
+    /// Names of states given out so far.
+    states: Vec<String>,
+}
+
+impl Shared {
+    /// Whether an axis counts all positions.
+    fn is_context(&self, axis: AxisId) -> bool {
+        self.axes.alike(axis, self.context)
+    }
+
+    /// Whether an axis counts positions of the growing sequence, new or all.
+    fn is_position(&self, axis: AxisId) -> bool {
+        axis == self.chunk || self.is_context(axis)
+    }
+
+    /// A name for a state, from the path of what it keeps.
+    fn name_state(&mut self, path: &str) -> String {
+        let name = format!("{STATE}{path}.{}", self.states.len());
+        self.states.push(name.clone());
+        name
+    }
+}
+
+/// The step program of `graph` along the sequence `along`, with the outputs of these names.
+///
+/// # Errors
+/// The first place at which a position reads what is not there yet.
+pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, NotIncremental> {
+    let mut axes = graph.axes.clone();
+    let context = axes.divide(along, names::CHUNK, names::CONTEXT);
+    let mut shared = Shared { axes, chunk: along, context, states: Vec::new() };
+    let mut root = Region::default();
+    let per_row = Typed::always(TensorType::new([BATCH], DType::Int));
+    let start = root.add_one(Op::Input(names::START.into()), [], per_row, names::START);
+    let mut rewrite = Rewrite::new(&mut shared, &graph.root, root, start, None);
+    let wanted = wanted_outputs(graph, outputs);
+    rewrite.run(&wanted.iter().map(|(_, value)| *value).collect::<Vec<_>>())?;
+    let mut results = Vec::new();
+    let mut outputs = Vec::new();
+    for (name, value) in wanted {
+        results.push(Some(rewrite.last(value)));
+        outputs.push(name);
+    }
+    for slot in &rewrite.slots {
+        results.push(Some(slot.written));
+        outputs.push(slot.name.clone());
+    }
+    let mut root = rewrite.new;
+    root.results = results;
+    Ok(Graph { name: names::STEP.into(), axes: shared.axes, root, outputs })
+}
+
+/// The named outputs and their values, in the order of the graph.
+fn wanted_outputs(graph: &Graph, outputs: &[&str]) -> Vec<(String, Value)> {
+    let named = graph.outputs.iter().zip(&graph.root.results);
+    named
+        .filter(|(name, _)| outputs.contains(&name.as_str()))
+        .filter_map(|(name, value)| value.map(|value| (name.clone(), value)))
+        .collect()
+}

@@ -1,0 +1,72 @@
+//! Proves that no position reads a later one, or names the place that does.
+//!
+//! A place reads back if it is `t - j` with `j >= 0`, or another index `s` over all positions; a value that has `s`
+//! may be combined along `s` only where it is present for `s <= t` alone. Both are read off the relations.
+
+use super::NotIncremental;
+use super::rewrite::Rewrite;
+use crate::graph::{Node, Op, Value};
+use crate::tensor::{Affine, AxisId, Relation, Term};
+
+/// Checks one old node.
+pub(super) fn check(rewrite: &Rewrite, node: &Node) -> Result<(), NotIncremental> {
+    let shared = &rewrite.shared;
+    match &node.op {
+        Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) => check_combined(rewrite, node, axes),
+        Op::Index(places) => check_places(rewrite, node, places),
+        Op::Scatter(_) if node.operands.iter().any(|&operand| touches(rewrite, operand)) => {
+            refuse(node, "elements are scattered over positions")
+        }
+        Op::For(region) if shared.is_context(region.axis) => {
+            refuse(node, "a `for` runs along another index over the positions")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse(node: &Node, reason: &str) -> Result<(), NotIncremental> {
+    Err(NotIncremental { path: node.path.clone(), reason: reason.into() })
+}
+
+fn check_combined(rewrite: &Rewrite, node: &Node, axes: &[AxisId]) -> Result<(), NotIncremental> {
+    let (old, shared) = (rewrite.old, &rewrite.shared);
+    if axes.contains(&shared.chunk) {
+        return refuse(node, "all positions of the sequence are combined");
+    }
+    for &axis in axes.iter().filter(|axis| shared.is_context(**axis)) {
+        let mut relations = node.operands.iter().flat_map(|&operand| &old.typed(operand).presence.relations);
+        if !relations.any(|relation| is_causal(relation, axis, shared.chunk)) {
+            return refuse(node, "a position reads later ones: no relation keeps it to those up to its own");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value has a position axis.
+fn touches(rewrite: &Rewrite, value: Value) -> bool {
+    rewrite.old.typed(value).ty.axes.iter().any(|&axis| rewrite.shared.is_position(axis))
+}
+
+fn check_places(rewrite: &Rewrite, node: &Node, places: &[(AxisId, Affine<Value>)]) -> Result<(), NotIncremental> {
+    let shared = &rewrite.shared;
+    for (_, place) in places.iter().filter(|(axis, _)| *axis == shared.chunk) {
+        let back = match place.terms.as_slice() {
+            [(Term::Axis(axis), 1)] if *axis == shared.chunk => place.constant <= 0,
+            [(Term::Axis(axis), 1)] => shared.is_context(*axis) && place.constant == 0,
+            _ => false,
+        };
+        if !back {
+            return refuse(node, "a value is read at positions that cannot be shown to be earlier ones");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a relation lets `axis` reach the position along `chunk` at most: `t - s - j >= 0` with `j >= 0`.
+fn is_causal(relation: &Relation<Value>, axis: AxisId, chunk: AxisId) -> bool {
+    let Relation::AtLeastZero(affine) = relation else { return false };
+    let factor = |wanted: AxisId| {
+        affine.terms.iter().find_map(|(term, factor)| (*term == Term::Axis(wanted)).then_some(*factor))
+    };
+    affine.terms.len() == 2 && affine.constant <= 0 && factor(chunk) == Some(1) && factor(axis) == Some(-1)
+}

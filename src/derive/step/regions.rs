@@ -1,0 +1,141 @@
+//! A `for` in the step program: a region over layers hands each turn its slice of the states; a recurrence over the
+//! growing sequence goes on from what it carried at the end of the last call.
+
+use super::rewrite::{Rewrite, Slot};
+use super::{NotIncremental, Shared};
+use crate::graph::{For, NodeId, Op, Region, Typed, Value};
+use crate::ops::stacked;
+use crate::tensor::{BATCH, DType, Function, Scalar, ScalarStep, TensorType};
+
+impl Rewrite<'_> {
+    /// Rewrites a `for`.
+    pub(super) fn region(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
+        if region.axis == self.shared.chunk { self.recurrence(id, region) } else { self.layers(id, region) }
+    }
+
+    /// Bodies with states of their own: each becomes one more sliced operand and one more yield.
+    fn layers(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
+        let mut operands = self.operands(id);
+        let mut bodies = Vec::new();
+        for body in &region.bodies {
+            bodies.push(rewrite_body(self.shared, body, region, operands.len())?);
+        }
+        let slots = bodies.iter().flat_map(|(_, slots)| slots.clone()).collect::<Vec<_>>();
+        let types = bodies.iter().flat_map(|(body, slots)| slots.iter().map(|slot| body.typed(slot.held).ty.clone()));
+        let types = types.collect::<Vec<_>>();
+        let mut rewritten = region.clone();
+        rewritten.sliced += slots.len();
+        rewritten.bodies = settle_bodies(bodies, region, &types);
+        let mut held = Vec::new();
+        for (slot, ty) in slots.iter().zip(&types) {
+            let typed = Typed::always(stacked(ty, region.axis));
+            held.push(self.receive(&slot.name, typed, self.slots.len() + held.len()));
+        }
+        let border = region.carried + region.sliced;
+        operands.splice(border..border, held.iter().copied());
+        operands.push(self.start);
+        self.finish(id, rewritten, operands, slots, held);
+        Ok(())
+    }
+
+    /// Adds the node and records the states that it has written.
+    fn finish(&mut self, id: NodeId, region: For, operands: Vec<Value>, slots: Vec<Slot>, held: Vec<Value>) {
+        let first = self.old.node(id).results.len();
+        let new = self.emit(id, Op::For(region), operands);
+        let types = held.iter().map(|value| self.new.typed(*value).clone()).collect::<Vec<_>>();
+        self.new.edit(new, |node| node.results.extend(types));
+        for (place, (slot, held)) in slots.into_iter().zip(held).enumerate() {
+            let written = Value { node: new, result: (first + place) as u32 };
+            self.slots.push(Slot { name: slot.name, held, written });
+        }
+    }
+
+    /// A recurrence: what it carries is a state; a row without earlier positions starts from the initial value.
+    fn recurrence(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
+        let path = self.old.node(id).path.clone();
+        if region.reverse {
+            return Err(NotIncremental { path, reason: "a recurrence runs from the end of the sequence".into() });
+        }
+        let mut operands = self.operands(id);
+        let first = self.slots.len();
+        for initial in operands.iter_mut().take(region.carried) {
+            let typed = self.new.typed(*initial).clone();
+            let (name, held) = self.state(&path, typed);
+            *initial = self.resumed(held, *initial, &path);
+            self.slots.push(Slot { name, held, written: held });
+        }
+        let new = self.emit(id, Op::For(region.clone()), operands);
+        for (place, slot) in self.slots[first..].iter_mut().enumerate() {
+            slot.written = Value { node: new, result: place as u32 };
+        }
+        Ok(())
+    }
+
+    /// `held` for rows that have earlier positions, `initial` for others.
+    fn resumed(&mut self, held: Value, initial: Value, path: &str) -> Value {
+        let mut scalar = Scalar::default();
+        let [start, before, first] = [0, 1, 2].map(|place| scalar.push(ScalarStep::Operand(place)));
+        let zero = scalar.push(ScalarStep::Number(0.0, DType::Int));
+        let resumes = scalar.push(ScalarStep::Call(Function::Less, vec![zero, start]));
+        scalar.push(ScalarStep::Call(Function::Select, vec![resumes, before, first]));
+        let typed = self.new.typed(held).clone();
+        self.new.add_one(Op::Map(scalar), [self.start, held, initial], typed, path)
+    }
+}
+
+/// Rewrites one body. Arguments of states are numbered from 0 for now; `start` is the argument after all others.
+fn rewrite_body(
+    shared: &mut Shared,
+    body: &Region,
+    region: &For,
+    operands: usize,
+) -> Result<(Region, Vec<Slot>), NotIncremental> {
+    let mut new = Region::default();
+    let per_row = Typed::always(TensorType::new([BATCH], DType::Int));
+    let start = new.add_one(Op::Argument(operands), [], per_row, "start");
+    let mut rewrite = Rewrite::new(shared, body, new, start, Some(region.axis));
+    rewrite.run(&body.results.iter().flatten().copied().collect::<Vec<_>>())?;
+    let results = body.results.iter().map(|result| result.map(|value| rewrite.own[&value])).collect();
+    let Rewrite { mut new, slots, .. } = rewrite;
+    new.results = results;
+    Ok((new, slots))
+}
+
+/// Puts the states of all bodies into one order of arguments and yields; a body hands the states of others through.
+fn settle_bodies(bodies: Vec<(Region, Vec<Slot>)>, region: &For, types: &[TensorType]) -> Vec<Region> {
+    let border = region.carried + region.sliced;
+    let mut first = 0;
+    let mut settled = Vec::new();
+    for (mut body, slots) in bodies {
+        renumber(&mut body, &slots, border, first, types.len());
+        let mut states = Vec::new();
+        for (place, ty) in types.iter().enumerate() {
+            let own = place.checked_sub(first).and_then(|place| slots.get(place));
+            states.push(Some(match own {
+                Some(slot) => slot.written,
+                None => body.add_one(Op::Argument(border + place), [], Typed::always(ty.clone()), "state"),
+            }));
+        }
+        let end = body.results.len() - usize::from(region.until);
+        body.results.splice(end..end, states);
+        first += slots.len();
+        settled.push(body);
+    }
+    settled
+}
+
+/// States stand after the sliced operands, and move what was captured up.
+fn renumber(body: &mut Region, slots: &[Slot], border: usize, first: usize, states: usize) {
+    for id in body.ids() {
+        let state = slots.iter().position(|slot| slot.held.node == id);
+        body.edit(id, |node| {
+            if let Op::Argument(argument) = &mut node.op {
+                match state {
+                    Some(place) => *argument = border + first + place,
+                    None if *argument >= border => *argument += states,
+                    None => {}
+                }
+            }
+        });
+    }
+}

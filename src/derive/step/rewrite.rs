@@ -1,0 +1,245 @@
+//! Rewrites one region: every value at its own new positions, states for what is read elsewhere.
+
+use super::{NotIncremental, Shared, causality};
+use crate::graph::{NodeId, Op, Region, Typed, Value};
+use crate::tensor::{
+    Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term,
+};
+use std::collections::{HashMap, HashSet};
+
+/// A region on its way from whole sequences to new positions.
+pub(super) struct Rewrite<'a> {
+    /// Axes and state names.
+    pub shared: &'a mut Shared,
+    /// The region as it was.
+    pub old: &'a Region,
+    /// The region as it will be.
+    pub new: Region,
+    /// Old values at their own new positions.
+    pub own: HashMap<Value, Value>,
+    /// How many positions each row had before.
+    pub start: Value,
+    /// The axis of the `for` whose body this is; its states are arguments. At the top they are inputs.
+    pub turns: Option<AxisId>,
+    /// The states of this region, in order.
+    pub slots: Vec<Slot>,
+    /// Old values at all positions: what states hold after the write.
+    whole: HashMap<Value, Value>,
+    /// The position of each new place, once asked for.
+    position: Option<Value>,
+}
+
+/// A state of a region.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    /// Its name among the inputs and outputs of the program.
+    pub name: String,
+    /// What it holds before.
+    pub held: Value,
+    /// What it holds after.
+    pub written: Value,
+}
+
+impl<'a> Rewrite<'a> {
+    /// A rewrite of `old` into `new`, which holds `start`.
+    pub fn new(shared: &'a mut Shared, old: &'a Region, new: Region, start: Value, turns: Option<AxisId>) -> Self {
+        let (own, whole) = (HashMap::new(), HashMap::new());
+        Rewrite { shared, old, new, own, start, turns, slots: Vec::new(), whole, position: None }
+    }
+
+    /// Rewrites everything that the wanted old values need.
+    pub fn run(&mut self, wanted: &[Value]) -> Result<(), NotIncremental> {
+        let needed = needed(self.old, wanted);
+        let order = self.old.order();
+        order.into_iter().filter(|id| needed.contains(id)).try_for_each(|id| self.node(id))
+    }
+
+    fn node(&mut self, id: NodeId) -> Result<(), NotIncremental> {
+        let old = self.old;
+        let node = old.node(id);
+        causality::check(self, node)?;
+        match &node.op {
+            Op::Length(axis) if self.shared.is_position(*axis) => {
+                self.emit(id, Op::Length(self.shared.context), Vec::new());
+            }
+            Op::Coordinate(axis) if *axis == self.shared.chunk => {
+                let position = self.position();
+                self.own.insert(Value::of(id), position);
+            }
+            Op::Map(scalar) if scalar.coordinates().contains(&self.shared.chunk) => self.map(id, scalar),
+            Op::Index(places) => self.index(id, places),
+            Op::For(region) => return self.region(id, region),
+            op => {
+                let operands = self.operands(id);
+                self.emit(id, op.clone(), operands);
+            }
+        }
+        Ok(())
+    }
+
+    /// The new operands of an old node.
+    pub fn operands(&self, id: NodeId) -> Vec<Value> {
+        self.old.node(id).operands.iter().map(|operand| self.own[operand]).collect()
+    }
+
+    /// A node in the place of an old one: same types, presence at the new positions.
+    pub fn emit(&mut self, id: NodeId, op: Op, operands: Vec<Value>) -> NodeId {
+        let old = self.old;
+        let node = old.node(id);
+        let mut results = Vec::with_capacity(node.results.len());
+        for typed in &node.results {
+            results.push(Typed { ty: typed.ty.clone(), presence: self.presence(&typed.presence) });
+        }
+        let count = results.len() as u32;
+        let new = self.new.add(op, operands, results, node.path.clone());
+        for result in 0..count {
+            self.own.insert(Value { node: id, result }, Value { node: new, result });
+        }
+        new
+    }
+
+    /// A map that reads the coordinate of the growing sequence reads the position instead.
+    fn map(&mut self, id: NodeId, scalar: &Scalar) {
+        let mut operands = self.operands(id);
+        let mut scalar = scalar.clone();
+        let chunk = self.shared.chunk;
+        for step in scalar.steps.iter_mut().filter(|step| **step == ScalarStep::Coordinate(chunk)) {
+            *step = ScalarStep::Operand(operands.len());
+        }
+        operands.push(self.position());
+        self.emit(id, Op::Map(scalar), operands);
+    }
+
+    /// What is read at other positions of the growing sequence is read from a state.
+    fn index(&mut self, id: NodeId, places: &[(AxisId, Affine<Value>)]) {
+        let source = self.old.node(id).operands[0];
+        let chunk = self.shared.chunk;
+        let elsewhere = places.iter().any(|(axis, _)| *axis == chunk);
+        let operand = if elsewhere { self.whole(source) } else { self.own[&source] };
+        let mut moved = Vec::with_capacity(places.len());
+        for (axis, place) in places {
+            moved.push((self.on_context(*axis), self.place(place)));
+        }
+        self.emit(id, Op::Index(moved), vec![operand]);
+    }
+
+    /// The old value at all positions.
+    fn whole(&mut self, value: Value) -> Value {
+        if let Some(&known) = self.whole.get(&value) {
+            return known;
+        }
+        let old = &self.old.typed(value).ty;
+        let axes = old.axes.iter().map(|&axis| self.on_context(axis)).collect::<Vec<_>>();
+        let typed = Typed::always(TensorType::new(axes, old.dtype));
+        let (name, held) = self.state(&self.old.node(value.node).path.clone(), typed.clone());
+        let at = Affine::axis(self.shared.chunk).plus(&Affine::value(self.start), 1);
+        let places = vec![(self.shared.context, at)];
+        let written = self.new.add_one(Op::Write(places), [held, self.own[&value]], typed, name.clone());
+        self.slots.push(Slot { name, held, written });
+        self.whole.insert(value, written);
+        written
+    }
+
+    /// A new state as this region receives it. Arguments are numbered from 0 here, and put into the order of their
+    /// `for` once all states are known.
+    pub fn state(&mut self, path: &str, typed: Typed) -> (String, Value) {
+        let name = self.shared.name_state(path);
+        let held = self.receive(&name, typed, self.slots.len());
+        (name, held)
+    }
+
+    /// The value of a state that has a name.
+    pub fn receive(&mut self, name: &str, typed: Typed, place: usize) -> Value {
+        let op = match self.turns {
+            Some(_) => Op::Argument(place),
+            None => Op::Input(name.into()),
+        };
+        self.new.add_one(op, [], typed, name)
+    }
+
+    fn on_context(&self, axis: AxisId) -> AxisId {
+        if axis == self.shared.chunk { self.shared.context } else { axis }
+    }
+
+    /// The position of every new place: `start + coordinate`.
+    fn position(&mut self) -> Value {
+        if let Some(position) = self.position {
+            return position;
+        }
+        let chunk = self.shared.chunk;
+        let mut scalar = Scalar::default();
+        let start = scalar.push(ScalarStep::Operand(0));
+        let place = scalar.push(ScalarStep::Coordinate(chunk));
+        scalar.push(ScalarStep::Call(Function::Add, vec![start, place]));
+        let ty = Typed::always(TensorType::new([BATCH, chunk], DType::Int));
+        let position = self.new.add_one(Op::Map(scalar), [self.start], ty, "position");
+        self.position = Some(position);
+        position
+    }
+
+    /// The position over a number, or what is left of it.
+    fn divided(&mut self, function: Function, by: i64) -> Value {
+        let position = self.position();
+        let mut scalar = Scalar::default();
+        let whole = scalar.push(ScalarStep::Operand(0));
+        let number = scalar.push(ScalarStep::Number(by as f64, DType::Int));
+        scalar.push(ScalarStep::Call(function, vec![whole, number]));
+        let typed = self.new.typed(position).clone();
+        self.new.add_one(Op::Map(scalar), [position], typed, "position")
+    }
+
+    /// A place in terms of new values: coordinates of the growing sequence begin at `start`.
+    fn place(&mut self, place: &Affine<Value>) -> Affine<Value> {
+        let chunk = self.shared.chunk;
+        let mut moved = Affine::number(place.constant);
+        for (term, factor) in &place.terms {
+            let term = match term {
+                Term::Axis(axis) if *axis == chunk => Affine::axis(chunk).plus(&Affine::value(self.start), 1),
+                Term::Quotient(axis, by) if *axis == chunk => {
+                    Affine::value(self.divided(Function::FloorDivide, *by))
+                }
+                Term::Remainder(axis, by) if *axis == chunk => Affine::value(self.divided(Function::Remainder, *by)),
+                Term::Value(value) => Affine::value(self.own[value]),
+                other => Affine::term(other.clone()),
+            };
+            moved = moved.plus(&term, *factor);
+        }
+        moved
+    }
+
+    fn presence(&mut self, presence: &Presence<Value>) -> Presence<Value> {
+        let mut moved = Presence::always();
+        for relation in &presence.relations {
+            for relation in self.relation(relation) {
+                moved.require(relation);
+            }
+        }
+        moved
+    }
+
+    fn relation(&mut self, relation: &Relation<Value>) -> Vec<Relation<Value>> {
+        match relation {
+            Relation::AtLeastZero(affine) => vec![Relation::AtLeastZero(self.place(affine))],
+            Relation::Equal(axis, value) if *axis == self.shared.chunk => {
+                let position = self.place(&Affine::axis(*axis));
+                let value = Affine::value(self.own[value]);
+                let above = Relation::AtLeastZero(position.plus(&value, -1));
+                let below = Relation::AtLeastZero(value.plus(&position, -1));
+                vec![above, below]
+            }
+            other => vec![other.map_values(|value| self.own[value])],
+        }
+    }
+}
+
+/// The nodes that the wanted values need.
+fn needed(region: &Region, wanted: &[Value]) -> HashSet<NodeId> {
+    let mut needed = HashSet::new();
+    let mut open = wanted.iter().map(|value| value.node).collect::<Vec<_>>();
+    while let Some(id) = open.pop() {
+        if needed.insert(id) {
+            open.extend(region.node(id).reads().iter().map(|read| read.node));
+        }
+    }
+    needed
+}
