@@ -53,6 +53,7 @@ pub mod syntax;
 pub mod model;
 pub mod graph;
 pub mod ops;
+pub mod derive;
 pub mod interpret;
 pub mod kernel;
 pub mod target;

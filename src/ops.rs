@@ -21,6 +21,7 @@ mod scatter;
 mod scene;
 mod typing;
 mod verify;
+mod write;
 
 pub use catalogue::*;
 pub use presence::restrict;
@@ -58,6 +59,7 @@ pub fn infer(
         Op::Rank(axes) => rank::infer(axes, &types)?,
         Op::Index(places) => index::infer(typing, places, &types)?,
         Op::Scatter(places) => scatter::infer(typing, places, &types, wanted)?,
+        Op::Write(places) => write::infer(typing, places, &types)?,
         Op::Draw(law, _) => draw::infer(*law, &types, wanted)?,
         Op::Stop | Op::Peek => exactly::<1>(&types)?[0].clone(),
         Op::For(region) => return repeat::infer(typing, region, &types),
@@ -92,6 +94,7 @@ pub fn eval(scene: &Scene, node: &Node, operands: &[&Array]) -> Option<Array> {
         Op::Rank(axes) => rank::eval(scene, axes, operands[0], shape),
         Op::Index(places) => index::eval(scene, places, operands[0], shape),
         Op::Scatter(places) => scatter::eval(scene, places, operands[0], shape),
+        Op::Write(places) => write::eval(scene, places, operands[0], operands[1]),
         Op::Draw(law, path) => draw::eval(scene, *law, path, operands, shape),
         Op::Stop | Op::Peek => operands[0].reshaped(&shape),
     })

@@ -22,10 +22,10 @@ impl Typed {
 }
 
 impl Op {
-    /// The places of an `Index` or a `Scatter`.
+    /// The places of an `Index`, a `Scatter` or a `Write`.
     pub fn places(&self) -> &[(AxisId, Affine<Value>)] {
         match self {
-            Op::Index(places) | Op::Scatter(places) => places,
+            Op::Index(places) | Op::Scatter(places) | Op::Write(places) => places,
             _ => &[],
         }
     }
@@ -33,7 +33,7 @@ impl Op {
     /// The same, to be changed.
     pub fn places_mut(&mut self) -> &mut [(AxisId, Affine<Value>)] {
         match self {
-            Op::Index(places) | Op::Scatter(places) => places,
+            Op::Index(places) | Op::Scatter(places) | Op::Write(places) => places,
             _ => &mut [],
         }
     }

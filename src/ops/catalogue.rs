@@ -12,7 +12,7 @@ pub struct Entry {
 }
 
 /// All operations, in the order of [`Op`].
-pub const CATALOGUE: [Entry; 19] = [
+pub const CATALOGUE: [Entry; 20] = [
     Entry { name: "input", summary: "data that a caller brings" },
     Entry { name: "parameter", summary: "a parameter or buffer, whole" },
     Entry { name: "length", summary: "the number of positions of a sequence, for each row" },
@@ -28,6 +28,7 @@ pub const CATALOGUE: [Entry; 19] = [
     Entry { name: "rank", summary: "the place in falling order along axes" },
     Entry { name: "index", summary: "the operand at other places" },
     Entry { name: "scatter", summary: "adds elements to the places of an index" },
+    Entry { name: "write", summary: "a state with new elements at the places of an index" },
     Entry { name: "draw", summary: "a random number by seed, path and coordinates" },
     Entry { name: "stop", summary: "the operand without gradient" },
     Entry { name: "peek", summary: "the operand, hidden from blindness proofs" },
@@ -52,10 +53,11 @@ pub fn name_of(op: &Op) -> &'static str {
         Op::Rank(_) => 12,
         Op::Index(_) => 13,
         Op::Scatter(_) => 14,
-        Op::Draw(..) => 15,
-        Op::Stop => 16,
-        Op::Peek => 17,
-        Op::For(_) => 18,
+        Op::Write(_) => 15,
+        Op::Draw(..) => 16,
+        Op::Stop => 17,
+        Op::Peek => 18,
+        Op::For(_) => 19,
     };
     CATALOGUE[place].name
 }
