@@ -6,6 +6,7 @@ mod interpret;
 mod native;
 mod program;
 mod runtime;
+mod step;
 mod syntax;
 mod tidy;
 mod verify;

@@ -16,7 +16,8 @@ pub(super) fn infer(
     let [state, new] = exactly(operands)?;
     typing.check_places(places)?;
     let listed = |axis: &AxisId| places.iter().any(|(named, _)| named == axis);
-    if places.iter().any(|(axis, _)| !state.has(*axis)) || state.axes.iter().any(|axis| !listed(axis) && !new.has(*axis))
+    if places.iter().any(|(axis, _)| !state.has(*axis))
+        || state.axes.iter().any(|axis| !listed(axis) && !new.has(*axis))
     {
         return fail("a write gives every axis of the state a place or a coordinate");
     }

@@ -2,9 +2,7 @@
 
 use super::{NotIncremental, Shared, causality};
 use crate::graph::{NodeId, Op, Region, Typed, Value};
-use crate::tensor::{
-    Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term,
-};
+use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term};
 use std::collections::{HashMap, HashSet};
 
 /// A region on its way from whole sequences to new positions.
@@ -195,9 +193,7 @@ impl<'a> Rewrite<'a> {
         for (term, factor) in &place.terms {
             let term = match term {
                 Term::Axis(axis) if *axis == chunk => Affine::axis(chunk).plus(&Affine::value(self.start), 1),
-                Term::Quotient(axis, by) if *axis == chunk => {
-                    Affine::value(self.divided(Function::FloorDivide, *by))
-                }
+                Term::Quotient(axis, by) if *axis == chunk => Affine::value(self.divided(Function::FloorDivide, *by)),
                 Term::Remainder(axis, by) if *axis == chunk => Affine::value(self.divided(Function::Remainder, *by)),
                 Term::Value(value) => Affine::value(self.own[value]),
                 other => Affine::term(other.clone()),

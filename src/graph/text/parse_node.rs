@@ -155,6 +155,10 @@ impl Line {
                 let places = self.places(axes, values)?;
                 return Ok((if word == "index" { Op::Index(places) } else { Op::Scatter(places) }, vec![operand]));
             }
+            "write" => {
+                let operands = self.values(values)?;
+                return Ok((Op::Write(self.places(axes, values)?), operands));
+            }
             "draw" => Op::Draw(self.law(axes)?, self.text()?),
             "stop" => Op::Stop,
             "peek" => Op::Peek,

@@ -48,7 +48,7 @@ fn used_axes(region: &Region, used: &mut BTreeSet<AxisId>) {
             Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) => used.extend(axes),
             Op::Draw(Law::UniformIndex(axis) | Law::Categorical(axis), _) => used.extend([*axis]),
             Op::For(region) => used.extend([region.axis]),
-            Op::Index(places) | Op::Scatter(places) => {
+            Op::Index(places) | Op::Scatter(places) | Op::Write(places) => {
                 used.extend(places.iter().flat_map(|(axis, place)| place.axes().chain([*axis])));
             }
             _ => {}
@@ -228,6 +228,7 @@ impl Printer {
             Op::Rank(axes) => format!("rank {} {all}", self.list(axes)),
             Op::Index(places) => format!("index {all} {}", self.places(places, numbers)),
             Op::Scatter(places) => format!("scatter {all} {}", self.places(places, numbers)),
+            Op::Write(places) => format!("write {all} {}", self.places(places, numbers)),
             Op::Draw(law, path) => format!("draw {} {path:?} {all}", self.law(*law)).trim_end().to_string(),
             Op::Stop => format!("stop {all}"),
             Op::Peek => format!("peek {all}"),
