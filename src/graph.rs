@@ -9,8 +9,10 @@
 mod op;
 mod region;
 mod reads;
+mod build;
 mod edit;
 pub mod text;
 
+pub use build::{UPDATE, build};
 pub use op::*;
 pub use region::*;

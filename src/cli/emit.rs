@@ -32,7 +32,7 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
     if arguments.stage == Stage::Program {
         let programs = driver::programs(&graphs, session)?;
         let wanted = programs.iter().filter(|program| is_wanted(arguments, &program.name));
-        return Ok(wanted.map(|program| format!("{program:#?}\n")).collect());
+        return Ok(wanted.map(|program| format!("{program}\n")).collect());
     }
     let target = Target::named(arguments.target.cpu.name())?;
     let code = match arguments.stage {

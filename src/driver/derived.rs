@@ -1,10 +1,11 @@
 //! The first half after the checker: the graphs of all programs of a model, and their plans.
 
 use super::{Failure, Session};
-use crate::fault::Bug;
-use crate::graph::Graph;
+use crate::derive;
+use crate::graph::{self, Graph};
 use crate::model::{Model, WeightMap};
-use crate::plan::Program;
+use crate::plan::{self, Interface, Program};
+use archc_runtime::abi::{Role, names};
 
 /// The programs of one model as graphs.
 #[derive(Debug, Clone)]
@@ -37,19 +38,62 @@ pub fn expose_values(model: &mut Model, map: &WeightMap) {
 ///
 /// # Errors
 /// A bug of a stage.
-pub fn graphs(_model: &Model, _session: &mut Session) -> Result<Graphs, Failure> {
-    Err(Bug::new("graph", "graphs are built").into())
+pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
+    let made = session.stage("graph", |_| {
+        let forward = graph::build(model, &model.forward, names::FORWARD);
+        let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
+        let step = step(model, &forward);
+        Graphs { forward, train, step }
+    })?;
+    for graph in made.iter() {
+        session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
+    }
+    Ok(made)
+}
+
+/// The step program along the token input's sequence, for the model's first output.
+fn step(model: &Model, forward: &Graph) -> Option<Graph> {
+    let tokens = model.inputs.iter().find(|input| input.index_of.is_some() && input.default.is_none())?;
+    let (output, _) = model.forward.outputs.first()?;
+    derive::step(forward, *tokens.axes.first()?, &[output]).ok()
 }
 
 /// Plans each program.
 ///
 /// # Errors
 /// A bug of a stage.
-pub fn programs(_graphs: &Graphs, _session: &mut Session) -> Result<Vec<Program>, Failure> {
-    Err(Bug::new("program", "graphs are planned").into())
+pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, Failure> {
+    let made = session.stage("program", |_| {
+        graphs.iter().map(|graph| plan::schedule(graph, &interface(graph))).collect::<Vec<Program>>()
+    })?;
+    for program in &made {
+        session.dump(&format!("program-{}", program.name), || program.to_string())?;
+    }
+    Ok(made)
 }
+
+/// What a graph's outputs are to the runtime.
+fn interface(graph: &Graph) -> Interface {
+    let mut interface = Interface::default();
+    for name in &graph.outputs {
+        let gradient = name.strip_prefix(GRADIENT).map(|path| (Role::Gradient, path.to_string()));
+        if name.starts_with(derive::STATE) {
+            interface.states.insert(name.clone());
+            interface.outputs.insert(name.clone(), (Role::State, name.clone()));
+            continue;
+        }
+        let update = || name.strip_prefix(graph::UPDATE).map(|path| (Role::Update, path.to_string()));
+        if let Some(known) = gradient.or_else(update) {
+            interface.outputs.insert(name.clone(), known);
+        }
+    }
+    interface
+}
+
+/// What the names of outputs that are gradients begin with.
+const GRADIENT: &str = "gradient ";
 
 /// The output that is the gradient of a parameter.
 pub fn gradient_name(path: &str) -> String {
-    format!("gradient {path}")
+    format!("{GRADIENT}{path}")
 }
