@@ -1,7 +1,11 @@
 //! Derives new programs from one graph.
 //!
-//! [`step`] makes the decode step with its states from the program for whole sequences.
+//! [`gradient`] adds the gradients of a loss; [`step`] makes the decode step with its states from the program for whole
+//! sequences. What is derived is written with the same operations, so that every pass, the planner and the interpreter
+//! treat it like a program that somebody wrote.
 
+mod gradient;
 mod step;
 
+pub use gradient::gradient;
 pub use step::*;

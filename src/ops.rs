@@ -6,10 +6,13 @@
 //!
 //! Nothing here knows layers, and `eval` shares no code with the lowering that it judges.
 
+mod bring;
 mod catalogue;
 mod contract;
+mod derivative;
 mod draw;
 mod index;
+mod inverse;
 mod leaves;
 mod map;
 mod otherwise;
@@ -19,15 +22,20 @@ mod reduce;
 mod repeat;
 mod scatter;
 mod scene;
+mod tape;
 mod typing;
 mod verify;
 mod write;
 
 pub use catalogue::*;
+pub use derivative::keep_needed;
+pub use inverse::bounds;
+pub use map::with_read_operands;
 pub use presence::restrict;
 pub use reduce::has_value_of_nothing;
 pub use repeat::{stacked, yields_of};
 pub use scene::*;
+pub use tape::*;
 pub use typing::*;
 pub use verify::*;
 
@@ -98,4 +106,22 @@ pub fn eval(scene: &Scene, node: &Node, operands: &[&Array]) -> Option<Array> {
         Op::Draw(law, path) => draw::eval(scene, *law, path, operands, shape),
         Op::Stop | Op::Peek => operands[0].reshaped(&shape),
     })
+}
+
+/// Hands the adjoint of a node's result on to its operands. A `for` is differentiated as a whole, by its own pass.
+///
+/// # Errors
+/// An operation that cannot be typed: a bug of the gradient.
+pub fn gradient(tape: &mut Tape, node: &Node, upstream: Value) -> Result<(), TypeError> {
+    match &node.op {
+        Op::Map(scalar) => map::gradient(tape, scalar, node, upstream),
+        Op::Else => otherwise::gradient(tape, node, upstream),
+        Op::Contract(_) => contract::gradient(tape, node, upstream),
+        Op::Reduce(combine, axes) => return reduce::gradient(tape, *combine, axes, node, upstream),
+        Op::Index(places) => return index::gradient(tape, places, node, upstream),
+        Op::Scatter(places) => return scatter::gradient(tape, places, node, upstream),
+        Op::Peek => tape.give(node.operands[0], upstream),
+        _ => {}
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 //! Absent products are skipped; a sum of nothing is 0, so the result is present everywhere, unless its own presence
 //! asks for less (a product of two matrices on and below the diagonal only).
 
-use super::{Existence, Scene, TypeError, fail, joined, union_of};
+use super::{Existence, Scene, Tape, TypeError, fail, joined, union_of};
+use crate::graph::{Node, Value};
 use crate::tensor::{Array, AxisId, DType, Shape, TensorType, walk};
 
 pub(super) fn infer(axes: &[AxisId], operands: &[&TensorType]) -> Result<TensorType, TypeError> {
@@ -85,4 +86,21 @@ fn sum_of_present(
         sum += product;
     });
     sum
+}
+
+/// For each operand the contraction of upstream with all others.
+pub(super) fn gradient(tape: &mut Tape, node: &Node, upstream: Value) {
+    for (place, operand) in node.operands.iter().enumerate() {
+        if !tape.is_active(*operand) {
+            continue;
+        }
+        let others = node.operands.iter().enumerate().filter(|(other, _)| *other != place);
+        let others = others.map(|(_, other)| *other).collect::<Vec<_>>();
+        let mut factors = vec![upstream];
+        factors.extend(others.into_iter().map(|other| tape.read(other)));
+        let ty = tape.forward.typed(*operand).ty.clone();
+        let part = tape.contract(&factors, &ty);
+        let part = tape.spread(part, &ty);
+        tape.give(*operand, part);
+    }
 }

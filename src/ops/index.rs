@@ -3,9 +3,10 @@
 //! `y[rest, read] = x[rest, axis: place(read)]`: each listed axis is replaced by the axes that its place reads; an
 //! axis that both have is aligned. Absent where a place is outside its axis or reads something absent.
 
-use super::{Reader, Scene, TypeError, Typing, add_axes, exactly, fail};
-use crate::graph::Value;
-use crate::tensor::{Affine, Array, AxisId, BATCH, Shape, TensorType, walk};
+use super::inverse::{in_range, inverse};
+use super::{Reader, Scene, Tape, TypeError, Typing, add_axes, exactly, fail};
+use crate::graph::{Node, Op, Typed, Value};
+use crate::tensor::{Affine, Array, AxisId, BATCH, Presence, Relation, Shape, TensorType, Term, walk};
 
 pub(super) fn infer(
     typing: &Typing,
@@ -74,4 +75,111 @@ impl Reading<'_> {
         };
         (0..extent).contains(&place).then(|| place as usize * self.stride)
     }
+}
+
+/// The inverse indexing where there is one, else upstream where the coordinate is the one picked, else a scatter.
+pub(super) fn gradient(
+    tape: &mut Tape,
+    places: &[(AxisId, Affine<Value>)],
+    node: &Node,
+    upstream: Value,
+) -> Result<(), TypeError> {
+    let operand = node.operands[0];
+    if !tape.is_active(operand) {
+        return Ok(());
+    }
+    let ty = tape.forward.typed(operand).ty.clone();
+    let places = places.iter().map(|(axis, place)| (*axis, place.map_values(|value| tape.read(*value))));
+    let places = places.collect::<Vec<_>>();
+    let part = match undone(tape, &places, &ty, upstream)? {
+        Some(part) => part,
+        None => match picked(tape, &places, &ty, upstream) {
+            Some(part) => part,
+            None => tape.infer(Op::Scatter(places), vec![upstream], Some(&ty))?,
+        },
+    };
+    tape.give(operand, part);
+    Ok(())
+}
+
+fn undone(
+    tape: &mut Tape,
+    places: &[(AxisId, Affine<Value>)],
+    ty: &TensorType,
+    upstream: Value,
+) -> Result<Option<Value>, TypeError> {
+    if !tape.typed(upstream).presence.is_always() && !is_rename(places) {
+        // The relations would have to move along; zeros do as well.
+        let total = tape.total(upstream);
+        return undone(tape, places, ty, total);
+    }
+    let Some(back) = inverse(tape.axes, ty, places, |value| tape.typed(*value).ty.axes.clone()) else {
+        return Ok(None);
+    };
+    let mut presence = tape.typed(upstream).presence.clone();
+    for (axis, place) in &back {
+        match in_range(tape, ty, *axis, place) {
+            Some(range) => presence = presence.and(&range),
+            None => return Ok(None),
+        }
+    }
+    if is_rename(places) {
+        for (axis, place) in places {
+            let Some(from) = place.as_axis() else { continue };
+            match renamed(tape, &presence, from, *axis) {
+                Some(moved) => presence = moved,
+                None => {
+                    let total = tape.total(upstream);
+                    return undone(tape, places, ty, total);
+                }
+            }
+        }
+    }
+    let dtype = tape.ty(upstream).dtype;
+    let typed = Typed { ty: TensorType { axes: ty.axes.clone(), dtype }, presence };
+    Ok(Some(tape.add(Op::Index(back), vec![upstream], typed)))
+}
+
+fn is_rename(places: &[(AxisId, Affine<Value>)]) -> bool {
+    places.iter().all(|(_, place)| place.as_axis().is_some())
+}
+
+/// Relations with one coordinate called by another name; nothing if a value in them has the axis.
+fn renamed(tape: &Tape, presence: &Presence<Value>, from: AxisId, to: AxisId) -> Option<Presence<Value>> {
+    let name = |axis: AxisId| if axis == from { to } else { axis };
+    let mut moved = Presence::always();
+    for relation in &presence.relations {
+        if relation.values().iter().any(|value| tape.typed(**value).ty.has(from)) {
+            return None;
+        }
+        moved.require(match relation {
+            Relation::AtLeastZero(affine) => Relation::AtLeastZero(affine.map_axes(name)),
+            Relation::Equal(axis, value) => Relation::Equal(name(*axis), *value),
+            other => other.clone(),
+        });
+    }
+    Some(moved)
+}
+
+fn picked(tape: &mut Tape, places: &[(AxisId, Affine<Value>)], ty: &TensorType, upstream: Value) -> Option<Value> {
+    let mut presence = Presence::always();
+    for (axis, place) in places {
+        let reads_kept = |value: &Value| {
+            let read = &tape.typed(*value).ty.axes;
+            read.iter().all(|read| ty.has(*read) && places.iter().all(|(indexed, _)| indexed != read))
+        };
+        if place.axes().next().is_some() || !place.values().all(reads_kept) {
+            return None;
+        }
+        match place.terms.as_slice() {
+            [(Term::Value(value), 1)] if place.constant == 0 => presence.require(Relation::Equal(*axis, *value)),
+            _ => {
+                let gap = Affine::axis(*axis).plus(place, -1);
+                presence.require(Relation::AtLeastZero(Affine::number(0).plus(&gap, -1)));
+                presence.require(Relation::AtLeastZero(gap));
+            }
+        }
+    }
+    let spread = tape.spread(upstream, ty);
+    Some(tape.narrow(spread, &presence))
 }

@@ -4,7 +4,9 @@
 //! along axes that its type has beyond theirs. Absent where an operand is absent, and where the result's own presence
 //! says so: an identity of narrower presence is a `where`.
 
-use super::{TypeError, add_axes, fail, union_of};
+use super::derivative::derivative;
+use super::{Tape, TypeError, add_axes, fail, union_of};
+use crate::graph::{Node, Value};
 use crate::tensor::{Array, DType, Function, Scalar, ScalarStep, Shape, TensorType, walk};
 
 pub(super) fn infer(
@@ -80,4 +82,62 @@ fn call(function: Function, arguments: &[usize], values: &[f64]) -> f64 {
         [condition, then, otherwise] => function.apply(&[values[*condition], values[*then], values[*otherwise]]),
         _ => f64::NAN,
     }
+}
+
+/// Upstream times the derivative by each operand, summed along the axes that the operand lacks.
+pub(super) fn gradient(tape: &mut Tape, scalar: &Scalar, node: &Node, upstream: Value) {
+    for (place, operand) in node.operands.iter().enumerate() {
+        if !tape.is_active(*operand) {
+            continue;
+        }
+        if let Some(slope) = derivative(scalar, place) {
+            let ty = tape.forward.typed(*operand).ty.clone();
+            let part = product(tape, &slope, node, upstream, &ty);
+            tape.give(*operand, part);
+        }
+    }
+}
+
+fn product(tape: &mut Tape, slope: &Scalar, node: &Node, upstream: Value, ty: &TensorType) -> Value {
+    match slope.steps.as_slice() {
+        [ScalarStep::Number(1.0, _)] => tape.contract(&[upstream], ty),
+        [ScalarStep::Number(-1.0, _)] => {
+            let sum = tape.contract(&[upstream], ty);
+            tape.call(Function::Negate, &[sum])
+        }
+        [ScalarStep::Operand(place)] => {
+            let other = tape.read(node.operands[*place]);
+            tape.contract(&[upstream, other], ty)
+        }
+        _ => {
+            let (mut scalar, read) = with_read_operands(slope);
+            let mut operands = read.iter().map(|place| tape.read(node.operands[*place])).collect::<Vec<_>>();
+            let wide = tape.ty(upstream).axes.iter().any(|axis| !ty.has(*axis));
+            if wide {
+                let local = tape.map(scalar, &operands);
+                return tape.contract(&[upstream, local], ty);
+            }
+            let slope = scalar.steps.len() - 1;
+            operands.push(upstream);
+            let upstream = scalar.push(ScalarStep::Operand(operands.len() - 1));
+            scalar.push(ScalarStep::Call(Function::Multiply, vec![upstream, slope]));
+            tape.map(scalar, &operands)
+        }
+    }
+}
+
+/// The expression with its operands numbered anew, and which old ones they are.
+pub fn with_read_operands(scalar: &Scalar) -> (Scalar, Vec<usize>) {
+    let mut read = Vec::new();
+    let steps = scalar.steps.iter().map(|step| match step {
+        ScalarStep::Operand(place) => {
+            let known = read.iter().position(|known| known == place);
+            ScalarStep::Operand(known.unwrap_or_else(|| {
+                read.push(*place);
+                read.len() - 1
+            }))
+        }
+        other => other.clone(),
+    });
+    (Scalar { steps: steps.collect() }, read)
 }

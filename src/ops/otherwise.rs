@@ -1,7 +1,8 @@
 //! `a else b`: the first operand where it is present, the second elsewhere; absent where both are.
 
-use super::{TypeError, exactly, joined, union_of};
-use crate::tensor::{Array, Shape, TensorType, walk};
+use super::{Tape, TypeError, exactly, joined, union_of};
+use crate::graph::{Node, Value};
+use crate::tensor::{Array, DType, Shape, TensorType, walk};
 
 pub(super) fn infer(operands: &[&TensorType]) -> Result<TensorType, TypeError> {
     let both = exactly::<2>(operands)?;
@@ -20,4 +21,22 @@ pub(super) fn eval(first: &Array, second: &Array, shape: Shape) -> Array {
     });
     result.present = Some(present);
     result.tidy()
+}
+
+/// Each operand gets the upstream where it is the one taken.
+pub(super) fn gradient(tape: &mut Tape, node: &Node, upstream: Value) {
+    let [first, second] = [node.operands[0], node.operands[1]];
+    let ty = tape.forward.typed(first).ty.clone();
+    if tape.is_active(first) {
+        let part = tape.contract(&[upstream], &ty);
+        tape.give(first, part);
+    }
+    if tape.is_active(second) {
+        let taken = tape.read(first);
+        let absence = tape.absence_of(taken, DType::Bool);
+        let part = tape.narrow(upstream, &absence);
+        let ty = tape.forward.typed(second).ty.clone();
+        let part = tape.contract(&[part], &ty);
+        tape.give(second, part);
+    }
 }

@@ -5,9 +5,10 @@
 //! outside are skipped, so the result is present everywhere.
 
 use super::index::Reading;
-use super::{Scene, TypeError, Typing, exactly, fail};
-use crate::graph::Value;
-use crate::tensor::{Affine, Array, AxisId, BATCH, Shape, TensorType, walk};
+use super::inverse::in_range;
+use super::{Scene, Tape, TypeError, Typing, exactly, fail};
+use crate::graph::{Node, Op, Value};
+use crate::tensor::{Affine, Array, AxisId, BATCH, Presence, Shape, TensorType, walk};
 
 pub(super) fn infer(
     typing: &Typing,
@@ -61,4 +62,33 @@ pub(super) fn eval(scene: &Scene, places: &[(AxisId, Affine<Value>)], x: &Array,
         at += 1;
     });
     result
+}
+
+/// The same places, read: the transpose of the transpose.
+pub(super) fn gradient(
+    tape: &mut Tape,
+    places: &[(AxisId, Affine<Value>)],
+    node: &Node,
+    upstream: Value,
+) -> Result<(), TypeError> {
+    let operand = node.operands[0];
+    if !tape.is_active(operand) {
+        return Ok(());
+    }
+    let ty = tape.forward.typed(operand).ty.clone();
+    let places = places.iter().map(|(axis, place)| (*axis, place.map_values(|value| tape.read(*value))));
+    let places = places.collect::<Vec<_>>();
+    // A place outside is absent and gives nothing; so says the presence of what is read.
+    let mut presence = Presence::always();
+    for (axis, place) in &places {
+        presence = in_range(tape, &ty, *axis, place).map_or(presence.clone(), |range| presence.and(&range));
+        let absent = place.values().fold(Presence::always(), |sum, value| sum.and(&tape.typed(*value).presence));
+        presence = presence.and(&absent);
+    }
+    let upstream = tape.total(upstream);
+    let part = tape.infer(Op::Index(places), vec![upstream], None)?;
+    let part = tape.with_presence(part, presence);
+    let part = tape.spread(part, &ty);
+    tape.give(operand, part);
+    Ok(())
 }

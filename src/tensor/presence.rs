@@ -86,6 +86,21 @@ impl<V: Clone + PartialEq> Affine<V> {
         })
     }
 
+    /// The same with axes renamed.
+    pub fn map_axes(&self, name: impl Fn(AxisId) -> AxisId) -> Affine<V> {
+        let mut renamed = Affine::number(self.constant);
+        for (term, coefficient) in &self.terms {
+            let term = match term {
+                Term::Axis(axis) => Term::Axis(name(*axis)),
+                Term::Quotient(axis, by) => Term::Quotient(name(*axis), *by),
+                Term::Remainder(axis, by) => Term::Remainder(name(*axis), *by),
+                Term::Value(value) => Term::Value(value.clone()),
+            };
+            renamed = renamed.plus(&Affine::term(term), *coefficient);
+        }
+        renamed
+    }
+
     /// The same with every value replaced.
     pub fn map_values<W: Clone + PartialEq>(&self, mut change: impl FnMut(&V) -> W) -> Affine<W> {
         let terms = self.terms.iter().map(|(term, coefficient)| {

@@ -1,0 +1,79 @@
+//! Reverse-mode gradients, through rolled `for`s.
+//!
+//! In: a graph and the name of a scalar output. Out: the same graph, with an output `grad.PATH` more for each asked
+//! parameter, of the parameter's own type. `ops` knows each operation's derivative; here the sweep goes back over a
+//! region ([`sweep`]), and a `for` becomes a `for` the other way round ([`repeat`]). Only what depends on an asked
+//! parameter ([`active`]) gets an adjoint.
+
+mod active;
+mod repeat;
+
+use crate::fault::Bug;
+use crate::graph::{Graph, Op, Value};
+use crate::ops::{Tape, gradient as gradient_of_op};
+use crate::tensor::TensorType;
+use active::{active_values, is_one_of};
+
+/// The graph with the gradients of an output by parameters.
+///
+/// # Errors
+/// The output does not exist, or something that it depends on has no gradient yet (`until` in a `for`).
+pub fn gradient(graph: &Graph, loss: &str, parameters: &[String]) -> Result<Graph, Bug> {
+    let place = graph.outputs.iter().position(|name| name == loss);
+    let value = place.and_then(|place| graph.root.results[place]);
+    let value = value.ok_or_else(|| Bug::new("derive", format!("there is an output `{loss}`")))?;
+    let active = active_values(&graph.root, &is_one_of(parameters), &[]);
+    let mut tape = Tape::beside(&graph.axes, graph.root.clone(), active);
+    let ty = tape.ty(value);
+    let seed = tape.number(1.0, ty.dtype);
+    tape.give(value, seed);
+    sweep(&mut tape)?;
+    let mut outputs = graph.outputs.clone();
+    let mut results = Vec::new();
+    for path in parameters {
+        results.push(adjoint_of(&mut tape, path)?);
+        outputs.push(format!("grad.{path}"));
+    }
+    let (mut root, _) = tape.into_regions();
+    root.results.extend(results.into_iter().map(Some));
+    Ok(Graph { name: graph.name.clone(), axes: graph.axes.clone(), root, outputs })
+}
+
+/// The adjoint of a parameter, in its type; zero if nothing depends on it.
+fn adjoint_of(tape: &mut Tape, path: &str) -> Result<Value, Bug> {
+    let is_it = |op: &Op| matches!(op, Op::Parameter(own) if own == path);
+    let nodes = tape.forward.ids().into_iter().filter(|&id| is_it(&tape.forward.node(id).op)).collect::<Vec<_>>();
+    let first = *nodes.first().ok_or_else(|| Bug::new("derive", format!("the graph has the parameter `{path}`")))?;
+    let ty = tape.forward.typed(Value::of(first)).ty.clone();
+    tape.path = format!("grad.{path}");
+    Ok(sum_of_adjoints(tape, nodes.into_iter().map(Value::of), &ty))
+}
+
+/// The sum of the adjoints of some values of one type; zero if they have none.
+fn sum_of_adjoints(tape: &mut Tape, values: impl Iterator<Item = Value>, ty: &TensorType) -> Value {
+    let parts = values.filter_map(|value| tape.take(value)).collect::<Vec<_>>();
+    match parts.into_iter().reduce(|sum, part| tape.plus(sum, part)) {
+        Some(sum) => tape.shaped(sum, ty),
+        None => tape.filled(0.0, ty),
+    }
+}
+
+/// Goes back over the forward region, handing on adjoints. What has no operands keeps its own.
+fn sweep(tape: &mut Tape) -> Result<(), Bug> {
+    for id in tape.forward.order().into_iter().rev() {
+        let node = tape.forward.node(id).clone();
+        tape.node = id;
+        tape.path.clone_from(&node.path);
+        match &node.op {
+            Op::For(region) => repeat::gradient(tape, id, &node, region)?,
+            Op::Parameter(_) | Op::Argument(_) => {}
+            _ => {
+                if let Some(upstream) = tape.take(Value::of(id)) {
+                    let broken = |error: crate::ops::TypeError| Bug::new("derive", error.0).detail(format!("{node:?}"));
+                    gradient_of_op(tape, &node, upstream).map_err(broken)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

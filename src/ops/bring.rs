@@ -1,0 +1,68 @@
+//! Brings forward values of a body into its backward body: computed again, handed in again, or saved.
+//!
+//! Saved is what is dear: contractions, reductions, look-ups, ranks, draws, nested `for`s. What is cheap (maps, renamed
+//! and shifted values) is computed again, and so is anything that lies along two sequences, however dear: a table of
+//! all pairs of positions is never kept from the forward pass.
+
+use super::{Slot, Tape};
+use crate::graph::{Node, Op, Typed, Value};
+use crate::tensor::{Axes, Presence, Term};
+
+impl Tape<'_> {
+    /// The backward region's value for a forward value.
+    pub fn read(&mut self, value: Value) -> Value {
+        if self.backward.is_none() {
+            return value;
+        }
+        if let Some(known) = self.known.get(&value) {
+            return *known;
+        }
+        let node = self.forward.node(value.node).clone();
+        let brought = match &node.op {
+            Op::Argument(place) if *place >= self.carried => {
+                let typed = node.results[0].clone();
+                self.hand_in(Slot::Operand(*place), typed)
+            }
+            _ if is_computed_again(self.axes, &node) => {
+                let mut copy = node;
+                copy.map_reads(|read| self.read(read));
+                Value::of(self.region().insert(copy))
+            }
+            _ => {
+                let typed = self.forward.typed(value).clone();
+                self.hand_in(Slot::Saved(value), typed)
+            }
+        };
+        self.known.insert(value, brought);
+        brought
+    }
+
+    /// An argument of the backward body. Operands come as they are; of a saved value what is absent comes as a zero and
+    /// is hidden again; adjoints are present everywhere.
+    pub fn hand_in(&mut self, slot: Slot, typed: Typed) -> Value {
+        let Typed { ty, presence } = typed;
+        let presence = presence.map_values(|read| self.read(*read));
+        let is_operand = matches!(slot, Slot::Operand(_));
+        let (presence, hidden) =
+            if is_operand { (presence, Presence::always()) } else { (Presence::always(), presence) };
+        let place = self.slots.len();
+        let argument = self.add(Op::Argument(place), vec![], Typed { ty, presence });
+        self.slots.push((slot, argument));
+        self.narrow(argument, &hidden)
+    }
+}
+
+fn is_computed_again(axes: &Axes, node: &Node) -> bool {
+    let pairs = |typed: &Typed| typed.ty.axes.iter().filter(|axis| axes.is_sequence(**axis)).count() >= 2;
+    match &node.op {
+        Op::Constant(_) | Op::Coordinate(_) | Op::Length(_) | Op::Setting(_) | Op::Turn => true,
+        Op::Map(_) | Op::Else | Op::Stop | Op::Peek => true,
+        Op::Index(places) => {
+            let reads_values = |term: &Term<Value>| matches!(term, Term::Value(_));
+            let looks_up = places.iter().any(|(_, place)| place.terms.iter().any(|(term, _)| reads_values(term)));
+            !looks_up || node.results.iter().any(pairs)
+        }
+        Op::Contract(_) | Op::Reduce(..) => node.results.iter().any(pairs),
+        _ => false,
+    }
+}
