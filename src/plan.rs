@@ -5,11 +5,13 @@
 
 mod builder;
 mod compute;
+mod fusion;
 mod lifetimes;
 pub mod lowering;
 mod place;
 mod program;
 mod repeat;
+mod scatter;
 mod schedule;
 mod sizes;
 mod text;

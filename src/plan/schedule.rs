@@ -3,6 +3,7 @@
 //! In: a verified graph. Out: a [`Program`]; every value that is stored has a buffer, every buffer a role and, if it
 //! is temporary, the range of steps that it lives for.
 
+use super::fusion::{Choice, choose};
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -97,9 +98,22 @@ impl<'p> Planner<'p> {
         for (name, value) in graph.outputs.iter().zip(graph.root.results.iter().flatten()) {
             let (role, name) = self.interface.outputs.get(name).cloned().unwrap_or((Role::Output, name.clone()));
             let ty = &graph.root.typed(*value).ty;
+            if self.interface.states.contains(&name) {
+                targets.push((*value, self.state(name, &ty.axes, ty.dtype)));
+                continue;
+            }
             targets.push((*value, self.dense(name, role, &ty.axes, ty.dtype)));
         }
         targets
+    }
+
+    /// The buffer of a state; its input and its output are one.
+    fn state(&mut self, name: String, axes: &[AxisId], dtype: DType) -> View {
+        let known = self.buffers.iter().position(|buffer| buffer.name == name && buffer.role == Role::State);
+        match known {
+            Some(buffer) => View::dense(buffer, element_of(dtype), &self.sizes.shape(axes)),
+            None => self.dense(name, Role::State, axes, dtype),
+        }
     }
 
     /// Adds a buffer.
@@ -139,9 +153,10 @@ impl<'p> Planner<'p> {
             first.entry(*value).or_insert_with(|| view.clone());
         }
         let mut steps = Vec::new();
+        let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
         for id in scope.region.order() {
             self.count(scope.region, id);
-            self.node(scope, id, &first, &mut steps);
+            self.node(scope, id, &choice, &first, &mut steps);
         }
         for (value, view) in targets {
             if scope.stored(value) != Some(&view) {
@@ -151,7 +166,14 @@ impl<'p> Planner<'p> {
         steps
     }
 
-    fn node(&mut self, scope: &mut Scope<'p>, id: NodeId, targets: &HashMap<Value, View>, steps: &mut Vec<Step>) {
+    fn node(
+        &mut self,
+        scope: &mut Scope<'p>,
+        id: NodeId,
+        choice: &Choice,
+        targets: &HashMap<Value, View>,
+        steps: &mut Vec<Step>,
+    ) {
         let (node, value) = (scope.region.node(id), Value::of(id));
         match &node.op {
             Op::Argument(_) => {}
@@ -162,13 +184,28 @@ impl<'p> Planner<'p> {
                 steps.extend(self.scatter(scope, id, places, &view));
                 scope.store(value, view);
             }
-            op if self.interface.plain && !is_free(op) => {
+            Op::Write(places) => {
                 let view = self.home(scope, value, targets);
-                steps.push(self.compute(scope, value, &view));
+                steps.extend(self.write(scope, id, places, &view));
+                scope.store(value, view);
+            }
+            op if (self.interface.plain && !is_free(op)) || choice.stored.contains(&value) => {
+                let view = self.home(scope, value, targets);
+                steps.extend(self.make(scope, value, choice, &view));
                 scope.store(value, view);
             }
             _ => {}
         }
+    }
+
+    /// The steps that compute a value, in its best form.
+    fn make(&mut self, scope: &Scope<'p>, value: Value, choice: &Choice, view: &View) -> Vec<Step> {
+        let attended = choice.attentions.get(&value).and_then(|found| self.attend(scope, found, view));
+        if let Some(step) = attended {
+            return vec![step];
+        }
+        let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, view));
+        product.unwrap_or_else(|| vec![self.compute(scope, value, view)])
     }
 
     /// Where a value is to be stored: its target, or a buffer of its own.
@@ -210,7 +247,7 @@ impl<'p> Planner<'p> {
 }
 
 /// Whether computing it again is never more than a few instructions.
-pub(super) fn is_free(op: &Op) -> bool {
+pub(in crate::plan) fn is_free(op: &Op) -> bool {
     match op {
         Op::Coordinate(_) | Op::Turn | Op::Length(_) => true,
         Op::Constant(numbers) => numbers.len() == 1,

@@ -3,6 +3,7 @@
 mod attention;
 pub mod build;
 pub mod execute;
+mod fused;
 mod matrices;
 mod meaning;
 mod nests;

@@ -71,7 +71,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Both hold; absent stands for true.
-    pub(super) fn both(&mut self, left: Option<Register>, right: Option<Register>) -> Option<Register> {
+    pub fn both(&mut self, left: Option<Register>, right: Option<Register>) -> Option<Register> {
         match (left, right) {
             (Some(left), Some(right)) if left != right => Some(self.nest.call(Function::And, &[left, right])),
             (left, right) => left.or(right),

@@ -1,0 +1,15 @@
+//! Fusion: which values exist in memory, and which groups of operations are one kernel.
+//!
+//! In: a region. Out: a [`Choice`] of what is stored, and kernels for matrix products with epilogues and for streamed
+//! attention. Everything is found from the structure of expressions and the relations of presence, never from names.
+
+mod alias;
+mod attend;
+mod choice;
+mod expression;
+mod gemm;
+mod matrices;
+mod softmax;
+mod visible;
+
+pub use choice::{Choice, choose};

@@ -1,0 +1,141 @@
+//! Streamed attention as a kernel.
+
+use super::matrices::{Matrices, merged};
+use super::softmax::Attention;
+use super::visible::End;
+use crate::graph::Value;
+use crate::kernel::{Amount, Attend, Edge, Form, Matrix, Visible};
+use crate::plan::lowering::Scope;
+use crate::plan::place::View;
+use crate::plan::program::Step;
+use crate::plan::schedule::Planner;
+use crate::tensor::{AxisId, BATCH, DType, Function, Scalar, ScalarStep};
+
+/// The axes of one attention by what they are for.
+pub(super) struct Frame {
+    pub batch: Vec<AxisId>,
+    pub queries: AxisId,
+    pub keys: AxisId,
+    pub width: Vec<AxisId>,
+    pub value_width: Vec<AxisId>,
+}
+
+impl<'p> Planner<'p> {
+    /// The step of an attention into a view; `None` if its operands are not laid out as matrices.
+    pub(in crate::plan) fn attend(&mut self, scope: &Scope<'p>, found: &Attention, output: &View) -> Option<Step> {
+        let mut matrices = Matrices::default();
+        let attend = self.attend_form(scope, found, output, None, &mut matrices)?;
+        let work = self.sizes.elements(&scope.typed(found.product).ty.axes);
+        let work = work.times(self.sizes.elements(&found.width)).times(2.into());
+        let path = &scope.region.node(found.root.node).path;
+        let made = matrices.finish("attend", Form::Attend(Box::new(attend)), path, work);
+        Some(self.launch(made))
+    }
+
+    /// The form itself, with buffers and sizes added to `matrices`.
+    pub(super) fn attend_form(
+        &self,
+        scope: &Scope<'p>,
+        found: &Attention,
+        output: &View,
+        logsum: Option<&View>,
+        matrices: &mut Matrices,
+    ) -> Option<Attend> {
+        let (query, key, value) = (scope.view(found.query)?, scope.view(found.key)?, scope.view(found.value)?);
+        let frame = self.frame(scope, found, [&query, &key, &value, output])?;
+        let Frame { batch, queries, keys, width, value_width } = &frame;
+        let (rows, columns) = ([*queries], [*keys]);
+        let leaves = operands(found);
+        let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
+        let visible = self.visible(scope, found, &frame, leaves.len(), matrices)?;
+        let mut extras = extras.iter().map(|view| matrices.matrix(view, batch, &rows, &columns)).collect::<Vec<_>>();
+        for condition in &scope.sight(found)?.conditions {
+            extras.push(matrices.matrix(&scope.view(*condition)?, batch, &rows, &columns));
+        }
+        Some(Attend {
+            batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
+            queries: matrices.amount(&self.sizes.extent(*queries)),
+            keys: matrices.amount(&self.sizes.extent(*keys)),
+            width: matrices.amount(&self.sizes.elements(width)),
+            value_width: matrices.amount(&self.sizes.elements(value_width)),
+            query: matrices.matrix(&query, batch, &rows, width),
+            key: matrices.matrix(&key, batch, &columns, width),
+            value: matrices.matrix(&value, batch, &columns, value_width),
+            extras,
+            score: found.score.scalar(&leaves, &[])?,
+            visible,
+            output: matrices.target(output, batch, &rows, value_width),
+            logsum: logsum.map(|view| matrices.target(view, batch, &rows, &[])),
+        })
+    }
+
+    /// Which axes are batches, and whether the others are matrices.
+    pub(super) fn frame(&self, scope: &Scope, found: &Attention, views: [&View; 4]) -> Option<Frame> {
+        let [query, key, value, output] = views;
+        let queries = scope.query_axis(found)?;
+        let axes = |one: Value| scope.typed(one).ty.axes.clone();
+        let batch = axes(found.query).into_iter().filter(|axis| *axis != queries && !found.width.contains(axis));
+        let batch = batch.collect::<Vec<_>>();
+        let value_width = axes(found.root).into_iter().filter(|axis| *axis != queries && !batch.contains(axis));
+        let value_width = value_width.collect::<Vec<_>>();
+        let width = axes(found.query).into_iter().filter(|axis| found.width.contains(axis)).collect::<Vec<_>>();
+        let whole = merged(self.sizes, &width, &[query, key]) == width.len()
+            && merged(self.sizes, &value_width, &[value, output]) == value_width.len();
+        whole.then_some(Frame { batch, queries, keys: found.keys, width, value_width })
+    }
+
+    fn visible(
+        &self,
+        scope: &Scope<'p>,
+        found: &Attention,
+        frame: &Frame,
+        operands: usize,
+        matrices: &mut Matrices,
+    ) -> Option<Visible> {
+        let sight = scope.sight(found)?;
+        let mut edges =
+            |ends: &[End]| ends.iter().map(|end| edge(scope, end, frame, matrices)).collect::<Option<Vec<_>>>();
+        let (from, mut to) = (edges(&sight.from)?, edges(&sight.to)?);
+        if let Some(lengths) = scope.length(frame.keys)
+            && frame.batch.contains(&BATCH)
+        {
+            to.push(Edge {
+                slope: 0,
+                offset: Amount::Constant(0),
+                constant: 0,
+                table: Some(matrices.matrix(&lengths, &frame.batch, &[], &[])),
+            });
+        }
+        Some(Visible { from, to, present: all_of(operands, sight.conditions.len()) })
+    }
+}
+
+/// The values that a score reads: the product, then the others.
+pub(super) fn operands(found: &Attention) -> Vec<Value> {
+    let mut operands = vec![found.product];
+    operands.extend(found.score.leaves().into_iter().filter(|leaf| *leaf != found.product));
+    operands
+}
+
+fn edge(scope: &Scope, end: &End, frame: &Frame, matrices: &mut Matrices) -> Option<Edge> {
+    let table: Option<Matrix> = match end.table {
+        Some(value) => Some(matrices.matrix(&scope.view(value)?, &frame.batch, &[frame.queries], &[])),
+        None => None,
+    };
+    Some(Edge { slope: end.slope, offset: Amount::Constant(0), constant: end.constant, table })
+}
+
+/// `count` truths after the operands of the score, all of which must hold.
+fn all_of(first: usize, count: usize) -> Option<Scalar> {
+    let mut scalar = Scalar::default();
+    let mut all = None;
+    for place in first..first + count {
+        let truth = scalar.push(ScalarStep::Operand(place));
+        all = Some(match all {
+            None => truth,
+            Some(all) => scalar.push(ScalarStep::Call(Function::And, vec![all, truth])),
+        });
+    }
+    let _ = DType::Bool;
+    all.map(|_| scalar)
+}

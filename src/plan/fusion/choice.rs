@@ -1,0 +1,290 @@
+//! Decides which values of a region are stored, and which are computed where they are read.
+//!
+//! A value is stored if a matrix product or a region reads it, if computing it again would cost more than reading it,
+//! or if it is a result. Products take the maps on top of them as epilogues.
+
+use super::expression::Expression;
+use super::softmax::{Attention, attention};
+use crate::graph::{NodeId, Op, Region, Value};
+use crate::plan::lowering::Scope;
+use crate::tensor::{AxisId, DType, Function, Precision, ScalarStep};
+use std::collections::{HashMap, HashSet};
+
+/// A matrix product and what happens to its elements.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// The contraction.
+    pub contract: Value,
+    /// What is stored, with the contraction as a leaf.
+    pub epilogue: Expression,
+}
+
+/// What is decided for one region.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Values that get a buffer.
+    pub stored: HashSet<Value>,
+    /// Matrix products by the value that is stored in the end.
+    pub products: HashMap<Value, Product>,
+    /// Streamed attention by its result.
+    pub attentions: HashMap<Value, Attention>,
+}
+
+/// Decides for a region.
+pub fn choose(scope: &Scope) -> Choice {
+    let mut chooser = Chooser::new(scope);
+    chooser.find_products();
+    for id in scope.region.order() {
+        chooser.decide(id);
+    }
+    chooser.absorb();
+    chooser.choice
+}
+
+struct Chooser<'c, 'g> {
+    scope: &'c Scope<'g>,
+    region: &'g Region,
+    choice: Choice,
+    required: HashSet<Value>,
+    contracts: HashSet<Value>,
+    users: HashMap<Value, Vec<NodeId>>,
+    costs: HashMap<Value, u32>,
+}
+
+/// Above this many simple steps a value with several readers is stored.
+const CHEAP: u32 = 4;
+
+impl<'c, 'g> Chooser<'c, 'g> {
+    fn new(scope: &'c Scope<'g>) -> Chooser<'c, 'g> {
+        let region = scope.region;
+        let mut users: HashMap<Value, Vec<NodeId>> = HashMap::new();
+        for id in region.order() {
+            for read in region.node(id).reads() {
+                let known = users.entry(read).or_default();
+                if known.last() != Some(&id) {
+                    known.push(id);
+                }
+            }
+        }
+        Chooser {
+            scope,
+            region,
+            choice: Choice::default(),
+            required: region.results.iter().flatten().copied().collect(),
+            contracts: HashSet::new(),
+            users,
+            costs: HashMap::new(),
+        }
+    }
+
+    /// Products and attentions, and what they need in memory.
+    fn find_products(&mut self) {
+        let order = self.region.order();
+        let mut inner = HashSet::new();
+        for &id in &order {
+            let value = Value::of(id);
+            let found = attention(self.region, value).filter(|found| self.scope.can_stream(found));
+            if let Some(found) = found {
+                inner.insert(found.product);
+                let score = found.score.leaves().into_iter().filter(|leaf| *leaf != found.product);
+                let read = score.chain([found.query, found.key, found.value]).collect::<Vec<_>>();
+                read.into_iter().chain(self.scope.conditions(&found)).for_each(|one| self.require(one));
+                self.choice.attentions.insert(value, found);
+            }
+        }
+        for &id in &order {
+            let value = Value::of(id);
+            if !inner.contains(&value) && !self.choice.attentions.contains_key(&value) && self.is_product(id) {
+                self.contracts.insert(value);
+                self.region.node(id).operands.iter().for_each(|operand| self.require(*operand));
+            }
+        }
+        for &id in &order {
+            if let Op::For(_) = self.region.node(id).op {
+                self.region.node(id).operands.iter().for_each(|operand| self.require(*operand));
+            }
+        }
+    }
+
+    fn require(&mut self, value: Value) {
+        self.required.insert(self.scope.alias_base(value));
+    }
+
+    /// Whether a contraction has rows, columns and something to sum, all of them of plain reals.
+    fn is_product(&self, id: NodeId) -> bool {
+        let node = self.region.node(id);
+        let (Op::Contract(axes), [left, right]) = (&node.op, node.operands.as_slice()) else { return false };
+        let plain = |value: &Value| {
+            let typed = self.region.typed(*value);
+            self.scope.is_always(*value) && matches!(typed.ty.dtype, DType::Real(Precision::Recipe | Precision::F32))
+        };
+        let [left_axes, right_axes] = [left, right].map(|value| &self.region.typed(*value).ty.axes);
+        let own = |mine: &[AxisId], other: &[AxisId]| mine.iter().any(|axis| !other.contains(axis));
+        plain(left)
+            && plain(right)
+            && axes.iter().all(|axis| left_axes.contains(axis) && right_axes.contains(axis))
+            && own(left_axes, right_axes)
+            && own(right_axes, left_axes)
+    }
+
+    fn decide(&mut self, id: NodeId) {
+        let node = self.region.node(id);
+        for result in 0..node.results.len() {
+            let value = Value { node: id, result: result as u32 };
+            if self.must_store(value) || self.should_store(value) {
+                self.choice.stored.insert(value);
+                self.costs.insert(value, 1);
+            } else {
+                let cost = self.cost(value);
+                self.costs.insert(value, cost);
+            }
+        }
+    }
+
+    fn must_store(&self, value: Value) -> bool {
+        let op = &self.region.node(value.node).op;
+        let outside = matches!(op, Op::Input(_) | Op::Parameter(_) | Op::Setting(_) | Op::Argument(_));
+        let alone = matches!(op, Op::For(_) | Op::Scatter(_) | Op::Write(_));
+        outside
+            || alone
+            || self.required.contains(&value)
+            || self.contracts.contains(&value)
+            || self.choice.attentions.contains_key(&value)
+    }
+
+    fn should_store(&self, value: Value) -> bool {
+        let node = self.region.node(value.node);
+        if crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
+            return false;
+        }
+        let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
+        let repeated = users.iter().any(|&user| self.repeats(value, user));
+        match &node.op {
+            Op::Reduce(_, axes) | Op::Contract(axes) => {
+                let trailing = node.operands.iter().all(|operand| self.ends_with(*operand, axes));
+                users.len() > 1 || repeated || !trailing
+            }
+            Op::Rank(_) | Op::Draw(..) => true,
+            _ => {
+                let on_product = node.operands.iter().any(|operand| self.contracts.contains(operand));
+                let cost = self.cost(value);
+                (repeated && cost > 2) || (users.len() > 1 && (cost > CHEAP || on_product))
+            }
+        }
+    }
+
+    /// Whether the summed axes are the operand's last, so that they are read one after the other.
+    fn ends_with(&self, operand: Value, axes: &[AxisId]) -> bool {
+        let own = &self.region.typed(operand).ty.axes;
+        own.iter().rev().take_while(|axis| axes.contains(axis)).count() == axes.len()
+    }
+
+    /// Whether a reader computes the value several times over.
+    fn repeats(&self, value: Value, user: NodeId) -> bool {
+        let own = &self.region.typed(value).ty.axes;
+        let node = self.region.node(user);
+        let Some(result) = node.results.first() else { return true };
+        let mut outer = result.ty.axes.clone();
+        match &node.op {
+            Op::Map(_) | Op::Else | Op::Stop | Op::Peek => {
+                outer.pop();
+            }
+            Op::Reduce(..) | Op::Contract(_) => {}
+            Op::Index(places) => {
+                let read = places.iter().flat_map(|(_, place)| place.axes()).collect::<Vec<_>>();
+                outer.retain(|axis| !read.contains(axis));
+            }
+            _ => return true,
+        }
+        let all = outer.iter().all(|axis| own.contains(axis));
+        !all && own.len() < result.ty.axes.len()
+    }
+
+    /// About how many simple steps one element takes.
+    fn cost(&self, value: Value) -> u32 {
+        let node = self.region.node(value.node);
+        let operands = node.operands.iter().map(|operand| self.costs.get(operand).copied().unwrap_or(1)).sum::<u32>();
+        match &node.op {
+            Op::Map(scalar) => {
+                let steps = scalar.steps.iter().map(|step| match step {
+                    ScalarStep::Call(function, _) => price(*function),
+                    _ => 0,
+                });
+                operands.saturating_sub(node.operands.len() as u32) + steps.sum::<u32>()
+            }
+            Op::Reduce(_, axes) | Op::Contract(axes) => {
+                let small =
+                    axes.iter().all(|axis| self.scope.sizes.axes().fixed(*axis).is_some_and(|size| size <= 8192));
+                if small && matches!(node.op, Op::Reduce(..)) { 2 } else { 1000 }
+            }
+            _ if crate::plan::schedule::is_free(&node.op) => 0,
+            Op::Stop | Op::Peek => operands,
+            Op::Index(_) => operands,
+            Op::Else => operands + 1,
+            _ => 1000,
+        }
+    }
+
+    /// Stored maps take the product below them as their own.
+    fn absorb(&mut self) {
+        let order = self.region.order();
+        for &id in order.iter().rev() {
+            let value = Value::of(id);
+            if self.contracts.contains(&value) && self.choice.stored.contains(&value) {
+                let epilogue = Expression::Leaf(value);
+                self.choice.products.entry(value).or_insert(Product { contract: value, epilogue });
+            }
+            if self.choice.stored.contains(&value) && matches!(self.region.node(id).op, Op::Map(_)) {
+                self.absorb_into(value, &order);
+            }
+        }
+    }
+
+    fn absorb_into(&mut self, root: Value, order: &[NodeId]) {
+        let stored = self.choice.stored.clone();
+        let Some(expression) = Expression::of(self.region, root, &|value| stored.contains(&value)) else { return };
+        let leaves = expression.leaves();
+        let ty = &self.region.typed(root).ty;
+        let inside = |value: &Value| {
+            let leaf = &self.region.typed(*value).ty;
+            let readable = stored.contains(&self.scope.alias_base(*value));
+            readable && leaf.dtype.is_real() && leaf.axes.iter().all(|axis| ty.has(*axis))
+        };
+        if !ty.dtype.is_real() || !leaves.iter().all(inside) {
+            return;
+        }
+        let place = |value: &Value| order.iter().position(|id| *id == value.node);
+        let fits = |value: &&Value| {
+            let same = self.region.typed(**value).ty.axes.len() == ty.axes.len();
+            same && self.contracts.contains(*value) && !self.required.contains(*value) && self.only_in(**value, root)
+        };
+        let Some(contract) = leaves.iter().filter(fits).max_by_key(|value| place(value)).copied() else { return };
+        if expression.scalar(&leaves, &[]).is_none() {
+            return;
+        }
+        self.choice.stored.remove(&contract);
+        self.choice.products.insert(root, Product { contract, epilogue: expression });
+    }
+
+    /// Whether all readers of a value are maps inside of the expression of `root`.
+    fn only_in(&self, value: Value, root: Value) -> bool {
+        let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
+        users.iter().all(|&user| {
+            user == root.node
+                || (matches!(self.region.node(user).op, Op::Map(_) | Op::Stop | Op::Peek)
+                    && !self.choice.stored.contains(&Value::of(user))
+                    && self.only_in(Value::of(user), root))
+        })
+    }
+}
+
+fn price(function: Function) -> u32 {
+    use Function::*;
+    match function {
+        Exp | Log | Log1p | Expm1 | Sin | Cos | Tanh | Erf => 6,
+        Power => 12,
+        Divide | Sqrt | FloorDivide | Remainder => 2,
+        ToReal | ToInt => 0,
+        _ => 1,
+    }
+}

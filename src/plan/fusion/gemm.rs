@@ -1,0 +1,127 @@
+//! Contractions of two operands as matrix products: axes of one kind become one where their strides compose.
+
+use super::choice::Product;
+use super::expression::Expression;
+use super::matrices::{Matrices, merged};
+use crate::graph::{Op, Value};
+use crate::kernel::{Form, Gemm, Right};
+use crate::plan::lowering::Scope;
+use crate::plan::place::View;
+use crate::plan::program::Step;
+use crate::plan::schedule::Planner;
+use crate::tensor::{AxisId, Scalar};
+
+/// The axes of a product by what they are for, outermost first.
+struct Roles {
+    batch: Vec<AxisId>,
+    rows: Vec<AxisId>,
+    columns: Vec<AxisId>,
+    sum: Vec<AxisId>,
+}
+
+impl<'p> Planner<'p> {
+    /// The steps of a product into a view; `None` if its operands are not laid out as matrices.
+    pub(in crate::plan) fn gemm(
+        &mut self,
+        scope: &Scope<'p>,
+        tail: Value,
+        product: &Product,
+        target: &View,
+    ) -> Option<Vec<Step>> {
+        let node = scope.region.node(product.contract.node);
+        let Op::Contract(sum) = &node.op else { return None };
+        let last = target.strides.last()?.0;
+        let (mut left, mut right) = (node.operands[0], node.operands[1]);
+        if !scope.typed(right).ty.has(last) {
+            (left, right) = (right, left);
+        }
+        let mut steps = Vec::new();
+        let a = scope.view(left)?;
+        let b = self.without_padding(scope, right, sum, &mut steps)?;
+        let leaves = leaves_of(product);
+        let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
+        let roles = self.roles(target, sum, [&a, &b], &extras)?;
+        let scalar = match &product.epilogue {
+            Expression::Leaf(_) => Scalar::identity(),
+            epilogue => epilogue.scalar(&leaves, &[])?,
+        };
+        let Roles { batch, rows, columns, sum } = &roles;
+        let mut matrices = Matrices::default();
+        let (packed, right) = self.right(scope, &b, &roles, &mut matrices);
+        steps.extend(packed);
+        let form = Gemm {
+            batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
+            m: matrices.amount(&self.sizes.elements(rows)),
+            n: matrices.amount(&self.sizes.elements(columns)),
+            k: matrices.amount(&self.sizes.elements(sum)),
+            a: matrices.matrix(&a, batch, rows, sum),
+            b: right,
+            extras: extras.iter().map(|view| matrices.matrix(view, batch, rows, columns)).collect(),
+            epilogue: scalar,
+            c: matrices.target(target, batch, rows, columns),
+            accumulate: false,
+        };
+        let work = [batch, rows, columns, sum].into_iter().flatten().copied().collect::<Vec<_>>();
+        let work = self.sizes.elements(&work);
+        let path = &scope.region.node(tail.node).path;
+        steps.push(self.launch(matrices.finish("gemm", Form::Gemm(form), path, work)));
+        Some(steps)
+    }
+
+    fn roles(&self, target: &View, sum: &[AxisId], operands: [&View; 2], extras: &[View]) -> Option<Roles> {
+        let [a, b] = operands;
+        let axes = target.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
+        let pick = |in_a: bool, in_b: bool| {
+            let fits = |axis: &&AxisId| a.stride(**axis).is_some() == in_a && b.stride(**axis).is_some() == in_b;
+            axes.iter().filter(fits).copied().collect::<Vec<_>>()
+        };
+        let (mut batch, mut rows, mut columns) = (pick(true, true), pick(true, false), pick(false, true));
+        if rows.is_empty() || columns.is_empty() || batch.len() + rows.len() + columns.len() != axes.len() {
+            return None;
+        }
+        let mut sum = sum.to_vec();
+        sum.sort_by_key(|axis| a.strides.iter().position(|(known, _)| known == axis));
+        if merged(self.sizes, &sum, &[a, b]) < sum.len() {
+            return None;
+        }
+        let with = |views: [&'_ View; 2]| -> Vec<View> { views.into_iter().chain(extras).cloned().collect() };
+        for (group, operand) in [(&mut rows, a), (&mut columns, b)] {
+            let views = with([operand, target]);
+            let together = merged(self.sizes, group, &views.iter().collect::<Vec<_>>());
+            batch.extend(group.drain(..group.len() - together));
+        }
+        Some(Roles { batch, rows, columns, sum })
+    }
+
+    /// The right operand of a product, packed where that pays.
+    fn right(&mut self, scope: &Scope<'p>, b: &View, roles: &Roles, matrices: &mut Matrices) -> (Option<Step>, Right) {
+        let _ = scope;
+        (None, Right::Strided(matrices.matrix(b, &roles.batch, &roles.sum, &roles.columns)))
+    }
+
+    /// The view of an operand that is 0 past rows' lengths, if it is summed along a sequence.
+    fn without_padding(
+        &mut self,
+        scope: &Scope<'p>,
+        operand: Value,
+        sum: &[AxisId],
+        steps: &mut Vec<Step>,
+    ) -> Option<View> {
+        let axes = self.sizes.axes();
+        let ragged = sum.iter().copied().filter(|axis| axes.is_sequence(*axis)).collect::<Vec<_>>();
+        if ragged.is_empty() {
+            return scope.view(operand);
+        }
+        scope.view(operand)?;
+        let ty = &scope.typed(operand).ty;
+        let view = self.temporary("padded", &ty.axes, ty.dtype);
+        steps.push(self.masked_copy(scope, operand, &ragged, &view));
+        Some(view)
+    }
+}
+
+/// The values that an epilogue reads: the sum, then the others.
+fn leaves_of(product: &Product) -> Vec<Value> {
+    let others = product.epilogue.leaves().into_iter().filter(|leaf| *leaf != product.contract);
+    std::iter::once(product.contract).chain(others).collect()
+}
