@@ -15,10 +15,13 @@ mod expressions;
 mod lines;
 mod items;
 mod weights;
+mod print;
 
 use crate::diagnostics::Diagnostics;
 use crate::source::FileId;
 use builder::Builder;
+
+pub use print::print;
 
 /// Parses one file. It never fails: what cannot be read is a diagnostic in `sink`, and the rest is in the tree.
 pub fn parse(file: FileId, text: &str, sink: &mut Diagnostics) -> ast::File {

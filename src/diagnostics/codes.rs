@@ -2,7 +2,7 @@
 //!
 //! A code is declared once, in the file of its area, with `codes!`, and raised in place with `Diagnostic::new`. The
 //! text says the rule, why it is one, and shows an example. E01 syntax, E02 names, E03 axes and shapes, E04 types,
-//! E05 presence, E06 proofs, E07 weights, X0 the environment, W warnings, N notes.
+//! E05 presence, E06 proofs, E07 weights, W warnings, N notes. What the machine refuses has no code: see `fault`.
 
 use super::Code;
 
@@ -18,15 +18,28 @@ macro_rules! codes {
     };
 }
 
-mod model;
+mod advice;
+mod axes;
+mod names;
+mod presence;
+mod proofs;
 mod syntax;
+mod types;
+mod weights;
 
-pub use model::*;
+pub use advice::*;
+pub use axes::*;
+pub use names::*;
+pub use presence::*;
+pub use proofs::*;
 pub use syntax::*;
+pub use types::*;
+pub use weights::*;
 
 /// The whole table, area by area.
 pub fn all() -> impl Iterator<Item = Code> {
-    [syntax::TABLE, model::TABLE].into_iter().flatten().copied()
+    let program = [syntax::TABLE, names::TABLE, axes::TABLE, types::TABLE, presence::TABLE, proofs::TABLE];
+    program.into_iter().chain([weights::TABLE, advice::TABLE]).flatten().copied()
 }
 
 /// What `archc explain` prints for a code, in either case: the title, then the rule, why it is one, and an example.

@@ -63,6 +63,15 @@ impl<'i> Parts<'i> {
         Parts { pairs: meaningful.collect::<Vec<_>>().into_iter().peekable() }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The first child alone.
+    pub(super) fn first(mut self) -> Parts<'i> {
+        Parts { pairs: self.pairs.next().into_iter().collect::<Vec<_>>().into_iter().peekable() }
+    }
+
     /// The next child, which the grammar guarantees.
     pub(super) fn one(&mut self) -> Pair<'i, Rule> {
         self.pairs.next().expect("the grammar promises this child")

@@ -14,6 +14,9 @@ pub(super) fn describe(rules: &[Rule]) -> String {
     if words.contains(&EXPRESSION) {
         words.retain(|word| !BEGINS_EXPRESSION.contains(word));
     }
+    if words.contains(&OPERATOR) {
+        words.retain(|word| !CONTINUES_EXPRESSION.contains(word));
+    }
     if words.contains(&LINE) {
         words = vec![LINE];
     }
@@ -36,6 +39,7 @@ const LINE: &str = "the beginning of a line (a name, or a word such as `param` o
 const END: &str = "the end of the line";
 const NAME: &str = "a name";
 const BEGINS_EXPRESSION: &[&str] = &[NAME, "a number", "`(`", "`[`", "`|`", "`match`", "a text in quotes"];
+const CONTINUES_EXPRESSION: &[&str] = &["`(`", "`[`", "`:`", "`.`", "`in`"];
 
 /// The word for one rule; empty if it would only confuse.
 fn word(rule: Rule) -> &'static str {
@@ -47,7 +51,7 @@ fn word(rule: Rule) -> &'static str {
         | over | remainder | power | k_where | k_else | index | element | field => OPERATOR,
         not | negative | otherwise | k_shared | label => "",
         dim | set | param | input | output | train | generate | require | update | loss | yields | returns | region
-        | region_head | choice | bind | bind_draw | k_dim | k_set | k_param | k_buffer => LINE,
+        | region_head | only_line | choice | bind | bind_draw | k_dim | k_set | k_param | k_buffer => LINE,
         EOI => END,
         name | target | entry | made | setting | dim_axis | demand | net | count | place | law | use_path | step
         | path => NAME,
@@ -86,7 +90,7 @@ fn reserved(rule: Rule) -> &'static str {
     match rule {
         number => "a number",
         string | quote | template => "a text in quotes",
-        pattern | way => "a pattern (a word, a number, `true`, `false` or `_`)",
+        pattern | way | only_arm => "a pattern (a word, a number, `true`, `false` or `_`)",
         k_in => "`in`",
         k_like => "`like`",
         k_if => "`if`",
@@ -98,11 +102,11 @@ fn reserved(rule: Rule) -> &'static str {
         w_also | also => "`also`",
         layout | product => "an axis",
         results | result | one_result => "a result such as `[t, d]`",
-        use_line => "`use`",
+        use_line | only_use => "`use`",
         block | block_head => "`block`",
         model | model_head => "`model`",
         weights | weights_head => "`weights`",
-        config | ignore | named_value | mapping | w_config | w_ignore | w_value => {
+        config | ignore | named_value | mapping | only_weight_line | w_config | w_ignore | w_value => {
             "a line of a weight map (`config`, `ignore`, `value`, or `path = \"name\"`)"
         }
         _ => "",

@@ -4,7 +4,8 @@ use super::ast::*;
 use super::builder::{Builder, Parts};
 use super::grammar::Rule;
 use crate::diagnostics::Diagnostic;
-use crate::diagnostics::codes::{E0103, E0104};
+use crate::diagnostics::codes::{E0103, E0104, E0109};
+use crate::source::Span;
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 use std::sync::LazyLock;
@@ -28,13 +29,16 @@ static PRECEDENCE: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
         .op(Op::infix(Rule::power, Assoc::Right))
 });
 
+/// Operators and operands in one chain.
+const LONGEST_CHAIN: usize = 400;
+
 const COMPARISONS: &[Rule] =
     &[Rule::equal, Rule::unequal, Rule::less, Rule::at_most, Rule::greater, Rule::at_least, Rule::within];
 
 impl<'i> Builder<'i> {
     /// `a where b else c` groups to the left: (a where b) else c.
     pub(super) fn expression(&mut self, pair: Node<'i>) -> Expr {
-        let mut parts = Parts::of(pair);
+        let mut parts = self.operands(pair);
         let mut left = self.guarded(parts.one());
         while parts.maybe(Rule::k_else).is_some() {
             left = join(left, self.guarded(parts.one()), ExprKind::Else);
@@ -43,7 +47,7 @@ impl<'i> Builder<'i> {
     }
 
     fn guarded(&mut self, pair: Node<'i>) -> Expr {
-        let mut parts = Parts::of(pair);
+        let mut parts = self.operands(pair);
         let mut left = self.value(parts.one());
         while parts.maybe(Rule::k_where).is_some() {
             left = join(left, self.value(parts.one()), ExprKind::Where);
@@ -52,7 +56,11 @@ impl<'i> Builder<'i> {
     }
 
     pub(super) fn value(&mut self, pair: Node<'i>) -> Expr {
+        let whole = self.span(&pair);
         let flat = pair.into_inner().collect::<Vec<_>>();
+        if self.refuse_length(flat.len(), whole) {
+            return Expr { kind: ExprKind::Integer(0), span: whole };
+        }
         self.refuse_chains(&flat);
         let file = self.file;
         // `self` is borrowed by the operands alone; the operators need only the spans of what they join.
@@ -60,7 +68,7 @@ impl<'i> Builder<'i> {
             .map_primary(|operand| self.operand(operand))
             .map_prefix(|operator, right| {
                 let start = operator.as_span().start() as u32;
-                let span = crate::source::Span { file, start, end: right.span.end };
+                let span = Span { file, start, end: right.span.end };
                 Expr { kind: ExprKind::Unary(unary(operator.as_rule()), Box::new(right)), span }
             })
             .map_infix(|left, operator, right| {
@@ -68,6 +76,24 @@ impl<'i> Builder<'i> {
                 join(left, right, |left, right| ExprKind::Binary(operator, left, right))
             })
             .parse(flat.into_iter())
+    }
+
+    /// The children of a chain; of one that is too long (which is reported) the first alone.
+    fn operands(&mut self, pair: Node<'i>) -> Parts<'i> {
+        let whole = self.span(&pair);
+        let parts = Parts::of(pair);
+        if self.refuse_length(parts.len(), whole) { parts.first() } else { parts }
+    }
+
+    /// Every chain becomes a tree as deep as it is long, and every stage walks trees by recursion.
+    fn refuse_length(&mut self, length: usize, whole: Span) -> bool {
+        let refused = length > LONGEST_CHAIN;
+        if refused {
+            let message = format!("this chains more than {LONGEST_CHAIN} operators and operands");
+            let diagnostic = Diagnostic::new(E0109, message).label(whole, "too long for one expression");
+            self.found.push(diagnostic.help("bind parts of it to names"));
+        }
+        refused
     }
 
     /// `a < b < c` would compare a bool with a number: every language that allows it surprises somebody.
@@ -97,11 +123,11 @@ impl<'i> Builder<'i> {
 
     fn operand(&mut self, pair: Node<'i>) -> Expr {
         let whole = self.span(&pair);
-        let mut parts = Parts::of(pair);
+        let mut parts = self.operands(pair);
         let mut expression = self.atom(parts.one());
         for suffix in parts {
             let span = whole.to(expression.span);
-            let span = crate::source::Span { end: self.span(&suffix).end, ..span };
+            let span = Span { end: self.span(&suffix).end, ..span };
             let kind = self.suffix(expression, suffix);
             expression = Expr { kind, span };
         }

@@ -9,16 +9,20 @@ use pest::iterators::Pair;
 type Node<'i> = Pair<'i, Rule>;
 
 impl<'i> Builder<'i> {
-    /// The whole file. Pest refuses only what nests deeper than its stack allows.
+    /// The whole file. What nests without end is refused before pest and the tree builder recurse into it.
     pub(super) fn file(&mut self) -> File {
         let mut file = File::default();
+        if let Some(at) = too_deep(self.text) {
+            self.unreadable(at);
+            return file;
+        }
         match Grammar::parse(Rule::file, self.text) {
             Ok(mut pairs) => {
                 for item in pairs.next().into_iter().flat_map(Parts::of) {
                     self.item(item, &mut file);
                 }
             }
-            Err(error) => self.unreadable(&error),
+            Err(_) => self.unreadable(self.text.len()),
         }
         file
     }
@@ -142,4 +146,26 @@ impl<'i> Builder<'i> {
         }
         Body { lines, span }
     }
+}
+
+/// Brackets and braces inside each other.
+const DEEPEST_NESTING: usize = 64;
+
+/// Where the nesting passes what any program needs.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut depth, mut in_string, mut in_comment) = (0usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\n' => (in_string, in_comment) = (false, false),
+            b'"' if !in_comment => in_string = !in_string,
+            b'#' if !in_string => in_comment = true,
+            b'(' | b'[' | b'{' if !in_string && !in_comment => depth += 1,
+            b')' | b']' | b'}' if !in_string && !in_comment => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST_NESTING {
+            return Some(at);
+        }
+    }
+    None
 }

@@ -8,21 +8,17 @@ use pest::iterators::Pair;
 type Node<'i> = Pair<'i, Rule>;
 
 impl<'i> Builder<'i> {
-    /// One line; `None` if it could not be read, which has then been reported.
-    pub(super) fn line(&mut self, pair: Node<'i>) -> Option<Line> {
+    /// One line; of a line that could not be read, which is reported, what its body holds.
+    pub(super) fn line(&mut self, pair: Node<'i>) -> Vec<Line> {
         let span = self.span(&pair);
-        let kind = match pair.as_rule() {
+        match pair.as_rule() {
             Rule::bad_line => {
                 self.bad(pair, Rule::only_line);
-                return None;
+                Vec::new()
             }
-            Rule::broken_for => {
-                self.broken_for(pair);
-                return None;
-            }
-            rule => self.line_kind(rule, pair),
-        };
-        Some(Line { kind, span })
+            Rule::broken_for => self.broken_for(pair),
+            rule => vec![Line { kind: self.line_kind(rule, pair), span }],
+        }
     }
 
     fn line_kind(&mut self, rule: Rule, pair: Node<'i>) -> LineKind {

@@ -1,11 +1,12 @@
 //! The messages for what could not be read: the text of a bad node is read again with the strict rule of its place, and
 //! pest then says where it stopped and what it expected. Mistakes with a name of their own are told by that name.
 
+use super::ast::Line;
 use super::builder::{Builder, Parts};
 use super::expected;
 use super::grammar::{Grammar, Rule};
 use crate::diagnostics::Diagnostic;
-use crate::diagnostics::codes::{E0101, E0102, E0105, E0106, E0107, E0108, E0109};
+use crate::diagnostics::codes::{E0101, E0102, E0105, E0106, E0107, E0108, E0109, E0110};
 use crate::source::Span;
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -21,12 +22,12 @@ impl<'i> Builder<'i> {
         self.found.push(diagnostic);
     }
 
-    /// A `for` with a bad head; the lines of its body are still read.
-    pub(super) fn broken_for(&mut self, pair: Node<'i>) {
+    /// A `for` with a bad head; the lines of its body are still read, as if they stood around it.
+    pub(super) fn broken_for(&mut self, pair: Node<'i>) -> Vec<Line> {
         let mut parts = Parts::of(pair);
         let head = parts.one();
         self.head_or_brace(head, Rule::only_for_head);
-        self.body(parts.one());
+        self.body(parts.one()).lines
     }
 
     /// A block or model with a bad head.
@@ -45,12 +46,16 @@ impl<'i> Builder<'i> {
             return self.bad(head, wanted);
         }
         let end = self.place(span.end as usize, span.end as usize);
-        self.found.push(Diagnostic::new(E0101, "expected `{` after this line").label(end, "expected `{`"));
+        self.found.push(Diagnostic::new(E0110, "the `{` of a body is missing").label(end, "expected `{` here"));
     }
 
     /// Text between items.
     pub(super) fn bad_item(&mut self, pair: Node<'i>) {
         let span = self.span(&pair);
+        if ["block ", "model ", "weights "].iter().any(|word| self.slice(span).starts_with(word)) {
+            let diagnostic = self.stopped(span, Rule::only_item);
+            return self.found.push(diagnostic);
+        }
         let first_line = self.slice(span).lines().next().unwrap_or_default().len();
         let place = self.place(span.start as usize, span.start as usize + first_line);
         let help = match self.slice(span).starts_with('}') {
@@ -89,20 +94,22 @@ impl<'i> Builder<'i> {
         self.place(brace, brace + 1)
     }
 
-    /// Where braces do not match, what follows in the item is misread: its first error is the one to mend.
+    /// Where braces do not match, what follows in the item is misread: the brace is the one to mend.
     pub(super) fn keep_first_of_unclosed(&mut self, earlier: usize) {
-        if let Some(at) = self.found[earlier..].iter().position(|diagnostic| diagnostic.code == E0102) {
-            let unclosed = self.found.swap_remove(earlier + at);
-            self.found.truncate(earlier);
-            self.found.push(unclosed);
+        let item = self.found.split_off(earlier);
+        let of = |code| item.iter().find(|diagnostic: &&Diagnostic| diagnostic.code == code).cloned();
+        match (of(E0110), of(E0102)) {
+            (Some(unopened), Some(_)) => self.found.push(unopened),
+            (None, Some(unclosed)) => self.found.push(unclosed),
+            _ => self.found.extend(item),
         }
     }
 
-    /// Pest gave up on the whole file: only its stack limit does that.
-    pub(super) fn unreadable(&mut self, error: &Error<Rule>) {
-        let at = offset(error).min(self.text.len());
+    /// The file nests deeper than can be read.
+    pub(super) fn unreadable(&mut self, at: usize) {
+        let end = (at + 1).min(self.text.len());
         let message = "this nests too deeply to be read";
-        self.found.push(Diagnostic::new(E0109, message).label(self.place(at, at), "reading stopped here"));
+        self.found.push(Diagnostic::new(E0109, message).label(self.place(at, end), "reading stopped here"));
     }
 
     fn slice(&self, span: Span) -> &'i str {
@@ -160,7 +167,12 @@ impl<'i> Builder<'i> {
             ErrorVariant::ParsingError { positives, .. } => expected::describe(positives),
             ErrorVariant::CustomError { message } => message.clone(),
         };
-        let shown = if found.is_empty() { "the end of the line".to_string() } else { format!("`{found}`") };
+        let behind = self.text[span.end as usize..].trim_start_matches(' ');
+        let shown = match found {
+            "" if behind.starts_with('{') => "`{`".to_string(),
+            "" => "the end of the line".to_string(),
+            found => format!("`{found}`"),
+        };
         let place = self.place(span.start as usize + at, span.start as usize + at + found.len());
         let message = format!("expected {expected_here}, found {shown}");
         let diagnostic = Diagnostic::new(E0101, message).label(place, "reading stopped here");
@@ -204,6 +216,12 @@ fn hint(found: &str, at_start: bool, before: &str) -> Option<String> {
         "/=" => "there is no `/=`; write `x *= 1 / (…)`",
         "+" | "-" | "*" | "/" | "^" | "%" | "and" | "or" | "where" | "else" if at_start => {
             "a line goes on below only after an operator: end the line above with it"
+        }
+        _ if before.trim_end().ends_with("=>") => {
+            "as a line, a `match` has arms in { }; as a value it is bound: `y = match …`"
+        }
+        "=" if is_reserved(before.trim()) => {
+            return Some(format!("`{}` is a reserved word and cannot be a name", before.trim()));
         }
         "@" => "a sum of products is `sum[d](x * w)`",
         _ if is_reserved(found) => return Some(format!("`{found}` is a reserved word and cannot be a name")),

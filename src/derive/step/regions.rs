@@ -16,9 +16,10 @@ impl Rewrite<'_> {
     /// Bodies with states of their own: each becomes one more sliced operand and one more yield.
     fn layers(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
         let mut operands = self.operands(id);
+        let arguments = self.arguments_of(region, &operands);
         let mut bodies = Vec::new();
         for body in &region.bodies {
-            bodies.push(rewrite_body(self.shared, body, region, operands.len())?);
+            bodies.push(rewrite_body(self.shared, body, region, arguments.clone())?);
         }
         let slots = bodies.iter().flat_map(|(_, slots)| slots.clone()).collect::<Vec<_>>();
         let types = bodies.iter().flat_map(|(body, slots)| slots.iter().map(|slot| body.typed(slot.held).ty.clone()));
@@ -36,6 +37,16 @@ impl Rewrite<'_> {
         operands.push(self.start);
         self.finish(id, rewritten, operands, slots, held);
         Ok(())
+    }
+
+    /// What the bodies of a `for` are handed.
+    fn arguments_of(&self, region: &For, operands: &[Value]) -> Vec<Typed> {
+        let sliced = region.carried..region.carried + region.sliced;
+        let typed = operands.iter().enumerate().map(|(place, value)| {
+            let ty = &self.new.typed(*value).ty;
+            Typed::always(if sliced.contains(&place) { ty.without(&[region.axis]) } else { ty.clone() })
+        });
+        typed.collect()
     }
 
     /// Adds the node and records the states that it has written.
@@ -88,12 +99,13 @@ fn rewrite_body(
     shared: &mut Shared,
     body: &Region,
     region: &For,
-    operands: usize,
+    arguments: Vec<Typed>,
 ) -> Result<(Region, Vec<Slot>), NotIncremental> {
     let mut new = Region::default();
     let per_row = Typed::always(TensorType::new([BATCH], DType::Int));
-    let start = new.add_one(Op::Argument(operands), [], per_row, "start");
+    let start = new.add_one(Op::Argument(arguments.len()), [], per_row, "start");
     let mut rewrite = Rewrite::new(shared, body, new, start, Some(region.axis));
+    rewrite.arguments = arguments;
     rewrite.run(&body.results.iter().flatten().copied().collect::<Vec<_>>())?;
     let results = body.results.iter().map(|result| result.map(|value| rewrite.own[&value])).collect();
     let Rewrite { mut new, slots, .. } = rewrite;

@@ -21,6 +21,8 @@ pub(super) struct Rewrite<'a> {
     pub turns: Option<AxisId>,
     /// The states of this region, in order.
     pub slots: Vec<Slot>,
+    /// What arguments are now: what depends on positions belongs to a row, since rows start at different ones.
+    pub arguments: Vec<Typed>,
     /// Old values at all positions: what states hold after the write.
     whole: HashMap<Value, Value>,
     /// The position of each new place, once asked for.
@@ -42,7 +44,7 @@ impl<'a> Rewrite<'a> {
     /// A rewrite of `old` into `new`, which holds `start`.
     pub fn new(shared: &'a mut Shared, old: &'a Region, new: Region, start: Value, turns: Option<AxisId>) -> Self {
         let (own, whole) = (HashMap::new(), HashMap::new());
-        Rewrite { shared, old, new, own, start, turns, slots: Vec::new(), whole, position: None }
+        Rewrite { shared, old, new, own, start, turns, slots: Vec::new(), arguments: Vec::new(), whole, position: None }
     }
 
     /// Rewrites everything that the wanted old values need.
@@ -65,6 +67,11 @@ impl<'a> Rewrite<'a> {
                 self.own.insert(Value::of(id), position);
             }
             Op::Map(scalar) if scalar.coordinates().contains(&self.shared.chunk) => self.map(id, scalar),
+            Op::Argument(place) if *place < self.arguments.len() => {
+                let typed = self.arguments[*place].clone();
+                let argument = self.new.add_one(node.op.clone(), [], typed, node.path.clone());
+                self.own.insert(Value::of(id), argument);
+            }
             Op::Index(places) => self.index(id, places),
             Op::For(region) => return self.region(id, region),
             op => {
@@ -84,9 +91,14 @@ impl<'a> Rewrite<'a> {
     pub fn emit(&mut self, id: NodeId, op: Op, operands: Vec<Value>) -> NodeId {
         let old = self.old;
         let node = old.node(id);
+        let by_row = self.is_by_row(&op, &operands);
         let mut results = Vec::with_capacity(node.results.len());
         for typed in &node.results {
-            results.push(Typed { ty: typed.ty.clone(), presence: self.presence(&typed.presence) });
+            let mut ty = typed.ty.clone();
+            if by_row && !ty.has(BATCH) {
+                ty.axes.insert(0, BATCH);
+            }
+            results.push(Typed { ty, presence: self.presence(&typed.presence) });
         }
         let count = results.len() as u32;
         let new = self.new.add(op, operands, results, node.path.clone());
@@ -94,6 +106,16 @@ impl<'a> Rewrite<'a> {
             self.own.insert(Value { node: id, result }, Value { node: new, result });
         }
         new
+    }
+
+    /// Whether the results of a node belong to a row.
+    fn is_by_row(&self, op: &Op, operands: &[Value]) -> bool {
+        let row = |value: &Value| self.new.typed(*value).ty.has(BATCH);
+        match op {
+            Op::Contract(axes) | Op::Reduce(_, axes) if axes.contains(&BATCH) => false,
+            Op::For(_) => false,
+            _ => operands.iter().any(row) || op.places().iter().any(|(_, place)| place.values().any(row)),
+        }
     }
 
     /// A map that reads the coordinate of the growing sequence reads the position instead.
@@ -127,7 +149,10 @@ impl<'a> Rewrite<'a> {
             return known;
         }
         let old = &self.old.typed(value).ty;
-        let axes = old.axes.iter().map(|&axis| self.on_context(axis)).collect::<Vec<_>>();
+        let mut axes = old.axes.iter().map(|&axis| self.on_context(axis)).collect::<Vec<_>>();
+        if !axes.contains(&BATCH) {
+            axes.insert(0, BATCH);
+        }
         let typed = Typed::always(TensorType::new(axes, old.dtype));
         let (name, held) = self.state(&self.old.node(value.node).path.clone(), typed.clone());
         let at = Affine::axis(self.shared.chunk).plus(&Affine::value(self.start), 1);

@@ -64,6 +64,15 @@ usual reason is a `}` too many: it closes the body early, and the lines after it
 "#;
 
 E0109 = "nesting without end", r#"
-Brackets or braces nest so deeply that the parser ran out of stack. Bind parts of the expression to names.
+Brackets or braces stand more than 64 deep in each other, or one expression chains more than 400 operators. No model
+needs that; bind parts of the expression to names.
+"#;
+
+E0110 = "a brace that is never opened", r#"
+The head of a block, a model or a `for` is good, and its body has to follow in { }, on the same line.
+
+    for i in layers
+      x += layer(x)              # `{` is missing behind `layers`
+    }
 "#;
 }

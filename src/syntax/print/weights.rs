@@ -1,0 +1,62 @@
+//! Weight maps, a line each.
+
+use super::expressions::axes;
+use super::lines::settings;
+use super::{list, names};
+use crate::syntax::ast::*;
+
+pub(super) fn weights(weights: &Weights) -> String {
+    let lines = weights.lines.iter().map(|line| format!("  {}\n", weight_line(line))).collect::<String>();
+    format!("weights {} \"{}\" {{\n{lines}}}\n", weights.format.text, weights.architecture.0)
+}
+
+fn weight_line(line: &WeightLine) -> String {
+    match line {
+        WeightLine::Config(all) => format!("config {}", settings(all)),
+        WeightLine::Ignore(name) => format!("ignore {}", template(name)),
+        WeightLine::Value(on, name) => format!("value {} = {}", path(on), template(name)),
+        WeightLine::Map { path: on, template: name, layout, also, .. } => {
+            let layout = layout.as_ref().map_or(String::new(), |layout| format!(" as {}", slots(layout)));
+            let also = also.iter().map(|copy| format!(" also {}", template(copy))).collect::<String>();
+            format!("{} = {}{layout}{also}", path(on), template(name))
+        }
+    }
+}
+
+fn path(path: &WeightPath) -> String {
+    path.steps.iter().map(step).collect::<Vec<_>>().join(".")
+}
+
+fn step(step: &WeightStep) -> String {
+    match step {
+        WeightStep::Name(name, Some(axis)) => format!("{}[{}]", name.text, axis.text),
+        WeightStep::Name(name, None) => name.text.clone(),
+        WeightStep::Parts(parts) => format!("{{{}}}", list(parts, path)),
+    }
+}
+
+fn slots(slots: &[Slot]) -> String {
+    slots.iter().map(slot).collect::<Vec<_>>().join(" ")
+}
+
+fn slot(slot: &Slot) -> String {
+    match slot {
+        Slot::Axis(axis) => axis.text.clone(),
+        Slot::Number(size, _) => size.to_string(),
+        Slot::Joined(terms, _) => {
+            format!("({})", terms.iter().map(|term| slots(term)).collect::<Vec<_>>().join(" + "))
+        }
+    }
+}
+
+fn template(template: &Template) -> String {
+    format!("\"{}\"", template.pieces.iter().map(piece).collect::<String>())
+}
+
+fn piece(piece: &TemplatePiece) -> String {
+    match piece {
+        TemplatePiece::Text(text) => text.clone(),
+        TemplatePiece::Number(given) => format!("{{{}}}", axes(given)),
+        TemplatePiece::Parts(parts) => format!("{{{}}}", names(parts, ", ")),
+    }
+}
