@@ -84,9 +84,11 @@ pub struct Diagnostics {
 pub struct Stop;
 
 impl Diagnostics {
-    /// Adds a message.
+    /// Adds a message. What was said already is not said again: several programs are made of one text.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.all.push(diagnostic);
+        if !self.all.contains(&diagnostic) {
+            self.all.push(diagnostic);
+        }
     }
 
     /// All messages in the order in which they were found.

@@ -16,6 +16,7 @@ mod scope;
 mod settings;
 mod spelling;
 mod text;
+mod unused;
 mod values;
 
 pub use declarations::*;
@@ -32,5 +33,8 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     let mut said = Vec::new();
     let compiled = elaborate::elaborate(library, model, overrides, &mut said);
     said.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+    if !sink.has_errors() {
+        library.main.iter().for_each(|file| unused::warn(file, sink));
+    }
     Some(compiled?.model)
 }

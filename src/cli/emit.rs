@@ -3,7 +3,7 @@
 use super::{Outcome, Verdict, arguments::EmitArguments, output};
 use crate::driver::{self, Code, Failure, Request, Session, Stage};
 use crate::target::Target;
-use crate::{graph, model};
+use crate::{graph, model, syntax};
 
 /// Runs the pipeline up to the stage and prints what it made.
 pub fn run(arguments: &EmitArguments, session: &mut Session) -> Outcome {
@@ -18,7 +18,7 @@ pub fn run(arguments: &EmitArguments, session: &mut Session) -> Outcome {
 fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, Failure> {
     let request = Request::from(&arguments.model);
     if arguments.stage == Stage::Ast {
-        return Ok(format!("{:#?}\n", driver::parse(&request, session)?.main));
+        return Ok(driver::parse(&request, session)?.main.as_ref().map(syntax::print).unwrap_or_default());
     }
     let model = driver::check(&request, session)?;
     if arguments.stage == Stage::Model {

@@ -11,10 +11,11 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other; case counts as one
-/// slip in all (optimal string alignment, three rows of the table at a time).
+/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other; another case, or a
+/// word written out (`epsilon` for `eps`), counts as one slip in all (optimal string alignment, three rows of the table at a time).
 fn slips(from: &str, to: &str) -> usize {
-    if from.eq_ignore_ascii_case(to) {
+    let (short, long) = if from.len() < to.len() { (from, to) } else { (to, from) };
+    if from.eq_ignore_ascii_case(to) || (short.len() >= 3 && long.starts_with(short)) {
         return 1;
     }
     let (from, to) = (from.chars().collect::<Vec<_>>(), to.chars().collect::<Vec<_>>());

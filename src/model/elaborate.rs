@@ -114,6 +114,8 @@ pub struct State {
     pub floor: usize,
     /// The weight of losses that are added now.
     pub weight: f64,
+    /// The last index without `else` that may fall outside, and the frame that it stands in.
+    pub outside: Option<(usize, Span)>,
     /// Overrides that a line took.
     pub overridden: BTreeSet<String>,
 }
@@ -135,14 +137,16 @@ pub struct Elaborator<'a> {
 }
 
 impl Elaborator<'_> {
-    /// Reports a fault.
+    /// Reports a fault, with the user's own call that leads to it: first, if the fault shows in a file of the library.
     pub fn report(&mut self, mut diagnostic: Diagnostic) -> Fail {
         let place = diagnostic.labels.first().map(|(span, _)| *span);
+        let own = self.model.name.span.file;
         let calls = self.state.frames.iter().filter_map(|frame| frame.call.map(|call| (call, frame.name.clone())));
-        if let Some((call, name)) = calls.last()
+        if let Some((call, name)) = calls.filter(|(call, _)| call.file == own).last()
             && place.is_some_and(|place| place.file != call.file || place.start < call.start || place.end > call.end)
         {
-            diagnostic = diagnostic.label(call, format!("in this call of `{name}`"));
+            let at = if place.is_some_and(|place| place.file == own) { diagnostic.labels.len() } else { 0 };
+            diagnostic.labels.insert(at, (call, format!("in this call of `{name}`")));
         }
         if !self.state.sink.iter().any(|known| known.message == diagnostic.message && same_place(known, &diagnostic)) {
             self.state.sink.push(diagnostic);

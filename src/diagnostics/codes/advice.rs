@@ -4,8 +4,8 @@ use super::Code;
 
 codes! {
 W0201 = "a name that nothing uses", r#"
-A value, setting or axis is declared and nothing reads it. It costs nothing, since only what a program asks for is computed,
-but it is often a misspelling or the rest of an edit.
+A value, setting or axis is declared and nothing reads it. It costs nothing, since only what a program asks for is
+computed, but it is often a misspelling or the rest of an edit.
 "#;
 
 W0202 = "a parameter that nothing uses", r#"
@@ -14,12 +14,12 @@ A parameter is made, stored and written to checkpoints, and no output or loss de
 
 W0301 = "a relation that is computed densely", r#"
 Work is done only where a value is present if the relation has a form that the compiler knows: affine in coordinates
-(`s <= t`, `t - s < 4096`), a bool of fewer axes, equality with an index, or a bound on a rank (`top[e](p, 2)`). Any other
-relation is computed everywhere and then masked. The warning says how much work that is.
+(`s <= t`, `t - s < 4096`), a bool of fewer axes, equality with an index, or a bound on a rank (`top[e](p, 2)`). Any
+other relation is computed everywhere and then masked. The warning says how much work that is.
 "#;
 
 N0601 = "something that looks ahead on purpose", r#"
-`peek(x)` is left out of the proof of blindness. Results that depend on it cannot be trusted to be the same when decoding
-step by step.
+`peek(x)` is left out of the proof of blindness. Results that depend on it cannot be trusted to be the same when
+decoding step by step.
 "#;
 }

@@ -4,18 +4,18 @@ use super::Code;
 
 codes! {
 E0201 = "a name that nothing declares", r#"
-Every name is declared before it is used: by `dim`, `set`, `param`, `buffer`, `input`, by the parameters of a block, or by
-binding it with `=` or `~`. Blocks come from this file and from `use` lines.
+Every name is declared before it is used: by `dim`, `set`, `param`, `buffer`, `input`, by the parameters of a block,
+or by binding it with `=` or `~`. Blocks come from this file and from `use` lines.
 
-A bare name is a *word* (`halves`, `attention`) only where a word is expected: as the default of a setting, as an argument
-for such a setting, in a list, in a pattern, and compared with one. So a misspelled name is never a new word.
+A bare name is a *word* (`halves`, `attention`) only where a word is expected: as the default of a setting, as an
+argument for such a setting, in a list, in a pattern, and compared with one. So a misspelled name is never a new word.
 
     x = tabel[v: ids]            # nothing is called `tabel` here; did you mean `table`?
 "#;
 
 E0202 = "a name of another kind than the place needs", r#"
-The name is declared, but as something else: an axis is needed where it is a value or a setting, or `update` names what
-is not a `buffer`. A name is one thing: an axis (`dim`), a compile-time constant (`set`), or a value.
+The name is declared, but as something else: an axis is needed where it is a value or a setting, or `update` names
+what is not a `buffer`. A name is one thing: an axis (`dim`), a compile-time constant (`set`), or a value.
 
     set heads = 12
     y = sum[heads](x)            # `heads` is a number; declare `dim h = heads` and sum over h
@@ -38,8 +38,8 @@ under one label in one scope would write over each other. Without a label the bl
 
 E0205 = "a name with two meanings", r#"
 There is one name space, and no name hides another: a local name that is also a block's, a built-in's, or a name from
-outside would make a line mean something else when a line far away changes. Binding a *value* again is fine
-(`x = …`, `x += …`): it is the same value going on.
+outside would make a line mean something else when a line far away changes. Binding a *value* again is fine (`x = …`,
+`x += …`): it is the same value going on.
 
     block top_k(rank) { … }      # `rank` is a built-in: call it something else
 "#;
@@ -55,7 +55,7 @@ the `generate` block declares, so that a misspelled one is never silently ignore
 "#;
 
 E0208 = "a file that is not found", r#"
-`use name` looks for `name.arch` beside the file that asks, then in the standard library and the examples that are part of
-archc. `use a.b.{x, y}` takes only x and y of it. `use "./mine.arch"` names a file beside this one.
+`use name` looks for `name.arch` beside the file that asks, then in the standard library and the examples that are
+part of archc. `use a.b.{x, y}` takes only x and y of it. `use "./mine.arch"` names a file beside this one.
 "#;
 }

@@ -5,9 +5,9 @@ use super::Code;
 codes! {
 E0501 = "a value that may be absent", r#"
 `x where relation` is absent where the relation does not hold, an index outside of an axis reads nothing, and what is
-computed from something absent is absent. An output has to be present wherever its inputs are. What was made absent needs
-a reduction (which skips it), a value there (`else`), or a name that keeps its old value (`x += y` changes x only where y
-is present).
+computed from something absent is absent. An output has to be present wherever its inputs are. What was made absent
+needs a reduction (which skips it), a value there (`else`), or a name that keeps its old value (`x += y` changes x
+only where y is present).
 
     output y = x[t: t - 1]               # absent at the first position
     output y = x[t: t - 1 else 0]

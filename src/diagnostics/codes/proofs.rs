@@ -15,10 +15,10 @@ otherwise. This one can never hold with these settings.
 "#;
 
 E0603 = "a prediction that sees what it predicts", r#"
-`require blind(logits, target)` asks that no element of logits depends on what the element of target at its own position
-reads. It is proved from the relations between positions; here a path from the one to the other is left, and the message
-shows it. The usual reasons: attention without `s <= t`, a shift in the wrong direction (`ids[t: t + 1]` where
-`t - 1` was meant), a mean over the sequence.
+`require blind(logits, target)` asks that no element of logits depends on what the element of target at its own
+position reads. It is proved from the relations between positions; here a path from the one to the other is left, and
+the message shows it. The usual reasons: attention without `s <= t`, a shift in the wrong direction (`ids[t: t + 1]`
+where `t - 1` was meant), a mean over the sequence.
 
 A block that looks ahead on purpose says so with `peek(x)`, and the proof leaves it out and reports it.
 "#;

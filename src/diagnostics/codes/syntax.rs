@@ -18,8 +18,8 @@ binds (`x = …`, `x += …`, `z[t] ~ …`). It ends at its newline or at `;`, a
 
 E0102 = "a brace that is never closed", r#"
 A `{` has no `}`. The next `block`, `model`, `weights` or `use` ends the body, so the rest of the file is still read.
-The marked brace is the one whose line is indented as far as the `}` that closes something else, which is most often the
-forgotten one.
+The marked brace is the one whose line is indented as far as the `}` that closes something else, which is most often
+the forgotten one.
 
     block double(x[d]) -> [d] {
       return 2 * x

@@ -211,7 +211,8 @@ impl Elaborator<'_> {
 
     /// An argument with the axes and the type that the signature says.
     pub fn check_argument(&mut self, target: &ast::Target, operand: Operand, place: Span) -> Answer<Operand> {
-        let mut operand = operand;
+        let spread = target.axes.as_ref().is_some_and(|axes| !axes.is_empty()) && matches!(operand, Operand::Known(_));
+        let mut operand = if spread { Operand::Value(self.to_value(&operand, place)?) } else { operand };
         if let (Some(names), Operand::Value(value)) = (&target.axes, &operand) {
             let mut axes = Vec::new();
             for name in names {

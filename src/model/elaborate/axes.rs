@@ -107,7 +107,10 @@ impl Elaborator<'_> {
         match setting.whole() {
             Some(size) if size >= 1 => Ok(Extent::Fixed(size)),
             _ => {
-                let text = setting.text();
+                let text = match setting {
+                    Setting::Real(size) if size.is_finite() => ((size * 1000.0).round() / 1000.0).to_string(),
+                    other => other.text(),
+                };
                 let help = "a size is a whole number of at least 1";
                 Err(self.fault_with(
                     E0303,

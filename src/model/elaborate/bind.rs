@@ -24,11 +24,17 @@ impl Elaborator<'_> {
                 return Err(self.fault(E0404, "`+=` and `*=` change one name", targets[0].span, label));
             };
             let old = self.read_name(&target.name.text, target.name.span, false, true)?;
+            self.state.outside = None;
             let added = self.evaluate(expr)?;
             let operand = self.function(function, &[old, added], expr.span)?;
+            self.check_rebound(target, &operand, expr)?;
             return self.assign(target, operand, expr.span, Origin::Local).map(|_| ());
         }
+        self.state.outside = None;
         let operand = self.evaluate_bound(targets, expr)?;
+        if let [target] = targets {
+            self.check_rebound(target, &operand, expr)?;
+        }
         self.assign_all(targets, operand, expr.span)
     }
 
@@ -36,6 +42,23 @@ impl Elaborator<'_> {
     fn evaluate_bound(&mut self, targets: &[Target], expr: &Expr) -> Answer<Operand> {
         let _ = targets;
         self.evaluate(expr)
+    }
+
+    /// Where a name is bound again and an index may fall outside, the old value would stay there without a word.
+    fn check_rebound(&mut self, target: &Target, operand: &Operand, expr: &Expr) -> Answer<()> {
+        let name = &target.name.text;
+        let (Operand::Value(value), Some((frame, outside))) = (operand, self.state.outside) else { return Ok(()) };
+        let again = self.frame().names.get(name).is_some_and(|old| !matches!(old.meaning, Meaning::Broken));
+        let here = frame == self.state.frames.len() && target.axes.is_none();
+        if !again || !here || has_where(expr) || self.values().presence(*value).is_always() {
+            return Ok(());
+        }
+        Err(self.fault_with(
+            E0502,
+            format!("`{name}` keeps its old value where this index falls outside"),
+            (outside, "can fall outside, and is absent there".into()),
+            "say what it is there, at the end of the bracket: `x[t: t - 1 else 0]`",
+        ))
     }
 
     fn assign_all(&mut self, targets: &[Target], operand: Operand, span: Span) -> Answer<()> {
@@ -255,5 +278,16 @@ impl Elaborator<'_> {
         presence.require(Relation::AtLeastZero(Affine::value(stored)));
         presence.require(Relation::AtLeastZero(last.plus(&Affine::value(stored), -1)));
         self.values().restrict(whole, &presence)
+    }
+}
+
+/// Whether a `where` stands in an expression: then its author has thought about absence.
+fn has_where(expr: &Expr) -> bool {
+    use crate::syntax::ast::ExprKind::*;
+    match &expr.kind {
+        Where(..) => true,
+        Unary(_, a) | Field(a, _) | Index(a, ..) => has_where(a),
+        Binary(_, a, b) | Else(a, b) => has_where(a) || has_where(b),
+        _ => false,
     }
 }

@@ -22,6 +22,9 @@ impl Elaborator<'_> {
             x = self.place(x, place, &mut reading)?;
         }
         self.check_read_once(&reading, span)?;
+        if other.is_none() && reading.0.iter().any(|(axis, at)| !self.state.values.range(*axis, at).is_empty()) {
+            self.state.outside = Some((self.state.frames.len(), span));
+        }
         let read = self.values().index(x, reading.0, &reading.1);
         let Some(other) = other else { return Ok(Operand::Value(read)) };
         let otherwise = self.evaluate_value(other)?;

@@ -118,6 +118,7 @@ impl State {
             regions: Vec::new(),
             floor: 0,
             weight: 1.0,
+            outside: None,
             overridden: BTreeSet::new(),
         }
     }
