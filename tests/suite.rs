@@ -10,5 +10,6 @@ mod runtime;
 mod step;
 mod syntax;
 mod tidy;
+mod ui;
 mod verify;
 mod model;
