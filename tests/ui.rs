@@ -20,7 +20,8 @@ fn fixtures() -> Vec<PathBuf> {
 
 /// The program, and the comment after it that holds what is expected.
 fn split(text: &str) -> (&str, &str) {
-    let starts = |line: &str| ["# error[", "# warning[", "# note[", "# no message"].iter().any(|it| line.starts_with(it));
+    let starts =
+        |line: &str| ["# error[", "# warning[", "# note[", "# no message"].iter().any(|it| line.starts_with(it));
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if starts(line) {
