@@ -1,6 +1,7 @@
 //! The runtime crate, without the compiler: fake programs are functions written here.
 
 mod fake;
+mod generation;
 mod memory;
 mod model;
 mod threads;

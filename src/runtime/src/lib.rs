@@ -20,5 +20,6 @@ pub mod checkpoint;
 pub mod evaluate;
 pub mod interrupt;
 pub mod train;
+pub mod generate;
 
 pub use error::{Error, Result};

@@ -1,0 +1,13 @@
+//! Writing text: the loop over the `step` program.
+//!
+//! In: a model with its step program and token ids for each row. Out: more ids, one at a time. A [`Decoder`] owns the
+//! caches and feeds positions; a [`Session`] holds what each row has said and chooses what comes next. A row's choices
+//! depend on its own prompt, the seed and the turn, so it says the same alone and in a batch.
+
+mod decoder;
+mod sampler;
+mod session;
+
+pub use decoder::Decoder;
+pub use sampler::{Sampling, choose};
+pub use session::{Limits, Session};

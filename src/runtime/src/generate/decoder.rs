@@ -1,0 +1,180 @@
+//! Feeds tokens through the `step` program and keeps its caches.
+
+use crate::abi::{BufferInfo, Role, names};
+use crate::error::{Error, Result};
+use crate::evaluate::token_input;
+use crate::model::{Call, Loaded, States};
+use std::collections::BTreeMap;
+
+/// Most new positions of one call: enough that weights are read rarely, little enough that scratch memory stays small.
+const LONGEST_PIECE: usize = 512;
+
+/// Rows of positions, all with room for the same number.
+#[derive(Debug)]
+pub struct Decoder<'model> {
+    model: &'model mut Loaded,
+    states: States,
+    input: String,
+    output: String,
+    context: usize,
+    /// How many positions each row holds.
+    filled: Vec<usize>,
+    /// The scores after each row's last position.
+    scores: Vec<Vec<f32>>,
+    /// Prepared calls by their number of new positions.
+    calls: BTreeMap<usize, Call>,
+}
+
+impl<'model> Decoder<'model> {
+    /// Empty rows with room for `context` positions each.
+    ///
+    /// # Errors
+    /// If the model cannot decode, or allows no such context.
+    pub fn new(model: &'model mut Loaded, rows: usize, context: usize) -> Result<Decoder<'model>> {
+        let program = model.program(names::STEP)?;
+        let (input, _) = token_input(program)?;
+        let output = score_output(&program.buffers)?;
+        if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
+            let name = &model.manifest().model;
+            return Err(Error::request(format!("{context} positions are more than {name} allows, which is {longest}"))
+                .help("shorten the prompt, ask for fewer new tokens, or lower --context"));
+        }
+        let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
+        let (states, calls) = (States::new(), BTreeMap::new());
+        Ok(Decoder { model, states, input, output, context, filled, scores, calls })
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.filled.len()
+    }
+
+    /// How many positions a row has room for.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// How many positions a row holds.
+    pub fn filled(&self, row: usize) -> usize {
+        self.filled[row]
+    }
+
+    /// How many bytes the caches take.
+    pub fn cache_bytes(&self) -> usize {
+        self.states.bytes()
+    }
+
+    /// The scores of what follows a row's last position; empty before the first.
+    pub fn scores(&self, row: usize) -> &[f32] {
+        &self.scores[row]
+    }
+
+    /// Appends ids to the rows, as many to each as are given for it.
+    ///
+    /// # Errors
+    /// If an id is unknown or a row has no room; nothing has then been done.
+    pub fn feed(&mut self, rows: &[&[u32]]) -> Result<()> {
+        rows.iter().enumerate().try_for_each(|(row, ids)| self.check(row, ids))?;
+        let longest = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        for start in (0..longest).step_by(LONGEST_PIECE) {
+            let piece = LONGEST_PIECE.min(longest - start);
+            let part = |ids: &&'_ [u32]| (start.min(ids.len()), (start + piece).min(ids.len()));
+            let parts: Vec<&[u32]> = rows
+                .iter()
+                .map(|ids| {
+                    let (from, to) = part(ids);
+                    &ids[from..to]
+                })
+                .collect();
+            self.feed_piece(&parts, piece)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what the model has no embedding or the caches no room for.
+    fn check(&self, row: usize, ids: &[u32]) -> Result<()> {
+        check_ids(ids, self.model.manifest().vocabulary)?;
+        let (filled, room) = (self.filled[row], self.context);
+        if filled + ids.len() <= room {
+            return Ok(());
+        }
+        let message = format!("{} tokens do not fit the context of {room}", filled + ids.len());
+        Err(Error::request(message).help("shorten the text, or give more room with --context"))
+    }
+
+    /// One call of the step program.
+    fn feed_piece(&mut self, parts: &[&[u32]], piece: usize) -> Result<()> {
+        let mut call = match self.calls.remove(&piece) {
+            Some(call) => call,
+            None => self.prepare(piece)?,
+        };
+        self.fill(&mut call, parts, piece)?;
+        self.model.run(&mut call, &mut self.states)?;
+        let output = call.output(&self.output)?.slice::<f32>();
+        let width = output.len() / self.rows();
+        for (row, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+            self.filled[row] += part.len();
+            self.scores[row].clear();
+            self.scores[row].extend_from_slice(&output[row * width..][..width]);
+        }
+        self.calls.insert(piece, call);
+        Ok(())
+    }
+
+    fn prepare(&self, piece: usize) -> Result<Call> {
+        let sizes = [(names::BATCH, self.rows()), (names::CHUNK, piece), (names::CONTEXT, self.context)];
+        let sizes = sizes.map(|(name, size)| (name, size as i64));
+        self.model.prepare_call(names::STEP, &sizes)
+    }
+
+    /// Writes the inputs of a call: ids at the front of each row, and how many there are.
+    fn fill(&self, call: &mut Call, parts: &[&[u32]], piece: usize) -> Result<()> {
+        let ids = call.input_mut::<i32>(&self.input).ok_or_else(|| Error::bug("the step program takes no tokens"))?;
+        ids.fill(0);
+        for (row, part) in ids.chunks_exact_mut(piece).zip(parts) {
+            row.iter_mut().zip(*part).for_each(|(place, id)| *place = *id as i32);
+        }
+        let filled = |row: usize| self.filled[row] as i32;
+        let new = |row: usize| parts[row].len() as i32;
+        write_each(call, names::START, filled);
+        write_each(call, &names::length(names::CHUNK), new);
+        write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
+        if let Some(keep) = call.input_mut::<u8>("keep") {
+            keep.fill(1);
+        }
+        Ok(())
+    }
+}
+
+/// Writes one number for each row into an input, if the program has it.
+fn write_each(call: &mut Call, name: &str, value: impl Fn(usize) -> i32) {
+    if let Some(input) = call.input_mut::<i32>(name) {
+        input.iter_mut().enumerate().for_each(|(row, place)| *place = value(row));
+    }
+}
+
+/// Refuses ids that the model does not know.
+///
+/// # Errors
+/// If there is one.
+pub fn check_ids(ids: &[u32], vocabulary: Option<i64>) -> Result<()> {
+    let unknown = ids.iter().find(|id| vocabulary.is_some_and(|vocabulary| i64::from(**id) >= vocabulary));
+    match (unknown, vocabulary) {
+        (Some(id), Some(vocabulary)) => {
+            let message = format!("the model does not know the token id {id}; it knows 0 to {}", vocabulary - 1);
+            Err(Error::request(message).help("use the tokenizer that the model was trained with"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The output that scores the next token: `logits`, or the only one.
+fn score_output(buffers: &[BufferInfo]) -> Result<String> {
+    let outputs: Vec<&str> =
+        buffers.iter().filter(|buffer| buffer.role == Role::Output).map(|buffer| buffer.name.as_str()).collect();
+    match outputs.as_slice() {
+        [only] => Ok((*only).to_owned()),
+        all if all.contains(&"logits") => Ok("logits".to_owned()),
+        all => Err(Error::request(format!("the step program gives {} outputs, none called `logits`", all.len()))),
+    }
+}

@@ -1,0 +1,170 @@
+//! What each row has said, and what it says next.
+
+use super::decoder::Decoder;
+use super::sampler::{Sampling, choose};
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::random::{Stream, hash};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// When a row stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// After so many new tokens.
+    pub new: usize,
+    /// At one of these tokens.
+    pub end_tokens: Vec<u32>,
+}
+
+/// One row.
+#[derive(Debug)]
+struct Row {
+    /// Everything said: prompts and answers.
+    ids: Vec<u32>,
+    /// How many of them the decoder has seen.
+    fed: usize,
+    /// The row's own random numbers.
+    stream: Stream,
+    /// How many tokens it has chosen.
+    turns: u64,
+}
+
+/// Rows that are written side by side. More text may be added after they have stopped.
+#[derive(Debug)]
+pub struct Session<'model> {
+    decoder: Decoder<'model>,
+    sampling: Sampling,
+    rows: Vec<Row>,
+}
+
+impl<'model> Session<'model> {
+    /// A session over rows that begin with the given prompts.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, or a prompt is empty, too long, or has unknown ids. No work has then been done.
+    pub fn new(
+        decoder: Decoder<'model>,
+        sampling: Sampling,
+        seed: u64,
+        prompts: &[Vec<u32>],
+    ) -> Result<Session<'model>> {
+        sampling.check()?;
+        if let Some(long) = prompts.iter().find(|prompt| prompt.len() >= decoder.context()) {
+            let (length, context) = (long.len(), decoder.context());
+            let message =
+                format!("the prompt has {length} tokens, the context of {context} leaves no room for an answer");
+            return Err(Error::request(message).help("shorten the prompt, or give more room with --context"));
+        }
+        if prompts.iter().any(Vec::is_empty) {
+            return Err(Error::request("the prompt is empty: there is nothing to go on from")
+                .help("give at least one token, for example with --prompt \"Once\""));
+        }
+        let rows = prompts.iter().zip(streams(seed, prompts));
+        let rows = rows.map(|(prompt, stream)| Row { ids: prompt.clone(), fed: 0, stream, turns: 0 }).collect();
+        Ok(Session { decoder, sampling, rows })
+    }
+
+    /// Everything that a row has said, prompts included.
+    pub fn ids(&self, row: usize) -> &[u32] {
+        &self.rows[row].ids
+    }
+
+    /// How many more positions a row has room for.
+    pub fn room(&self, row: usize) -> usize {
+        self.decoder.context().saturating_sub(self.rows[row].ids.len())
+    }
+
+    /// Adds text to a row, for the next [`Session::generate`].
+    ///
+    /// # Errors
+    /// If the row has no room for it.
+    pub fn say(&mut self, row: usize, ids: &[u32]) -> Result<()> {
+        if ids.len() >= self.room(row) {
+            let context = self.decoder.context();
+            return Err(Error::request(format!("the conversation no longer fits the context of {context} tokens"))
+                .help("start a new one, or give more room with --context"));
+        }
+        self.rows[row].ids.extend_from_slice(ids);
+        Ok(())
+    }
+
+    /// Lets all rows speak until each has stopped. `hear(row, id)` gets each new token that is no end token, at once,
+    /// and may stop its row.
+    ///
+    /// # Errors
+    /// If the model cannot be run, or computes scores that are no numbers.
+    pub fn generate(&mut self, limits: &Limits, hear: impl FnMut(usize, u32) -> Result<ControlFlow<()>>) -> Result<()> {
+        let seed_streams: Vec<Stream> = self.rows.iter().map(|row| row.stream).collect();
+        self.generate_with(limits, |row, turn| seed_streams[row].uniform(turn), hear)
+    }
+
+    /// [`Session::generate`] with draws from elsewhere: `draw(row, turn)` in `0.0..1.0`.
+    ///
+    /// # Errors
+    /// As [`Session::generate`].
+    pub fn generate_with(
+        &mut self,
+        limits: &Limits,
+        draw: impl Fn(usize, u64) -> f64,
+        mut hear: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut speaking: Vec<bool> = vec![limits.new > 0; self.rows.len()];
+        for turn in 1..=limits.new {
+            if !speaking.contains(&true) || interrupt::asked() {
+                break;
+            }
+            self.feed(&speaking)?;
+            for row in (0..speaking.len()).filter(|row| speaking[*row]).collect::<Vec<_>>() {
+                let id = self.choose(row, &draw)?;
+                let ends = limits.end_tokens.contains(&id);
+                let stopped = ends || hear(row, id)?.is_break();
+                speaking[row] = !stopped && turn < limits.new && self.room(row) > 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the decoder what it has not seen of the rows that speak.
+    fn feed(&mut self, speaking: &[bool]) -> Result<()> {
+        let unseen = |(row, speaks): (&Row, &bool)| if *speaks { row.fed } else { row.ids.len() };
+        let from: Vec<usize> = self.rows.iter().zip(speaking).map(unseen).collect();
+        let parts: Vec<&[u32]> = self.rows.iter().zip(from).map(|(row, from)| &row.ids[from..]).collect();
+        self.decoder.feed(&parts)?;
+        for (row, _) in self.rows.iter_mut().zip(speaking).filter(|(_, speaks)| **speaks) {
+            row.fed = row.ids.len();
+        }
+        Ok(())
+    }
+
+    /// Chooses and keeps a row's next token.
+    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<u32> {
+        let scores = self.decoder.scores(row);
+        if scores.iter().any(|score| score.is_nan()) {
+            return Err(
+                Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged")
+            );
+        }
+        let state = &mut self.rows[row];
+        let id = choose(scores, &state.ids, &self.sampling, draw(row, state.turns));
+        state.turns += 1;
+        state.ids.push(id);
+        Ok(id)
+    }
+}
+
+/// One stream for each prompt: by its text, and by how often the same stands before it in the batch.
+fn streams(seed: u64, prompts: &[Vec<u32>]) -> Vec<Stream> {
+    let mut seen: BTreeMap<&[u32], u64> = BTreeMap::new();
+    let stream = |prompt: &'_ [u32], copy: u64| {
+        let bytes: Vec<u8> = prompt.iter().flat_map(|id| id.to_le_bytes()).collect();
+        Stream::new(seed, "generate").of(hash(&bytes)).of(copy)
+    };
+    let mut streams = Vec::with_capacity(prompts.len());
+    for prompt in prompts {
+        let copies = seen.entry(prompt).or_default();
+        streams.push(stream(prompt, *copies));
+        *copies += 1;
+    }
+    streams
+}
