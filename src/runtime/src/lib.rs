@@ -21,5 +21,8 @@ pub mod evaluate;
 pub mod interrupt;
 pub mod train;
 pub mod generate;
+pub mod bench;
+mod process;
+pub mod command;
 
 pub use error::{Error, Result};

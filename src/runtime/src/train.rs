@@ -21,10 +21,13 @@ use crate::data::{Split, Tokens};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, read_loss, token_call};
 use crate::interrupt;
+use crate::memory::Tensor;
 use crate::model::{Call, Loaded, States};
 use crate::optimizer::{Optimizer, Settings};
 use crate::recipe::Recipe;
+use crate::weights;
 use gradients::Gradients;
+use std::path::Path;
 use std::time::Instant;
 
 /// How a training ended.
@@ -89,6 +92,32 @@ impl<'run> Training<'run> {
         }
         self.step = progress.step;
         Ok(())
+    }
+
+    /// Begins from given weights instead of random ones.
+    ///
+    /// # Errors
+    /// If they are not this model's.
+    pub fn start_from(&mut self, path: &Path) -> Result<()> {
+        weights::load(self.model, path).map(drop)
+    }
+
+    /// How many steps have been taken.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// What is going to happen, in one line.
+    pub fn describe(&self) -> String {
+        let (model, threads) = (&self.model.manifest().model, self.model.pool().threads());
+        let parameters: usize = self.model.parameters().iter().map(Tensor::len).sum();
+        let (training, validation) = (self.split.training.len(), self.split.validation.len());
+        let Recipe { steps, batch, context, .. } = self.recipe;
+        format!(
+            "{model}: {parameters} parameters, {training} tokens to train on and {validation} for validation, \
+             steps {} to {steps} of {batch} x {context} tokens, {threads} threads",
+            self.step
+        )
     }
 
     /// Trains to the last step, or until a person asks to stop.

@@ -64,6 +64,11 @@ impl<'model> Decoder<'model> {
         self.states.bytes()
     }
 
+    /// Takes all rows back to a number of positions, for the next timing. What a recurrence has carried since stays.
+    pub(crate) fn rewind(&mut self, position: usize) {
+        self.filled.fill(position);
+    }
+
     /// The scores of what follows a row's last position; empty before the first.
     pub fn scores(&self, row: usize) -> &[f32] {
         &self.scores[row]

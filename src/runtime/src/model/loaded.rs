@@ -52,6 +52,11 @@ impl Loaded {
         &self.pool
     }
 
+    /// Runs on so many threads from now on, as in [`Pool::new`].
+    pub fn set_threads(&mut self, threads: usize) {
+        self.pool = Pool::new(threads);
+    }
+
     /// All parameters and buffers of the model, in the manifest's order.
     pub fn parameters(&self) -> &[Tensor] {
         &self.parameters

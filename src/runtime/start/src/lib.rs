@@ -1,29 +1,45 @@
-//! The entry of every executable that `archc build` makes: finds the compiled model beside it and hands it to the runtime.
-#![expect(unsafe_code, reason = "this is where compiled code and the runtime meet")]
+//! The `main` of every executable that archc builds.
+//!
+//! A static library: the system's linker joins it with a model's object, which brings the three symbols of the
+//! contract, and the C library, which calls [`main`]. Everything else is in [`archc_runtime::command`].
+#![expect(unsafe_code, reason = "the entry of a C program, and symbols of a compiled object")]
 
-use archc_runtime::abi::{Manifest, ProgramFunction};
-use std::ffi::{c_char, c_int};
+use archc_runtime::abi::ProgramFunction;
+use archc_runtime::{command, model::Code};
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
 
 unsafe extern "C" {
-    static archc_manifest: u8;
-    static archc_manifest_length: u64;
-    static archc_programs: ProgramFunction;
+    /// The first byte of the manifest.
+    safe static archc_manifest: u8;
+    /// How many bytes it has.
+    safe static archc_manifest_length: u64;
+    /// The first program function.
+    safe static archc_programs: ProgramFunction;
 }
 
-/// The C entry point.
-///
-/// # Safety
-/// Called once, by the C library, with its usual arguments.
+/// Called by the C library. Returns the exit status.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(_count: c_int, _arguments: *const *const c_char) -> c_int {
-    // SAFETY: the compiled object defines both symbols; the bytes are as many as the length says.
-    let bytes = unsafe { std::slice::from_raw_parts(&raw const archc_manifest, archc_manifest_length as usize) };
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else {
-        eprintln!("error: this program's description of itself is damaged; build it again");
-        return 1;
+pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+    let arguments =
+        (0..usize::try_from(count).unwrap_or(0)).map(|place| argument(arguments, place)).collect::<Vec<_>>();
+    // SAFETY: the linker has joined exactly one model's object, whose symbols are as the contract says and live as long
+    // as the process.
+    let code = unsafe {
+        Code::from_symbols(&raw const archc_manifest, archc_manifest_length, &raw const archc_programs, None)
     };
-    // SAFETY: the object defines a table with one function for each program of the manifest.
-    let programs = unsafe { std::slice::from_raw_parts(&raw const archc_programs, manifest.programs.len()) };
-    println!("{}: {} programs", manifest.model, programs.len());
-    0
+    match code {
+        Ok(code) => c_int::from(command::main(code, arguments)),
+        Err(error) => {
+            eprintln!("error: {error}");
+            1
+        }
+    }
+}
+
+/// One argument of the command line.
+fn argument(arguments: *const *const c_char, place: usize) -> OsString {
+    // SAFETY: the C library passes `count` texts that end with a zero byte and live as long as the process.
+    let text = unsafe { CStr::from_ptr(*arguments.add(place)) };
+    OsStr::from_bytes(text.to_bytes()).to_owned()
 }

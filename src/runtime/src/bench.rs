@@ -1,0 +1,12 @@
+//! What this machine can do, and how near a model comes.
+//!
+//! The limits (fused multiply-adds, reading memory) are measured in the same run, turn about with the work, on the same
+//! threads and pages; a figure is the median over at least nine such pairs, with the middle half as its spread.
+
+mod measure;
+mod probe;
+mod work;
+
+pub use measure::{Figure, measure};
+pub use probe::{fma_rate, read_rate};
+pub use work::{decode, prefill, train};

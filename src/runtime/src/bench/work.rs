@@ -1,0 +1,115 @@
+//! What a model is measured at: writing one token after another, taking in a prompt, a training step.
+
+use super::measure::{Figure, measure};
+use super::probe::{fma_rate, read_rate};
+use crate::abi::names;
+use crate::error::Result;
+use crate::evaluate::token_call;
+use crate::generate::Decoder;
+use crate::memory::Block;
+use crate::model::{Call, Loaded, States};
+use crate::optimizer::{Optimizer, Settings};
+use crate::random::Stream;
+use crate::recipe::Recipe;
+use crate::threads::Pool;
+use std::time::Instant;
+
+/// Tokens of one measured stretch of decoding.
+const STRETCH: usize = 16;
+/// Bytes of a weight that is read, and of a number that a multiply-add reads at batch 1.
+const BYTES: f64 = 4.0;
+
+/// Decoding after a prompt: bytes read per second, of the read bandwidth over as many bytes. Also the bytes of a token.
+///
+/// # Errors
+/// If the model cannot decode, or there is not enough memory.
+pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+    let context = prompt + STRETCH;
+    let sizes = [(names::BATCH, 1), (names::CHUNK, 1), (names::CONTEXT, context as i64)];
+    let bytes = multiply_adds(model, names::STEP, &sizes)? * BYTES;
+    let memory = touched(bytes as usize)?;
+    let probe = Pool::new(model.pool().threads());
+    let ids = some_ids(model, context);
+    let mut decoder = Decoder::new(model, 1, context)?;
+    decoder.feed(&[&ids[..prompt]])?;
+    let work = || {
+        decoder.rewind(prompt);
+        let start = Instant::now();
+        ids[prompt..].iter().try_for_each(|id| decoder.feed(&[&[*id]]))?;
+        Ok(bytes * STRETCH as f64 / start.elapsed().as_secs_f64())
+    };
+    Ok((measure(pairs, || Ok(read_rate(&probe, memory.bytes())), work)?, bytes))
+}
+
+/// Taking in a prompt of so many tokens: operations per second, of the multiply-add rate. Also the operations.
+///
+/// # Errors
+/// As [`decode`].
+pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+    let sizes = [(names::BATCH, 1), (names::CHUNK, tokens as i64), (names::CONTEXT, tokens as i64)];
+    let operations = 2.0 * multiply_adds(model, names::STEP, &sizes)?;
+    let probe = Pool::new(model.pool().threads());
+    let ids = some_ids(model, tokens);
+    let mut decoder = Decoder::new(model, 1, tokens)?;
+    let work = || {
+        decoder.rewind(0);
+        let start = Instant::now();
+        decoder.feed(&[&ids])?;
+        Ok(operations / start.elapsed().as_secs_f64())
+    };
+    Ok((measure(pairs, || Ok(fma_rate(&probe)), work)?, operations))
+}
+
+/// A training step with AdamW: operations per second, of the multiply-add rate. Also the operations: three times
+/// those of the forward pass, so recomputation is not counted.
+///
+/// # Errors
+/// If the model cannot be trained, or there is not enough memory.
+pub fn train(model: &mut Loaded, batch: usize, context: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+    let (mut call, input) = token_call(model, names::TRAIN, batch, context)?;
+    let operations = 2.0 * training_multiply_adds(model, &call, batch, context)?;
+    let ids = some_ids(model, batch * context);
+    if let Some(target) = call.input_mut::<i32>(&input) {
+        target.iter_mut().zip(ids).for_each(|(place, id)| *place = id as i32);
+    }
+    let probe = Pool::new(model.pool().threads());
+    let mut optimizer = Optimizer::new(Settings::of(&Recipe::default()), model.parameters())?;
+    let work = || {
+        let start = Instant::now();
+        model.run(&mut call, &mut States::new())?;
+        let paths: Vec<String> = model.manifest().parameters.iter().map(|info| info.path.clone()).collect();
+        let gradients: Vec<_> = paths.iter().map(|path| call.gradient(path).map(|tensor| tensor.slice())).collect();
+        optimizer.step(model, &gradients, 1e-4, 1.0);
+        Ok(operations / start.elapsed().as_secs_f64())
+    };
+    Ok((measure(pairs, || Ok(fma_rate(&probe)), work)?, operations))
+}
+
+/// The multiply-adds of a program under given sizes.
+fn multiply_adds(model: &Loaded, program: &str, sizes: &[(&str, i64)]) -> Result<f64> {
+    let call = model.prepare_call(program, sizes)?;
+    Ok(model.program(program)?.multiply_adds.evaluate(call.sizes()) as f64)
+}
+
+/// Those of a training step.
+fn training_multiply_adds(model: &Loaded, call: &Call, batch: usize, context: usize) -> Result<f64> {
+    if model.has(names::FORWARD) {
+        let (forward, _) = token_call(model, names::FORWARD, batch, context)?;
+        return Ok(3.0 * model.program(names::FORWARD)?.multiply_adds.evaluate(forward.sizes()) as f64);
+    }
+    Ok(model.program(names::TRAIN)?.multiply_adds.evaluate(call.sizes()) as f64)
+}
+
+/// Token ids that the model knows.
+fn some_ids(model: &Loaded, count: usize) -> Vec<u32> {
+    let vocabulary = model.manifest().vocabulary.unwrap_or(2).max(1) as u64;
+    let stream = Stream::new(1, "bench");
+    (0..count as u64).map(|at| stream.below(at, vocabulary) as u32).collect()
+}
+
+/// Memory whose pages exist.
+fn touched(bytes: usize) -> Result<Block> {
+    let mut block = Block::zeroed(bytes.max(1 << 20))?;
+    block.bytes_mut().fill(1);
+    Ok(block)
+}

@@ -1,0 +1,101 @@
+//! The command line of a built model: train, generate, eval, bench, info.
+//!
+//! In: compiled code and arguments. Out: an exit status: 0, 1 for an error (its message on standard error), 2 for wrong
+//! usage, 130 when a person stopped it. Whatever goes wrong ends in a message, never in a panic or half a file.
+
+mod bench;
+mod chat;
+mod eval;
+mod generate;
+mod info;
+mod options;
+mod train;
+
+use crate::error::{Error, Kind, Result};
+use crate::interrupt;
+use crate::model::{Code, Loaded};
+use crate::process;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use std::ffi::OsString;
+
+/// What a person asks of the model.
+#[derive(Debug, Subcommand)]
+enum Request {
+    /// Trains the model on text and saves weights, a checkpoint and the curve
+    Train(train::Options),
+    /// Goes on from a prompt, or holds a conversation
+    Generate(generate::Options),
+    /// Measures the loss over a text
+    Eval(eval::Options),
+    /// Measures speed beside the limits of this machine
+    Bench(bench::Options),
+    /// Shows what the model is made of
+    Info(info::Options),
+}
+
+/// Runs a built model as a program; returns its exit status. The first argument is the program's own name.
+pub fn main(code: Code, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    process::settle();
+    let matches = match command(&code).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(message) => {
+            // Help goes to standard output, a mistake to standard error; a closed pipe is nobody's fault.
+            let _ = message.print();
+            return if message.use_stderr() { 2 } else { 0 };
+        }
+    };
+    interrupt::watch();
+    match answer(code, &matches) {
+        Ok(()) if interrupt::asked() => interrupt::STOPPED,
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{}: {error}", if error.kind() == Kind::Bug { "internal error" } else { "error" });
+            1
+        }
+    }
+}
+
+/// The whole command line, with the recipe's keys as options of `train`.
+fn command(code: &Code) -> Command {
+    let manifest = code.manifest();
+    let about = format!("The model {}, compiled by archc {}", manifest.model, manifest.compiler);
+    let command = Command::new(manifest.model.to_lowercase()).about(about).subcommand_required(true);
+    let command = command.arg_required_else_help(true).version(manifest.compiler.clone());
+    Request::augment_subcommands(command).mut_subcommand("train", train::add_recipe_keys)
+}
+
+/// Does what was asked.
+fn answer(code: Code, matches: &ArgMatches) -> Result<()> {
+    let request = Request::from_arg_matches(matches).map_err(|cause| Error::request(cause.to_string()))?;
+    let chosen = matches.subcommand().map(|(_, chosen)| chosen);
+    match request {
+        Request::Train(options) => train::run(code, &options, chosen),
+        Request::Generate(options) => generate::run(code, &options),
+        Request::Eval(options) => eval::run(code, &options),
+        Request::Bench(options) => bench::run(code, &options),
+        Request::Info(_) => info::run(&code),
+    }
+}
+
+/// How many threads.
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Threads to run on [default: all CPUs that the process may use]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl Threads {
+    /// The model in memory, on that many threads.
+    fn load(&self, code: Code) -> Result<Loaded> {
+        if self.threads == Some(0) {
+            return Err(Error::request("at least one thread is needed"));
+        }
+        Loaded::new(code, self.count())
+    }
+
+    /// How many.
+    fn count(&self) -> usize {
+        self.threads.unwrap_or_else(|| crate::threads::allowed_cpus().len())
+    }
+}

@@ -1,0 +1,243 @@
+//! `generate`: goes on from prompts.
+
+use super::Threads;
+use super::chat;
+use super::options::{Trained, print};
+use crate::abi::Manifest;
+use crate::error::{Error, Result, nearest};
+use crate::generate::{Decoder, Limits, Sampling, Session};
+use crate::model::{Code, Loaded};
+use crate::tokenizer::{TextStream, Tokenizer};
+use clap::Args;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Options of `generate`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    pub trained: Trained,
+    /// The text to go on from; several make a batch
+    #[arg(long, value_name = "TEXT")]
+    prompt: Vec<String>,
+    /// A file whose text is a prompt
+    #[arg(long, value_name = "FILE")]
+    prompt_file: Vec<PathBuf>,
+    /// A prompt as token ids, such as 1,15,7
+    #[arg(long, value_name = "IDS")]
+    ids: Vec<String>,
+    /// Hold a conversation: each line of standard input is a turn, and the cache is kept
+    #[arg(long)]
+    chat: bool,
+    /// In a conversation: what a turn is wrapped in; {} is the line
+    #[arg(long, value_name = "TEXT", default_value = "{}\n")]
+    pub turn: String,
+    /// Most new tokens [default: the model's, or 128]
+    #[arg(long, value_name = "N")]
+    new: Option<usize>,
+    /// Flattens the choice; 0 always takes the best [default: the model's, or 1]
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// Choose among so many best tokens; 0 is all
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+    /// Choose among the best tokens that make up this mass
+    #[arg(long)]
+    top_p: Option<f64>,
+    /// Choose among tokens at least so many times as likely as the best
+    #[arg(long)]
+    min_p: Option<f64>,
+    /// Make what was said less likely; 1 is off
+    #[arg(long, value_name = "X")]
+    repetition_penalty: Option<f64>,
+    /// Stop at this text
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// Stop at this token id [default: the end tokens beside the tokenizer]
+    #[arg(long, value_name = "ID")]
+    stop_token: Vec<u32>,
+    /// Do not stop at end tokens
+    #[arg(long)]
+    ignore_end: bool,
+    /// Decides the random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Positions that the cache has room for [default: prompt and new tokens]
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
+    /// Print token ids instead of text
+    #[arg(long)]
+    print_ids: bool,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// What the options and the model's own settings come to.
+#[derive(Debug)]
+pub struct Plan {
+    pub sampling: Sampling,
+    pub limits: Limits,
+    pub stop: Vec<String>,
+}
+
+/// Generates.
+pub fn run(code: Code, options: &Options) -> Result<()> {
+    let tokenizer = options.trained.open_tokenizer()?;
+    let plan = plan(code.manifest(), options, &tokenizer)?;
+    let prompts = prompts(options, &tokenizer)?;
+    if prompts.is_empty() && !options.chat {
+        return Err(Error::request("there is no prompt").help("give one with --prompt \"Once upon a time\""));
+    }
+    let mut model = options.threads.load(code)?;
+    options.trained.read_weights(&mut model)?;
+    if options.chat {
+        let context = context(&model, options, &prompts, 8 * plan.limits.new);
+        return chat::run(&mut model, options, &plan, &tokenizer, context, prompts.into_iter().next());
+    }
+    let context = context(&model, options, &prompts, plan.limits.new);
+    let decoder = Decoder::new(&mut model, prompts.len(), context)?;
+    let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
+    match prompts.as_slice() {
+        [prompt] if !options.print_ids => {
+            print(&tokenizer.decode(prompt)?)?;
+            speak(&mut session, &plan, &tokenizer)?;
+            print("\n")
+        }
+        _ => speak_together(&mut session, &plan, &tokenizer, options, prompts.len()),
+    }
+}
+
+/// Room in the cache: as asked, or for prompt and answer, within what the model allows.
+fn context(model: &Loaded, options: &Options, prompts: &[Vec<u32>], new: usize) -> usize {
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let wanted = options.context.unwrap_or(longest + new);
+    let allowed = model.manifest().longest.and_then(|longest| usize::try_from(longest).ok());
+    // A prompt that is too long by itself is refused later, by its length.
+    match options.context {
+        None => allowed.map_or(wanted, |allowed| wanted.min(allowed)),
+        Some(_) => wanted,
+    }
+}
+
+/// All prompts as ids, in the order text, files, ids.
+fn prompts(options: &Options, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).map_err(|cause| Error::file("read the prompt", path, &cause));
+    let files = options.prompt_file.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let texts = options.prompt.iter().chain(&files).map(|text| tokenizer.encode(text, true));
+    texts.chain(options.ids.iter().map(|ids| parse_ids(ids))).collect()
+}
+
+/// Ids written as `1,15,7`.
+fn parse_ids(text: &str) -> Result<Vec<u32>> {
+    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            part.parse().map_err(|_| Error::request(format!("`{part}` is no token id")).help("write --ids 1,15,7"))
+        })
+        .collect()
+}
+
+/// Writes one row as it comes.
+pub fn speak(session: &mut Session<'_>, plan: &Plan, tokenizer: &Tokenizer) -> Result<()> {
+    let mut text = Speech::new(tokenizer, &plan.stop);
+    session.generate(&plan.limits, |_, id| {
+        let (piece, ended) = text.hear(id)?;
+        print(&piece)?;
+        Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    print(&text.finish()?)
+}
+
+/// Writes several rows, each when all are done.
+fn speak_together(
+    session: &mut Session<'_>,
+    plan: &Plan,
+    tokenizer: &Tokenizer,
+    options: &Options,
+    rows: usize,
+) -> Result<()> {
+    let mut speeches: Vec<_> = (0..rows).map(|_| Speech::new(tokenizer, &plan.stop)).collect();
+    let mut texts = vec![String::new(); rows];
+    session.generate(&plan.limits, |row, id| {
+        let (piece, ended) = speeches[row].hear(id)?;
+        texts[row] += &piece;
+        Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    for (row, text) in texts.iter_mut().enumerate() {
+        *text += &speeches[row].finish()?;
+        let ids = session.ids(row);
+        if options.print_ids {
+            let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+            print(&format!("{}\n", ids.join(",")))?;
+        } else {
+            print(&format!("--- {}\n{text}\n", row + 1))?;
+        }
+    }
+    Ok(())
+}
+
+/// Text that is held back while it may be the beginning of a stop text.
+struct Speech<'all> {
+    stream: TextStream<'all>,
+    stop: &'all [String],
+    held: String,
+    ended: bool,
+}
+
+impl<'all> Speech<'all> {
+    fn new(tokenizer: &'all Tokenizer, stop: &'all [String]) -> Speech<'all> {
+        Speech { stream: TextStream::new(tokenizer), stop, held: String::new(), ended: false }
+    }
+
+    /// Adds a token; returns what may be shown, and whether a stop text is complete.
+    fn hear(&mut self, id: u32) -> Result<(String, bool)> {
+        self.held += &self.stream.push(id)?;
+        if let Some(at) = self.stop.iter().filter_map(|stop| self.held.find(stop)).min() {
+            self.ended = true;
+            self.held.truncate(at);
+            return Ok((std::mem::take(&mut self.held), true));
+        }
+        let begins = |at: &usize| self.stop.iter().any(|stop| stop.starts_with(&self.held[*at..]));
+        let starts = self.held.char_indices().map(|(at, _)| at);
+        let keep = starts.into_iter().find(begins).unwrap_or(self.held.len());
+        let rest = self.held.split_off(keep);
+        Ok((std::mem::replace(&mut self.held, rest), false))
+    }
+
+    /// What is still held.
+    fn finish(&mut self) -> Result<String> {
+        let rest = if self.ended { String::new() } else { self.stream.finish()? };
+        Ok(std::mem::take(&mut self.held) + &rest)
+    }
+}
+
+/// Settings of the loop, from the options, then the model's `generate` line.
+fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result<Plan> {
+    const KNOWN: [&str; 6] = ["new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
+    let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
+    if let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
+        let near = nearest(name, KNOWN).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        return Err(Error::request(format!("the block {block} has a setting `{name}` that this loop does not know"))
+            .help(format!("{near}it knows {}", KNOWN.join(", "))));
+    }
+    let own = |name: &str| settings.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+    let defaults = Sampling::default();
+    let sampling = Sampling {
+        temperature: options.temperature.or(own("temperature")).unwrap_or(defaults.temperature),
+        top_k: options.top_k.or(own("top_k").map(|value| value as usize)).unwrap_or(defaults.top_k),
+        top_p: options.top_p.or(own("top_p")).unwrap_or(defaults.top_p),
+        min_p: options.min_p.or(own("min_p")).unwrap_or(defaults.min_p),
+        repetition_penalty: options
+            .repetition_penalty
+            .or(own("repetition_penalty"))
+            .unwrap_or(defaults.repetition_penalty),
+    };
+    sampling.check()?;
+    let new = options.new.or(own("new").map(|value| value as usize)).unwrap_or(128);
+    let mut end_tokens = if options.ignore_end { Vec::new() } else { tokenizer.end_tokens() };
+    end_tokens.extend(&options.stop_token);
+    let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
+    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop })
+}
