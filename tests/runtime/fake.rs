@@ -11,12 +11,16 @@ use archc_runtime::model::{Code, Loaded};
 pub const VOCABULARY: usize = 256;
 const V: i64 = VOCABULARY as i64;
 
-/// The model in memory, its table drawn with the given seed.
-pub fn model(threads: usize, seed: u64) -> Loaded {
+/// The compiled code.
+pub fn code() -> Code {
     let functions: Vec<ProgramFunction> = vec![train, evaluate, forward, step];
     // SAFETY: each function touches what `manifest` lists for it, and nothing else.
-    let code = unsafe { Code::new(manifest(), functions, None) }.unwrap();
-    let mut model = Loaded::new(code, threads).unwrap();
+    unsafe { Code::new(manifest(), functions, None) }.unwrap()
+}
+
+/// The model in memory, its table drawn with the given seed.
+pub fn model(threads: usize, seed: u64) -> Loaded {
+    let mut model = Loaded::new(code(), threads).unwrap();
     model.initialize(seed).unwrap();
     model
 }

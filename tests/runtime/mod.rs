@@ -1,5 +1,6 @@
 //! The runtime crate, without the compiler: fake programs are functions written here.
 
+mod command;
 mod fake;
 mod generation;
 mod memory;

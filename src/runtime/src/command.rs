@@ -14,7 +14,6 @@ mod train;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
-use crate::process;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
 
@@ -35,7 +34,6 @@ enum Request {
 
 /// Runs a built model as a program; returns its exit status. The first argument is the program's own name.
 pub fn main(code: Code, arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    process::settle();
     let matches = match command(&code).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(message) => {

@@ -22,7 +22,7 @@ pub mod interrupt;
 pub mod train;
 pub mod generate;
 pub mod bench;
-mod process;
+pub mod process;
 pub mod command;
 
 pub use error::{Error, Result};

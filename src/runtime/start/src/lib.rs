@@ -5,7 +5,8 @@
 #![expect(unsafe_code, reason = "the entry of a C program, and symbols of a compiled object")]
 
 use archc_runtime::abi::ProgramFunction;
-use archc_runtime::{command, model::Code};
+use archc_runtime::model::Code;
+use archc_runtime::{command, process};
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 
@@ -21,6 +22,7 @@ unsafe extern "C" {
 /// Called by the C library. Returns the exit status.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+    process::settle();
     let arguments =
         (0..usize::try_from(count).unwrap_or(0)).map(|place| argument(arguments, place)).collect::<Vec<_>>();
     // SAFETY: the linker has joined exactly one model's object, whose symbols are as the contract says and live as long
