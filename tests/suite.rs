@@ -4,6 +4,7 @@ mod diagnostics;
 mod gradient;
 mod graph;
 mod interpret;
+mod manual;
 mod native;
 mod program;
 mod runtime;
