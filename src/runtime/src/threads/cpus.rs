@@ -2,9 +2,16 @@
 #![expect(unsafe_code, reason = "the standard library has no CPU affinity")]
 
 use std::mem::{size_of, zeroed};
+use std::sync::OnceLock;
 
-/// The CPUs that the calling thread may run on, in rising order.
-pub fn allowed() -> Vec<usize> {
+/// The CPUs that this process may use, in rising order: those of the thread that asks first, before any is pinned.
+pub fn allowed() -> &'static [usize] {
+    static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
+    ALLOWED.get_or_init(affinity)
+}
+
+/// The CPUs that the calling thread may run on.
+fn affinity() -> Vec<usize> {
     // SAFETY: `cpu_set_t` is plain bits, for which all zero is a valid value.
     let mut set: libc::cpu_set_t = unsafe { zeroed() };
     // SAFETY: the set is valid for writes of its own size.

@@ -60,7 +60,7 @@ impl Pool {
     /// A pool of so many threads, the caller included; no more than the CPUs that the process may use.
     pub fn new(threads: usize) -> Pool {
         let here = cpus::current();
-        let others: Vec<usize> = cpus::allowed().into_iter().filter(|&cpu| cpu != here).collect();
+        let others: Vec<usize> = cpus::allowed().iter().copied().filter(|&cpu| cpu != here).collect();
         let count = threads.saturating_sub(1).min(others.len());
         let workers = (0..count).map(|_| Worker::default()).collect();
         let shared = Arc::new(Shared { workers, ..Shared::default() });
