@@ -18,23 +18,45 @@ mod spelling;
 mod text;
 mod unused;
 mod values;
+mod weights;
 
 pub use declarations::*;
 pub use elaborate::Overrides;
 pub use library::{Library, load};
 pub use text::text;
 pub use values::*;
+pub use weights::configure;
 
 use crate::diagnostics::Diagnostics;
+use crate::syntax::ast::Weights;
 
 /// Checks the model of a library (the first of its main file). Absent if an error is in the sink.
 pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -> Option<Model> {
-    let model = library.models.first()?;
+    let source = library.models.first()?;
     let mut said = Vec::new();
-    let compiled = elaborate::elaborate(library, model, overrides, &mut said);
+    let compiled = elaborate::elaborate(library, source, overrides, &mut said);
     said.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+    let elaborate::Compiled { mut model, mut forward } = compiled?;
+    let maps = library.maps_of(source);
+    model.weights = weights::resolve(library, &maps, &model, sink);
+    name_values(&mut model, &mut forward, &maps, sink);
     if !sink.has_errors() {
         library.main.iter().for_each(|file| unused::warn(file, sink));
     }
-    Some(compiled?.model)
+    (!sink.has_errors()).then_some(model)
+}
+
+/// Adds the values that weight maps name to the forward program.
+fn name_values(model: &mut Model, forward: &mut construct::Values, maps: &[&Weights], sink: &mut Diagnostics) {
+    let mut counts = Vec::new();
+    for map in maps {
+        let named = weights::add_values(map, forward, &model.settings, sink);
+        counts.push(named.len());
+        forward.program.named.extend(named);
+    }
+    model.forward = compact::compact(&forward.program);
+    for (map, count) in model.weights.iter_mut().zip(counts).rev() {
+        let from = model.forward.named.len() - count;
+        map.values = model.forward.named.split_off(from);
+    }
 }

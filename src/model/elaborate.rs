@@ -24,7 +24,7 @@ mod requirements;
 mod turns;
 mod yields;
 
-pub use programs::{Overrides, elaborate};
+pub use programs::{Compiled, Overrides, elaborate};
 
 use super::construct::Values;
 use super::declarations::{Input, Parameter, Setting};

@@ -45,6 +45,13 @@ impl Library {
         self.own.keys().chain(self.standard.keys()).cloned().collect()
     }
 
+    /// The weight maps for a model: those of its own file; if there are none, all.
+    pub fn maps_of(&self, model: &Model) -> Vec<&Weights> {
+        let file = model.name.span.file;
+        let own = self.weights.iter().filter(|map| map.span.file == file).collect::<Vec<_>>();
+        if own.is_empty() { self.weights.iter().collect() } else { own }
+    }
+
     /// The blocks of the user's files.
     pub fn own_blocks(&self) -> impl Iterator<Item = &Rc<Block>> {
         self.own.values()

@@ -85,7 +85,7 @@ impl Elaborator<'_> {
         self.check_new(name)?;
         let operand = match self.take_override(&name.text) {
             Some(setting) => super::known(setting),
-            None => self.evaluate_word(expr)?,
+            None => self.setting_value(expr)?,
         };
         let Operand::Known(value) = &operand else {
             let help = format!("without `set` it is a value: `{} = …`", name.text);
@@ -100,6 +100,16 @@ impl Elaborator<'_> {
         }
         self.define(name, Meaning::Is(operand), Origin::Set);
         Ok(())
+    }
+
+    /// The value of a setting; a bare name that the frame does not declare is a word, also if it names a block.
+    fn setting_value(&mut self, expr: &Expr) -> Answer<Operand> {
+        match &expr.kind {
+            ExprKind::Name(name) if name != "training" && self.look_up(name).is_none() => {
+                Ok(super::known(crate::model::Setting::Word(name.clone())))
+            }
+            _ => self.evaluate_word(expr),
+        }
     }
 
     fn output(&mut self, target: &Target, expr: &Expr, line: &Line) -> Answer<()> {
