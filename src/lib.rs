@@ -55,6 +55,7 @@ pub mod graph;
 pub mod ops;
 pub mod interpret;
 pub mod derive;
+pub mod passes;
 pub mod kernel;
 pub mod target;
 pub mod plan;

@@ -156,6 +156,9 @@ impl<'p> Planner<'p> {
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
         for id in scope.region.order() {
             self.count(scope.region, id);
+            if !self.interface.plain && !choice.stored.contains(&Value::of(id)) {
+                continue;
+            }
             self.node(scope, id, &choice, &first, &mut steps);
         }
         for (value, view) in targets {

@@ -35,7 +35,9 @@ pub fn choose(scope: &Scope) -> Choice {
     let mut chooser = Chooser::new(scope);
     chooser.find_products();
     for id in scope.region.order() {
-        chooser.decide(id);
+        if chooser.live.contains(&id) {
+            chooser.decide(id);
+        }
     }
     chooser.absorb();
     chooser.choice
@@ -48,6 +50,7 @@ struct Chooser<'c, 'g> {
     required: HashSet<Value>,
     contracts: HashSet<Value>,
     users: HashMap<Value, Vec<NodeId>>,
+    live: HashSet<NodeId>,
     costs: HashMap<Value, u32>,
 }
 
@@ -57,44 +60,63 @@ const CHEAP: u32 = 4;
 impl<'c, 'g> Chooser<'c, 'g> {
     fn new(scope: &'c Scope<'g>) -> Chooser<'c, 'g> {
         let region = scope.region;
-        let mut users: HashMap<Value, Vec<NodeId>> = HashMap::new();
-        for id in region.order() {
-            for read in region.node(id).reads() {
-                let known = users.entry(read).or_default();
-                if known.last() != Some(&id) {
-                    known.push(id);
-                }
-            }
-        }
         Chooser {
             scope,
             region,
             choice: Choice::default(),
             required: region.results.iter().flatten().copied().collect(),
             contracts: HashSet::new(),
-            users,
+            users: HashMap::new(),
+            live: HashSet::new(),
             costs: HashMap::new(),
         }
+    }
+
+    /// What results depend on; the inside of an attention is not computed for its own sake.
+    fn find_live(&mut self) {
+        let mut open = self.region.results.iter().flatten().copied().collect::<Vec<_>>();
+        while let Some(value) = open.pop() {
+            if !self.live.insert(value.node) {
+                continue;
+            }
+            let reads = match self.choice.attentions.get(&value) {
+                Some(found) => self.read_by(found),
+                None => self.region.node(value.node).reads(),
+            };
+            for &read in &reads {
+                let known = self.users.entry(read).or_default();
+                if !known.contains(&value.node) {
+                    known.push(value.node);
+                }
+            }
+            open.extend(reads);
+        }
+    }
+
+    /// What a streamed attention reads.
+    fn read_by(&self, found: &Attention) -> Vec<Value> {
+        let score = found.score.leaves().into_iter().filter(|leaf| *leaf != found.product);
+        score.chain([found.query, found.key, found.value]).chain(self.scope.conditions(found)).collect()
     }
 
     /// Products and attentions, and what they need in memory.
     fn find_products(&mut self) {
         let order = self.region.order();
-        let mut inner = HashSet::new();
         for &id in &order {
             let value = Value::of(id);
             let found = attention(self.region, value).filter(|found| self.scope.can_stream(found));
             if let Some(found) = found {
-                inner.insert(found.product);
-                let score = found.score.leaves().into_iter().filter(|leaf| *leaf != found.product);
-                let read = score.chain([found.query, found.key, found.value]).collect::<Vec<_>>();
-                read.into_iter().chain(self.scope.conditions(&found)).for_each(|one| self.require(one));
                 self.choice.attentions.insert(value, found);
             }
         }
+        self.find_live();
+        let attentions = self.choice.attentions.values().filter(|found| self.live.contains(&found.root.node));
+        let read = attentions.flat_map(|found| self.read_by(found)).collect::<Vec<_>>();
+        read.into_iter().for_each(|value| self.require(value));
+        let order = order.into_iter().filter(|id| self.live.contains(id)).collect::<Vec<_>>();
         for &id in &order {
             let value = Value::of(id);
-            if !inner.contains(&value) && !self.choice.attentions.contains_key(&value) && self.is_product(id) {
+            if !self.choice.attentions.contains_key(&value) && self.is_product(id) {
                 self.contracts.insert(value);
                 self.region.node(id).operands.iter().for_each(|operand| self.require(*operand));
             }

@@ -1,0 +1,43 @@
+//! Sums of products become contractions.
+//! `p = multiply(a, b); y = sum[k](p)`  →  `y = contract[k](a, b)`, where p has more axes than a and b each.
+
+use crate::graph::{Op, Region, Value};
+use crate::model::Combine;
+use crate::tensor::{Axes, AxisId, Function, Scalar};
+
+/// Rewrites a region.
+pub fn run(_: &Axes, region: &mut Region) {
+    for id in region.order() {
+        let Some((axes, operands)) = product_below(region, Value::of(id)) else { continue };
+        region.edit(id, |node| {
+            node.op = Op::Contract(axes);
+            node.operands = operands;
+        });
+    }
+}
+
+/// The axes and factors, if a value is a sum of a product that is wider than each factor.
+fn product_below(region: &Region, value: Value) -> Option<(Vec<AxisId>, Vec<Value>)> {
+    let node = region.node(value.node);
+    let Op::Reduce(Combine::Sum, axes) = &node.op else { return None };
+    let product = region.node(node.operands[0].node);
+    let Op::Map(scalar) = &product.op else { return None };
+    let typed = &product.results[0];
+    let [left, right] = product.operands.as_slice() else { return None };
+    let types = [left, right].map(|operand| &region.typed(*operand).ty);
+    let wider = types.iter().all(|ty| ty.axes.len() < typed.ty.axes.len() && ty.dtype.is_real());
+    let summed = axes.iter().all(|axis| types.iter().any(|ty| ty.has(*axis)));
+    // What a factor lacks would be repeated: the sum counts that, and so must the contraction.
+    let covered = typed.ty.axes.iter().all(|axis| types.iter().any(|ty| ty.has(*axis)));
+    let known = presence_is_known(region, node.operands[0], &[*left, *right]);
+    let fits = *scalar == Scalar::function(Function::Multiply) && wider && summed && covered && known;
+    fits.then(|| (axes.clone(), vec![*left, *right]))
+}
+
+/// Whether the product is absent only where a factor is.
+fn presence_is_known(region: &Region, product: Value, factors: &[Value]) -> bool {
+    let relations = &region.typed(product).presence.relations;
+    relations
+        .iter()
+        .all(|relation| factors.iter().any(|factor| region.typed(*factor).presence.relations.contains(relation)))
+}
