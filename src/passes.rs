@@ -5,6 +5,7 @@
 
 mod constants;
 mod contract;
+mod yields;
 
 use crate::fault::Bug;
 use crate::graph::{Graph, NodeId, Op, Region};
@@ -52,6 +53,7 @@ fn remove_dead(region: &mut Region) {
             continue;
         }
         if region.contains(id) && matches!(region.node(id).op, Op::For(_)) {
+            yields::trim(region, id);
             region.edit(id, |node| {
                 if let Op::For(inner) = &mut node.op {
                     inner.bodies.iter_mut().for_each(remove_dead);

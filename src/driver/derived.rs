@@ -2,8 +2,11 @@
 
 use super::{Failure, Session};
 use crate::derive;
+use crate::fault::Bug;
 use crate::graph::{self, Graph};
 use crate::model::{Model, WeightMap};
+use crate::ops::Verified;
+use crate::passes;
 use crate::plan::{self, Interface, Program};
 use archc_runtime::abi::{Role, names};
 
@@ -43,8 +46,13 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
         let step = step(model, &forward);
-        Graphs { forward, train, step }
-    })?;
+        let optimize = |graph: Graph| passes::optimize(graph).map(Verified::into_inner);
+        Ok::<_, Bug>(Graphs {
+            forward: optimize(forward)?,
+            train: train.map(optimize).transpose()?,
+            step: step.map(optimize).transpose()?,
+        })
+    })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
     }

@@ -21,12 +21,12 @@ impl<'p> Planner<'p> {
         self.launch(emitter.nest.finish(name_of(&node.op).to_string(), node.path.clone(), work))
     }
 
-    /// A copy of a value that is 0 at positions past a row's length along sequences.
+    /// A copy of a value that is 0 where it is absent, and at positions past a row's length along sequences.
     pub(super) fn masked_copy(&mut self, scope: &Scope<'p>, value: Value, sequences: &[AxisId], view: &View) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
         self.fill(&mut emitter, view, |emitter, places| {
-            let mut exists = None;
+            let mut exists = emitter.present(value, places);
             for &axis in sequences {
                 let length = emitter.length(axis, places);
                 let here = places.get(&axis).map(|place| emitter.nest.place(place));

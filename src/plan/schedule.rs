@@ -28,7 +28,7 @@ pub struct Interface {
 
 /// Makes the program of a graph.
 pub fn schedule(graph: &Graph, interface: &Interface) -> Program {
-    let sizes = Sizes::new(&graph.axes);
+    let sizes = Sizes::new(graph);
     let mut planner = Planner::new(&sizes, interface);
     let mut scope = Scope::new(&graph.root, &sizes);
     planner.bring_lengths(graph, &mut scope);
@@ -78,10 +78,8 @@ impl<'p> Planner<'p> {
 
     /// The inputs that hold rows' lengths and the seed, as far as the graph needs them.
     fn bring_lengths(&mut self, graph: &Graph, scope: &mut Scope) {
-        let mut used = BTreeSet::new();
-        sequences_of(&graph.root, self.sizes, &mut used);
         let batch = self.sizes.shape(&[crate::tensor::BATCH]);
-        for class in used {
+        for class in self.sizes.sequences().collect::<Vec<_>>() {
             let name = self.sizes.length_name(class);
             let buffer = self.buffer(name, Role::Input, Element::I32, batch.iter().map(|one| one.1.clone()).collect());
             scope.lengths.insert(class, View::dense(buffer, Element::I32, &batch));
@@ -265,20 +263,6 @@ pub(super) fn element_of(dtype: DType) -> Element {
         DType::Real(_) => Element::F32,
         DType::Int => Element::I32,
         DType::Bool => Element::Bool,
-    }
-}
-
-fn sequences_of(region: &Region, sizes: &Sizes, used: &mut BTreeSet<AxisId>) {
-    for id in region.ids() {
-        let node = region.node(id);
-        let read = node.results.iter().flat_map(|typed| &typed.ty.axes);
-        let named = match &node.op {
-            Op::Length(axis) => Some(axis),
-            Op::For(region) => Some(&region.axis),
-            _ => None,
-        };
-        used.extend(read.chain(named).flat_map(|&axis| sizes.sequences_in(axis)));
-        node.bodies().iter().for_each(|body| sequences_of(body, sizes, used));
     }
 }
 

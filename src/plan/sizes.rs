@@ -1,8 +1,9 @@
 //! Sizes of axes as formulas of a program's run-time sizes.
 
+use crate::graph::{Graph, Op, Region};
 use crate::tensor::{Axes, AxisId, Extent};
 use archc_runtime::abi::{Size, names};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The size symbols of one program: the number of rows, then one for each class of sequences.
 #[derive(Debug, Clone)]
@@ -13,11 +14,14 @@ pub struct Sizes<'a> {
 }
 
 impl<'a> Sizes<'a> {
-    /// The symbols that the axes need.
-    pub fn new(axes: &'a Axes) -> Sizes<'a> {
+    /// The symbols that a graph needs.
+    pub fn new(graph: &'a Graph) -> Sizes<'a> {
+        let axes = &graph.axes;
+        let mut used = BTreeSet::new();
+        sequences_of(&graph.root, axes, &mut used);
         let mut sizes = Sizes { axes, symbols: vec![names::BATCH.to_string()], sequences: BTreeMap::new() };
         for (id, axis) in axes.iter() {
-            if axis.extent == Extent::Sequence && axis.class == id {
+            if used.contains(&id) {
                 let taken = sizes.symbols.contains(&axis.name);
                 let name = if taken { format!("{}.{}", axis.name, id.0) } else { axis.name.clone() };
                 sizes.sequences.insert(id, sizes.symbols.len());
@@ -51,6 +55,11 @@ impl<'a> Sizes<'a> {
         }
     }
 
+    /// The classes of sequences that the graph has.
+    pub fn sequences(&self) -> impl Iterator<Item = AxisId> {
+        self.sequences.keys().copied()
+    }
+
     /// The axes with their sizes.
     pub fn shape(&self, axes: &[AxisId]) -> Vec<(AxisId, Size)> {
         axes.iter().map(|&axis| (axis, self.extent(axis))).collect()
@@ -70,15 +79,26 @@ impl<'a> Sizes<'a> {
     }
 }
 
-impl Sizes<'_> {
-    /// The classes of sequences whose lengths the length of an axis depends on.
-    pub fn sequences_in(&self, axis: AxisId) -> Vec<AxisId> {
-        match &self.axes[axis].extent {
-            Extent::Sequence => vec![self.axes[axis].class],
-            Extent::Computed { lengths, .. } => {
-                lengths.iter().flat_map(|(other, _)| self.sequences_in(*other)).collect()
-            }
-            _ => Vec::new(),
-        }
+/// The classes of sequences whose lengths the length of an axis depends on.
+fn sequences_in(axes: &Axes, axis: AxisId) -> Vec<AxisId> {
+    match &axes[axis].extent {
+        Extent::Sequence => vec![axes[axis].class],
+        Extent::Computed { lengths, .. } => lengths.iter().flat_map(|(other, _)| sequences_in(axes, *other)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn sequences_of(region: &Region, axes: &Axes, used: &mut BTreeSet<AxisId>) {
+    for id in region.ids() {
+        let node = region.node(id);
+        let read = node.results.iter().flat_map(|typed| &typed.ty.axes);
+        let summed = match &node.op {
+            Op::Contract(summed) | Op::Reduce(_, summed) => summed.as_slice(),
+            Op::Length(axis) => std::slice::from_ref(axis),
+            Op::For(region) => std::slice::from_ref(&region.axis),
+            _ => &[],
+        };
+        used.extend(read.chain(summed).flat_map(|&axis| sequences_in(axes, axis)));
+        node.bodies().iter().for_each(|body| sequences_of(body, axes, used));
     }
 }

@@ -118,7 +118,8 @@ impl<'c, 'g> Chooser<'c, 'g> {
             let value = Value::of(id);
             if !self.choice.attentions.contains_key(&value) && self.is_product(id) {
                 self.contracts.insert(value);
-                self.region.node(id).operands.iter().for_each(|operand| self.require(*operand));
+                let present = self.region.node(id).operands.iter().filter(|operand| self.scope.is_always(**operand));
+                present.for_each(|operand| self.require(*operand));
             }
         }
         for &id in &order {
@@ -137,8 +138,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let node = self.region.node(id);
         let (Op::Contract(axes), [left, right]) = (&node.op, node.operands.as_slice()) else { return false };
         let plain = |value: &Value| {
-            let typed = self.region.typed(*value);
-            self.scope.is_always(*value) && matches!(typed.ty.dtype, DType::Real(Precision::Recipe | Precision::F32))
+            matches!(self.region.typed(*value).ty.dtype, DType::Real(Precision::Recipe | Precision::F32))
         };
         let [left_axes, right_axes] = [left, right].map(|value| &self.region.typed(*value).ty.axes);
         let own = |mine: &[AxisId], other: &[AxisId]| mine.iter().any(|axis| !other.contains(axis));

@@ -36,8 +36,8 @@ impl<'p> Planner<'p> {
             (left, right) = (right, left);
         }
         let mut steps = Vec::new();
-        let a = scope.view(left)?;
-        let b = self.without_padding(scope, right, sum, &mut steps)?;
+        let a = self.settled(scope, left, &[], &mut steps)?;
+        let b = self.settled(scope, right, sum, &mut steps)?;
         let leaves = leaves_of(product);
         let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
         let roles = self.roles(target, sum, [&a, &b], &extras)?;
@@ -99,22 +99,16 @@ impl<'p> Planner<'p> {
         (None, Right::Strided(matrices.matrix(b, &roles.batch, &roles.sum, &roles.columns)))
     }
 
-    /// The view of an operand that is 0 past rows' lengths, if it is summed along a sequence.
-    fn without_padding(
-        &mut self,
-        scope: &Scope<'p>,
-        operand: Value,
-        sum: &[AxisId],
-        steps: &mut Vec<Step>,
-    ) -> Option<View> {
+    /// The view of an operand; a copy of it that is 0 where it is absent and, if it is `summed` along a sequence, past
+    /// the rows' lengths.
+    fn settled(&mut self, scope: &Scope<'p>, operand: Value, summed: &[AxisId], steps: &mut Vec<Step>) -> Option<View> {
         let axes = self.sizes.axes();
-        let ragged = sum.iter().copied().filter(|axis| axes.is_sequence(*axis)).collect::<Vec<_>>();
-        if ragged.is_empty() {
+        let ragged = summed.iter().copied().filter(|axis| axes.is_sequence(*axis)).collect::<Vec<_>>();
+        if ragged.is_empty() && scope.is_always(operand) {
             return scope.view(operand);
         }
-        scope.view(operand)?;
         let ty = &scope.typed(operand).ty;
-        let view = self.temporary("padded", &ty.axes, ty.dtype);
+        let view = self.temporary("settled", &ty.axes, ty.dtype);
         steps.push(self.masked_copy(scope, operand, &ragged, &view));
         Some(view)
     }
