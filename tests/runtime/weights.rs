@@ -122,3 +122,12 @@ fn a_failed_save_leaves_the_old_file() {
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
+
+#[test]
+fn equal_weights_are_equal_files() {
+    let (model, folder, path) = saved(Form::Native);
+    let again = folder.path().join("again.safetensors");
+    save(&model, &again, Form::Native).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&again).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}

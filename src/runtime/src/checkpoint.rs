@@ -7,8 +7,7 @@
 use crate::error::{Error, Result};
 use crate::model::Loaded;
 use crate::optimizer::Optimizer;
-use crate::weights::{Saved, WeightFile, write_tensors};
-use std::collections::HashMap;
+use crate::weights::{Notes, Saved, WeightFile, write_tensors};
 use std::path::Path;
 
 /// How far a training has come.
@@ -30,7 +29,7 @@ pub fn save(path: &Path, model: &Loaded, optimizer: &Optimizer, progress: &Progr
     let infos = &model.manifest().parameters;
     let mut tensors: Vec<(String, Saved<'_>)> = crate::weights::native(model);
     tensors.extend(optimizer.state(infos).into_iter().map(|(name, tensor)| (name, Saved::of(tensor))));
-    let mut notes = HashMap::from([
+    let mut notes = Notes::from([
         ("model".to_owned(), model.manifest().model.clone()),
         ("step".to_owned(), progress.step.to_string()),
         ("recipe".to_owned(), progress.recipe.clone()),
@@ -39,7 +38,7 @@ pub fn save(path: &Path, model: &Loaded, optimizer: &Optimizer, progress: &Progr
     tensors.sort_by(|left, right| left.0.cmp(&right.0));
     let sum = checksum(&notes, tensors.iter().map(|(name, saved)| (name.as_str(), saved.bytes())));
     notes.insert("checksum".to_owned(), sum);
-    write_tensors(path, tensors, notes)
+    write_tensors(path, &tensors, &notes)
 }
 
 /// What a checkpoint says about its training, without its numbers.
@@ -95,10 +94,8 @@ fn check_sum(file: &WeightFile) -> Result<()> {
 }
 
 /// A checksum over names, numbers and notes, in order of name.
-fn checksum<'all>(notes: &HashMap<String, String>, tensors: impl Iterator<Item = (&'all str, &'all [u8])>) -> String {
+fn checksum<'all>(notes: &Notes, tensors: impl Iterator<Item = (&'all str, &'all [u8])>) -> String {
     let mut hasher = crc32fast::Hasher::new();
-    let mut notes: Vec<_> = notes.iter().collect();
-    notes.sort();
     for (key, value) in notes {
         hasher.update(key.as_bytes());
         hasher.update(value.as_bytes());

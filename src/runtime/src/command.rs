@@ -57,9 +57,10 @@ pub fn main(code: Code, arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn command(code: &Code) -> Command {
     let manifest = code.manifest();
     let about = format!("The model {}, compiled by archc {}", manifest.model, manifest.compiler);
-    let command = Command::new(manifest.model.to_lowercase()).about(about).subcommand_required(true);
-    let command = command.arg_required_else_help(true).version(manifest.compiler.clone());
-    Request::augment_subcommands(command).mut_subcommand("train", train::add_recipe_keys)
+    let command = Request::augment_subcommands(Command::new(manifest.model.to_lowercase()));
+    let command = command.about(about).version(manifest.compiler.clone());
+    let command = command.subcommand_required(true).arg_required_else_help(true);
+    command.mut_subcommand("train", train::add_recipe_keys)
 }
 
 /// Does what was asked.

@@ -12,4 +12,4 @@ mod save;
 pub use file::{Stored, WeightFile};
 pub use load::{Form, load};
 pub(crate) use save::native;
-pub use save::{Saved, save, write_tensors};
+pub use save::{Notes, Saved, save, write_tensors};

@@ -5,7 +5,7 @@ use crate::files;
 use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The name of the index that published sharded checkpoints carry.
@@ -89,8 +89,9 @@ impl WeightFile {
     }
 
     /// The free text entries of the first file's header.
-    pub fn notes(&self) -> HashMap<String, String> {
-        self.shards.first().and_then(|shard| shard.metadata.metadata().clone()).unwrap_or_default()
+    pub fn notes(&self) -> BTreeMap<String, String> {
+        let notes = self.shards.first().and_then(|shard| shard.metadata.metadata().clone());
+        notes.unwrap_or_default().into_iter().collect()
     }
 }
 

@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::memory::Tensor;
 use crate::model::Loaded;
-use safetensors::tensor::{Dtype, View};
-use safetensors::{SafeTensorError, serialize_to_file};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Something that can be written as a tensor.
@@ -37,24 +37,6 @@ impl<'data> Saved<'data> {
     }
 }
 
-impl View for Saved<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.bytes())
-    }
-
-    fn data_len(&self) -> usize {
-        self.values.len() * 4
-    }
-}
-
 /// Writes all parameters, in f32.
 ///
 /// # Errors
@@ -62,24 +44,47 @@ impl View for Saved<'_> {
 /// [`Form::Published`].
 pub fn save(model: &Loaded, path: &Path, form: Form) -> Result<()> {
     let manifest = model.manifest();
-    let notes = HashMap::from([("model".to_owned(), manifest.model.clone()), ("format".to_owned(), "pt".to_owned())]);
+    // Hugging Face's loader demands the note on the format.
+    let notes = Notes::from([("model".to_owned(), manifest.model.clone()), ("format".to_owned(), "pt".to_owned())]);
     match form {
-        Form::Native => write_tensors(path, native(model), notes),
-        Form::Published => write_tensors(path, published(manifest, model.parameters())?, notes),
+        Form::Native => write_tensors(path, &native(model), &notes),
+        Form::Published => write_tensors(path, &published(manifest, model.parameters())?, &notes),
     }
 }
 
-/// Writes tensors under names, with free text entries, at once or not at all.
+/// Free text entries of a file's header, in order, so that equal contents are equal files.
+pub type Notes = BTreeMap<String, String>;
+
+/// Writes tensors under names, with notes, at once or not at all. The same bytes as the safetensors crate would write,
+/// but into the file that [`files::replace`] looks after.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_tensors(path: &Path, tensors: Vec<(String, Saved<'_>)>, notes: HashMap<String, String>) -> Result<()> {
+pub fn write_tensors(path: &Path, tensors: &[(String, Saved<'_>)], notes: &Notes) -> Result<()> {
     files::replace(path, |part| {
-        serialize_to_file(tensors, Some(notes), part).map_err(|cause| match cause {
-            SafeTensorError::IoError(cause) => Error::file("write", path, &cause),
-            other => Error::bug(format!("cannot write {}: {other}", path.display())),
-        })
+        let failed = |cause: io::Error| Error::file("write", path, &cause);
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(part).map_err(failed)?);
+        let header = header(tensors, notes).map_err(|cause| failed(cause.into()))?;
+        file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
+        file.write_all(header.as_bytes()).map_err(failed)?;
+        tensors.iter().try_for_each(|(_, saved)| file.write_all(saved.bytes())).map_err(failed)?;
+        file.flush().map_err(failed)
     })
+}
+
+/// The JSON header, with spaces at the end so that the data is aligned.
+fn header(tensors: &[(String, Saved<'_>)], notes: &Notes) -> serde_json::Result<String> {
+    let mut header = format!("{{\"__metadata__\":{}", serde_json::to_string(notes)?);
+    let mut begin = 0;
+    for (name, saved) in tensors {
+        let end = begin + saved.bytes().len();
+        let (name, shape) = (serde_json::to_string(name)?, serde_json::to_string(&saved.shape)?);
+        header += &format!(",{name}:{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}");
+        begin = end;
+    }
+    header.push('}');
+    let padded = header.len().next_multiple_of(8);
+    Ok(format!("{header:padded$}"))
 }
 
 /// All parameters by path.
