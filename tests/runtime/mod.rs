@@ -5,6 +5,7 @@ mod fake;
 mod generation;
 mod memory;
 mod model;
+mod optimizer;
 mod threads;
 mod tokenizer;
 mod training;

@@ -40,10 +40,28 @@ pub fn token_input(program: &ProgramInfo) -> Result<(String, [String; 2])> {
         let [rows, positions] = buffer.shape.as_slice() else { return None };
         Some((buffer.name.clone(), [symbol(rows)?, symbol(positions)?]))
     };
-    program.buffers.iter().find_map(fits).ok_or_else(|| {
+    let found = program.buffers.iter().find_map(fits).ok_or_else(|| {
         Error::request(format!("the program `{}` takes no tokens", program.name))
             .help("this command is for models whose input is a sequence of token ids")
-    })
+    })?;
+    check_other_inputs(program, &found.0)?;
+    Ok(found)
+}
+
+/// Refuses a program with an input that a text cannot fill.
+fn check_other_inputs(program: &ProgramInfo, tokens: &str) -> Result<()> {
+    let filled = |buffer: &BufferInfo| {
+        let known = [tokens, names::START, names::SEED].contains(&buffer.name.as_str());
+        buffer.role != Role::Input || buffer.element == Element::Bool || known || names::is_length(&buffer.name)
+    };
+    match program.buffers.iter().find(|buffer| !filled(buffer)) {
+        None => Ok(()),
+        Some(other) => {
+            let message =
+                format!("the program `{}` has an input `{}` beside the tokens `{tokens}`", program.name, other.name);
+            Err(Error::request(message).help("this command reads text only; it cannot fill other inputs"))
+        }
+    }
 }
 
 /// A call of a program over `rows` rows of `positions` tokens, and the name of its token input.
@@ -53,11 +71,7 @@ pub fn token_input(program: &ProgramInfo) -> Result<(String, [String; 2])> {
 pub fn token_call(model: &Loaded, program: &str, rows: usize, positions: usize) -> Result<(Call, String)> {
     let (input, [batch, sequence]) = token_input(model.program(program)?)?;
     let sizes = [(batch.as_str(), rows as i64), (sequence.as_str(), positions as i64)];
-    let mut call = model.prepare_call(program, &sizes)?;
-    if let Some(keep) = call.input_mut::<u8>("keep") {
-        keep.fill(1);
-    }
-    Ok((call, input))
+    Ok((model.prepare_call(program, &sizes)?, input))
 }
 
 /// The mean loss of the tokens in a range, in nats, over windows of `context`.

@@ -8,6 +8,7 @@ mod stream;
 pub use stream::TextStream;
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::path::{Path, PathBuf};
 
 /// The word for the byte tokenizer on command lines and in recipes.
@@ -53,6 +54,22 @@ impl Tokenizer {
             Tokenizer::Bytes => BYTES.to_owned(),
             Tokenizer::Trained { path, .. } => path.display().to_string(),
         }
+    }
+
+    /// Puts a copy of what it was read from into a folder, so that weights there find it again. Bytes need none.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn copy_to(&self, folder: &Path) -> Result<()> {
+        let Tokenizer::Trained { path, .. } = self else { return Ok(()) };
+        for name in ["tokenizer.json", "generation_config.json"] {
+            let source = if name == "tokenizer.json" { path.clone() } else { path.with_file_name(name) };
+            if source.is_file() && source != folder.join(name) {
+                let text = std::fs::read(&source).map_err(|cause| Error::file("read", &source, &cause))?;
+                files::replace_with(&folder.join(name), &text)?;
+            }
+        }
+        Ok(())
     }
 
     /// The number of ids.

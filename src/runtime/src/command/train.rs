@@ -59,6 +59,7 @@ pub fn run(code: Code, options: &Options, matches: Option<&ArgMatches>) -> Resul
     let tokenizer = Tokenizer::open(&recipe.tokenizer)?;
     let tokens = Tokens::read(&recipe.data.0, &tokenizer)?;
     let mut model = options.threads.load(code)?;
+    tokenizer.copy_to(&recipe.out)?;
     let outcome = train(&mut model, &recipe, &tokens, &folder, options)?;
     finish(&model, &folder, outcome, options)
 }

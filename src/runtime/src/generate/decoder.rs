@@ -144,9 +144,6 @@ impl<'model> Decoder<'model> {
         write_each(call, names::START, filled);
         write_each(call, &names::length(names::CHUNK), new);
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
-        if let Some(keep) = call.input_mut::<u8>("keep") {
-            keep.fill(1);
-        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The inputs and outputs of one program for fixed sizes. Made once, run as often as one likes.
 
-use crate::abi::{BufferInfo, ProgramInfo, Role, Size, names};
+use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Number, Tensor};
 
@@ -15,14 +15,24 @@ pub struct Call {
 }
 
 impl Call {
-    /// Room for one program's inputs and outputs. Inputs start as zeros, lengths as whole sequences.
+    /// Room for one program's inputs and outputs. Numbers start as zero, bools as true (data is there unless somebody says
+    /// otherwise), lengths as whole sequences.
     pub(super) fn new(program: usize, info: &ProgramInfo, sizes: &[(&str, i64)]) -> Result<Call> {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
         let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
         let mut call = Call { program, sizes, tensors, names };
         call.fill_lengths(info);
+        call.fill_bools(info);
         Ok(call)
+    }
+
+    fn fill_bools(&mut self, info: &ProgramInfo) {
+        for buffer in info.buffers.iter().filter(|buffer| buffer.element == Element::Bool) {
+            if let Some(flags) = self.input_mut::<u8>(&buffer.name) {
+                flags.fill(1);
+            }
+        }
     }
 
     /// Sequences are whole unless somebody says otherwise.

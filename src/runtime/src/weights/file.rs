@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The name of the index that published sharded checkpoints carry.
 const INDEX: &str = "model.safetensors.index.json";
-/// The name of an unsharded checkpoint in a folder.
-const SINGLE: &str = "model.safetensors";
+/// The names of single files that a folder may hold: a published checkpoint, what a training leaves.
+const SINGLE: [&str; 3] = ["model.safetensors", "weights.safetensors", "checkpoint.safetensors"];
 
 /// Weights on disk.
 #[derive(Debug)]
@@ -160,9 +160,9 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let inside = [INDEX, SINGLE].map(|name| path.join(name)).into_iter().find(|path| path.is_file());
+    let inside = std::iter::once(INDEX).chain(SINGLE).map(|name| path.join(name)).find(|path| path.is_file());
     inside.ok_or_else(|| {
-        let message = format!("the folder {} has neither {SINGLE} nor {INDEX}", path.display());
+        let message = format!("the folder {} has none of {INDEX}, {}", path.display(), SINGLE.join(", "));
         Error::environment(message).help("name the .safetensors file itself")
     })
 }
