@@ -4,7 +4,7 @@
 //! function for each program, one body function for each distinct kernel, the manifest, and the table of programs.
 //!
 //! Writers emit text through [`text::Writer`], which knows the type of each value; MLIR parses and verifies it.
-//! Order: [`program`] calls [`kernels`], which calls a form: [`nest`], [`gemm`].
+//! Order: [`program`] calls [`kernels`], which calls a form: [`nest`], [`gemm`], [`attend`].
 
 pub mod text;
 pub mod arithmetic;
@@ -16,6 +16,7 @@ pub mod random;
 pub mod body;
 pub mod nest;
 pub mod gemm;
+pub mod attend;
 pub mod kernels;
 pub mod program;
 mod globals;

@@ -1,5 +1,6 @@
 //! Machine code of kernels against what they say in plain Rust.
 
+mod attention;
 mod compiled;
 mod functions;
 mod gemms;

@@ -37,6 +37,36 @@ impl Body {
             Amount::Size(place) => self.sizes[place],
         }
     }
+
+    /// The sum of indices times strides.
+    pub fn start_of(&self, writer: &mut Writer, indices: &[Value], strides: &[Amount]) -> Value {
+        let mut start = writer.int(0);
+        for (&index, &stride) in indices.iter().zip(strides) {
+            let stride = self.amount(writer, stride);
+            let step = writer.multiply(index, stride);
+            start = writer.add(start, step);
+        }
+        start
+    }
+
+    /// A number divided into indices below some extents, the last counting fastest.
+    pub fn unravel(&self, writer: &mut Writer, number: Value, extents: &[Amount]) -> Vec<Value> {
+        let mut rest = number;
+        let mut indices = Vec::with_capacity(extents.len());
+        for &extent in extents.iter().rev() {
+            let extent = self.amount(writer, extent);
+            indices.push(writer.binary("arith.remsi", rest, extent));
+            rest = writer.binary("arith.divsi", rest, extent);
+        }
+        indices.reverse();
+        indices
+    }
+
+    /// Room for some elements on the stack, until the body returns.
+    pub fn room(&self, writer: &mut Writer, count: Value, kind: Kind) -> Value {
+        let text = format!("llvm.alloca {count} x {kind} {{alignment = 64 : i64}} : (i64) -> !llvm.ptr");
+        writer.define(Type::scalar(Kind::Pointer), text)
+    }
 }
 
 fn read_slot(writer: &mut Writer, block: Value, slot: usize, ty: Type) -> Value {

@@ -6,12 +6,12 @@
 //! of their own until the last part of k, so that an epilogue may read what C overwrites.
 
 mod epilogue;
-mod micro;
+pub mod micro;
 mod pack;
 mod strip;
 
 pub use micro::write_all;
-pub use pack::{panels, write_pack};
+pub use pack::{Source, copy_panel, panels, write_pack};
 
 use super::body::Body;
 use super::kernels::product;

@@ -2,7 +2,7 @@
 
 use super::arithmetic::Order;
 use super::text::{Value, Writer};
-use super::{gemm, nest};
+use super::{attend, gemm, nest};
 use crate::kernel::{Amount, Form, Kernel};
 use crate::plan::Program;
 use crate::target::Target;
@@ -25,7 +25,7 @@ impl Symbols {
     pub fn write(writer: &mut Writer, programs: &[&Program], target: &Target) -> Symbols {
         let mut symbols = Symbols { names: HashMap::new(), target: target.clone() };
         let kernels = programs.iter().flat_map(|program| &program.kernels).collect::<Vec<_>>();
-        if kernels.iter().any(|kernel| matches!(kernel.form, Form::Gemm(_))) {
+        if kernels.iter().any(|kernel| !matches!(kernel.form, Form::Nest(_) | Form::Pack(_))) {
             gemm::write_all(writer, target);
         }
         for kernel in kernels {
@@ -60,7 +60,8 @@ fn write_body(writer: &mut Writer, symbol: &str, kernel: &Kernel, target: &Targe
         Form::Nest(form) => nest::write(writer, symbol, kernel, form, target.lanes),
         Form::Gemm(form) => gemm::write(writer, symbol, kernel, form, target),
         Form::Pack(form) => gemm::write_pack(writer, symbol, kernel, form, target),
-        Form::Attend(_) | Form::AttendGradient(_) => {}
+        Form::Attend(form) => attend::write(writer, symbol, kernel, form, target),
+        Form::AttendGradient(form) => attend::write_gradient(writer, symbol, kernel, form, target),
     }
 }
 
@@ -95,9 +96,9 @@ pub fn turns(
             let count = gemm::panels(writer, form, target, amount);
             Turns { count, splits: true, weight: 1 }
         }
-        Form::Attend(_) | Form::AttendGradient(_) => {
-            let count = writer.int(0);
-            Turns { count, splits: false, weight: 1 }
+        Form::Attend(form) => Turns { count: attend::turns(writer, form, amount), splits: true, weight: 16 },
+        Form::AttendGradient(form) => {
+            Turns { count: attend::gradient_turns(writer, form, amount), splits: true, weight: 16 }
         }
     }
 }

@@ -18,16 +18,19 @@ pub enum Layout {
     Tiles,
     /// Both in rows with strides.
     Plain,
+    /// A in columns with a stride (each k's elements side by side), B in a panel.
+    Across,
 }
 
 impl Layout {
-    const ALL: [Layout; 3] = [Layout::Rows, Layout::Tiles, Layout::Plain];
+    const ALL: [Layout; 4] = [Layout::Rows, Layout::Tiles, Layout::Plain, Layout::Across];
 
     fn name(self) -> &'static str {
         match self {
             Layout::Rows => "rows",
             Layout::Tiles => "tiles",
             Layout::Plain => "plain",
+            Layout::Across => "across",
         }
     }
 }
@@ -42,7 +45,7 @@ fn symbol(layout: Layout, rows: usize) -> String {
 pub struct Call {
     /// The first row of A, at the first k.
     pub a: Value,
-    /// Elements from row to row of A.
+    /// Elements from row to row of A; from column to column for `Across`.
     pub a_stride: Value,
     /// The panel of B, at the first k.
     pub b: Value,
@@ -96,6 +99,7 @@ struct Micro<'a> {
 /// The parameters that the inner loop uses.
 struct Operands {
     rows: Vec<Value>,
+    a_stride: Value,
     b: Value,
     b_stride: Value,
 }
@@ -111,12 +115,12 @@ impl Micro<'_> {
         let mut rows = vec![a];
         for row in 1..self.rows {
             let next = match self.layout {
-                Layout::Tiles => writer.address_at(a, row, Kind::F32),
+                Layout::Tiles | Layout::Across => writer.address_at(a, row, Kind::F32),
                 _ => writer.element_address(rows[row - 1], a_stride, Kind::F32),
             };
             rows.push(next);
         }
-        let operands = Operands { rows, b, b_stride };
+        let operands = Operands { rows, a_stride, b, b_stride };
         let sums = self.sums(writer, &operands, depth);
         self.keep(writer, tile, first, &sums);
         writer.end_function();
@@ -147,24 +151,29 @@ impl Micro<'_> {
         mut sums: Vec<Value>,
         open: Open,
     ) -> Vec<Value> {
-        let a_step = if self.layout == Layout::Tiles { self.target.rows } else { 1 };
-        let step = writer.int(a_step as i64);
-        let at = writer.multiply(k, step);
+        let a_step = match self.layout {
+            Layout::Tiles => writer.int(self.target.rows as i64),
+            Layout::Across => operands.a_stride,
+            Layout::Rows | Layout::Plain => writer.int(1),
+        };
+        let at = writer.multiply(k, a_step);
         let b_step = match self.layout {
             Layout::Plain => operands.b_stride,
             _ => writer.int(self.target.panel as i64),
         };
         let at_b = writer.multiply(k, b_step);
         let mut b = writer.element_address(operands.b, at_b, Kind::F32);
-        let rows = operands.rows.iter().map(|&row| writer.element_address(row, at, Kind::F32)).collect::<Vec<_>>();
+        let mut rows = operands.rows.iter().map(|&row| writer.element_address(row, at, Kind::F32)).collect::<Vec<_>>();
         for turn in 0..turns {
             if turn > 0 {
                 b = writer.element_address(b, b_step, Kind::F32);
             }
             let line = writer.load(b, self.vector());
-            for (row, sum) in rows.iter().zip(&mut sums) {
-                let address = writer.address_at(*row, turn * a_step, Kind::F32);
-                let factor = writer.load(address, Type::scalar(Kind::F32));
+            for (row, sum) in rows.iter_mut().zip(&mut sums) {
+                if turn > 0 {
+                    *row = writer.element_address(*row, a_step, Kind::F32);
+                }
+                let factor = writer.load(*row, Type::scalar(Kind::F32));
                 *sum = writer.multiply_add(factor, line, *sum);
             }
         }

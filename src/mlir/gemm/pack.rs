@@ -12,13 +12,17 @@ use archc_runtime::abi::Element;
 
 /// A matrix B at an address: what a panel is copied from.
 #[derive(Debug, Clone, Copy)]
-struct Source {
-    address: Value,
-    rows: Value,
-    columns: Value,
+pub struct Source {
+    /// Element (0, 0).
+    pub address: Value,
+    /// Elements from row to row.
+    pub rows: Value,
+    /// Elements from column to column.
+    pub columns: Value,
     /// Whether columns are side by side.
-    dense: bool,
-    element: Element,
+    pub dense: bool,
+    /// What an element is.
+    pub element: Element,
 }
 
 impl Product<'_> {
@@ -98,7 +102,7 @@ impl Product<'_> {
 }
 
 /// Copies a panel, the missing columns as zeros.
-fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Value, depth: Value, left: Value) {
+pub fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Value, depth: Value, left: Value) {
     let (zero, one, lanes) = (writer.int(0), writer.int(1), writer.int(width as i64));
     let full = writer.compare(Order::LessEqual, lanes, left);
     let open = writer.begin_if(full, &[]);

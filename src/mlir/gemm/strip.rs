@@ -92,8 +92,7 @@ impl Product<'_> {
     fn scratch(&mut self) -> Scratch {
         let mut room = |elements: usize| {
             let count = self.writer.int(elements as i64);
-            let text = format!("llvm.alloca {count} x f32 {{alignment = 64 : i64}} : (i64) -> !llvm.ptr");
-            self.writer.define(Type::scalar(Kind::Pointer), text)
+            self.body.room(self.writer, count, Kind::F32)
         };
         Scratch {
             tiles: room(BLOCK_ROWS * BLOCK_COLUMNS),
@@ -119,32 +118,16 @@ impl Product<'_> {
     /// Finds where the matrices of a batch start.
     fn start_batch(&mut self, batch: Value) {
         let form = self.form;
-        let mut rest = batch;
-        let mut indices = Vec::new();
-        for &extent in form.batch.iter().rev() {
-            let extent = self.body.amount(self.writer, extent);
-            indices.push(self.writer.binary("arith.remsi", rest, extent));
-            rest = self.writer.binary("arith.divsi", rest, extent);
-        }
-        indices.reverse();
+        let indices = self.body.unravel(self.writer, batch, &form.batch);
         let strides = match &form.b {
             Right::Strided(matrix) => &matrix.batch,
             Right::Packed { batch, .. } => batch,
         };
-        self.starts.a = self.start_of(&indices, &form.a.batch);
-        self.starts.b = self.start_of(&indices, strides);
-        self.starts.c = self.start_of(&indices, &form.c.batch);
-        self.starts.extras = form.extras.iter().map(|extra| self.start_of(&indices, &extra.batch)).collect();
-    }
-
-    fn start_of(&mut self, indices: &[Value], strides: &[Amount]) -> Value {
-        let mut start = self.writer.int(0);
-        for (&index, &stride) in indices.iter().zip(strides) {
-            let stride = self.body.amount(self.writer, stride);
-            let step = self.writer.multiply(index, stride);
-            start = self.writer.add(start, step);
-        }
-        start
+        self.starts.a = self.body.start_of(self.writer, &indices, &form.a.batch);
+        self.starts.b = self.body.start_of(self.writer, &indices, strides);
+        self.starts.c = self.body.start_of(self.writer, &indices, &form.c.batch);
+        let start = |extra: &Matrix| self.body.start_of(self.writer, &indices, &extra.batch);
+        self.starts.extras = form.extras.iter().map(start).collect();
     }
 
     /// Panels in groups whose sums fit into the scratch; with one part of k nothing is kept and one group is enough.

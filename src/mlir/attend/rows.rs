@@ -1,0 +1,194 @@
+//! Where the rows of a block are in each matrix, and which keys each one sees.
+//!
+//! Row r of a block is a query of one of the batches that share keys. For each row the arrays of `marks` hold the first
+//! key it sees, one past the last, and where its row starts in every matrix that has rows of queries.
+
+use super::{Attention, BLOCK_ROWS, shares};
+use crate::kernel::{Amount, Attend, AttendGradient, Edge, Matrix};
+use crate::mlir::memory::Lanes;
+use crate::mlir::memory::Place;
+use crate::mlir::text::{Kind, Type, Value};
+
+/// An array of `marks`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The first key.
+    Low,
+    /// One past the last key.
+    High,
+    /// Start of the row in Q.
+    Query,
+    /// In O.
+    Output,
+    /// In L.
+    Logsum,
+    /// In G.
+    OutputGradient,
+    /// In dQ.
+    QueryGradient,
+    /// In an extra.
+    Extra(usize),
+}
+
+/// Slots besides the extras'.
+pub const SLOTS: usize = 7;
+
+impl Slot {
+    fn place(self) -> usize {
+        match self {
+            Slot::Low => 0,
+            Slot::High => 1,
+            Slot::Query => 2,
+            Slot::Output => 3,
+            Slot::Logsum => 4,
+            Slot::OutputGradient => 5,
+            Slot::QueryGradient => 6,
+            Slot::Extra(extra) => SLOTS + extra,
+        }
+    }
+}
+
+/// How many slots the extras need.
+pub fn slots_of_extras(form: &Attend) -> usize {
+    form.extras.len()
+}
+
+/// The matrices whose rows are queries.
+pub fn row_matrices<'f>(form: &'f Attend, gradient: Option<&'f AttendGradient>) -> Vec<(Slot, &'f Matrix)> {
+    let mut list = vec![(Slot::Query, &form.query), (Slot::Output, &form.output)];
+    list.extend(form.logsum.as_ref().map(|matrix| (Slot::Logsum, matrix)));
+    list.extend(form.extras.iter().enumerate().map(|(place, matrix)| (Slot::Extra(place), matrix)));
+    if let Some(gradient) = gradient {
+        list.push((Slot::OutputGradient, &gradient.output_gradient));
+        list.push((Slot::QueryGradient, &gradient.query_gradient));
+    }
+    list
+}
+
+impl Attention<'_> {
+    fn mark_address(&mut self, slot: Slot, row: Value) -> Value {
+        let base = self.writer.address_at(self.marks, slot.place() * BLOCK_ROWS, Kind::I64);
+        self.writer.element_address(base, row, Kind::I64)
+    }
+
+    /// What the arrays hold for a row of the block.
+    pub fn mark(&mut self, slot: Slot, row: Value) -> Value {
+        let address = self.mark_address(slot, row);
+        self.writer.load(address, Type::scalar(Kind::I64))
+    }
+
+    fn set_mark(&mut self, slot: Slot, row: Value, value: Value) {
+        let address = self.mark_address(slot, row);
+        self.writer.store(address, value);
+    }
+
+    /// All batch indices, from those of loops with their own keys and those of loops that share them.
+    pub fn all_indices(&self, outer: &[Value], shared: &[Value]) -> Vec<Value> {
+        let (mut outer, mut shared) = (outer.iter(), shared.iter());
+        let next = |place| if shares(self.form, place) { shared.next() } else { outer.next() };
+        (0..self.form.batch.len()).filter_map(next).copied().collect()
+    }
+
+    /// Fills the arrays for the rows from `first` on; returns the first key that any row sees, and one past the last.
+    pub fn mark_rows(
+        &mut self,
+        outer: &[Value],
+        matrices: &[(Slot, &Matrix)],
+        first: Value,
+        count: Value,
+    ) -> (Value, Value) {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let (open, row, range) = self.writer.begin_for(zero, count, one, &[self.keys, zero]);
+        let number = self.writer.add(first, row);
+        let query = self.writer.binary("arith.remsi", number, self.queries);
+        let batch = self.writer.binary("arith.divsi", number, self.queries);
+        let shared = self.body.unravel(self.writer, batch, &super::batch_extents(self.form, true));
+        let indices = self.all_indices(outer, &shared);
+        for (slot, matrix) in matrices {
+            let start = self.row_start(matrix, &indices, query);
+            self.set_mark(*slot, row, start);
+        }
+        let (low, high) = self.sees(&indices, query);
+        self.set_mark(Slot::Low, row, low);
+        self.set_mark(Slot::High, row, high);
+        let lowest = self.writer.minimum(range[0], low);
+        let highest = self.writer.maximum(range[1], high);
+        let range = self.writer.end(open, &[lowest, highest]);
+        (range[0], range[1])
+    }
+
+    fn row_start(&mut self, matrix: &Matrix, indices: &[Value], row: Value) -> Value {
+        let start = self.body.start_of(self.writer, indices, &matrix.batch);
+        let stride = self.body.amount(self.writer, matrix.rows);
+        let down = self.writer.multiply(row, stride);
+        self.writer.add(start, down)
+    }
+
+    /// The keys that a query sees; an empty range is (all keys, 0), so that it widens no other.
+    fn sees(&mut self, indices: &[Value], query: Value) -> (Value, Value) {
+        let form = self.form;
+        let (mut low, mut high) = (self.writer.int(0), self.keys);
+        for edge in &form.visible.from {
+            let value = self.edge(edge, indices, query);
+            low = self.writer.maximum(low, value);
+        }
+        for edge in &form.visible.to {
+            let value = self.edge(edge, indices, query);
+            high = self.writer.minimum(high, value);
+        }
+        let some = self.writer.compare(crate::mlir::arithmetic::Order::Less, low, high);
+        let zero = self.writer.int(0);
+        let low = self.writer.select(some, low, self.keys);
+        (low, self.writer.select(some, high, zero))
+    }
+
+    fn edge(&mut self, edge: &Edge, indices: &[Value], query: Value) -> Value {
+        let slope = self.writer.int(edge.slope);
+        let moved = self.writer.multiply(query, slope);
+        let offset = self.body.amount(self.writer, edge.offset);
+        let constant = self.writer.int(edge.constant);
+        let sum = self.writer.add(moved, offset);
+        let mut sum = self.writer.add(sum, constant);
+        if let Some(table) = &edge.table {
+            let at = self.row_start(table, indices, query);
+            let element = self.kernel.buffers[table.buffer].element;
+            let value = self.writer.read(self.body.buffers[table.buffer], element, Place::One(at), Lanes::default());
+            let value = self.writer.convert(value, Kind::I64);
+            sum = self.writer.add(sum, value);
+        }
+        sum
+    }
+
+    /// The keys that the rows of a tile see: from the smallest start to the largest end.
+    pub fn tile_range(&mut self, first: Value, count: Value) -> (Value, Value) {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let (open, row, range) = self.writer.begin_for(zero, count, one, &[self.keys, zero]);
+        let row = self.writer.add(first, row);
+        let (low, high) = (self.mark(Slot::Low, row), self.mark(Slot::High, row));
+        let lowest = self.writer.minimum(range[0], low);
+        let highest = self.writer.maximum(range[1], high);
+        let range = self.writer.end(open, &[lowest, highest]);
+        (range[0], range[1])
+    }
+
+    /// Where lanes of a row lie: from a column on, with the matrix's stride.
+    pub fn place(&mut self, matrix: &Matrix, start: Value, column: Value) -> Place {
+        let stride = self.body.amount(self.writer, matrix.columns);
+        let along = self.writer.multiply(column, stride);
+        let at = self.writer.add(start, along);
+        match matrix.columns {
+            Amount::Constant(0) => Place::One(at),
+            Amount::Constant(1) => Place::Row(at),
+            _ => {
+                let numbers = self.writer.lane_numbers(Kind::I64, self.lanes());
+                let spread = self.writer.multiply(numbers, stride);
+                Place::Scattered(self.writer.add(spread, at))
+            }
+        }
+    }
+
+    /// Lanes of a vector: never more than a panel has columns.
+    pub fn lanes(&self) -> usize {
+        self.target.lanes.min(self.target.panel)
+    }
+}
