@@ -188,7 +188,11 @@ impl Writer {
     /// A constant, given as its attribute's text, at the head of the function.
     pub fn constant(&mut self, ty: Type, attribute: &str) -> Value {
         let literal = if ty.lanes == 0 { attribute.to_string() } else { format!("dense<{attribute}>") };
-        let text = format!("arith.constant {literal} : {ty}");
+        // A truth's literal carries its type.
+        let text = match (ty.kind, ty.lanes) {
+            (Kind::I1, 0) => format!("arith.constant {literal}"),
+            _ => format!("arith.constant {literal} : {ty}"),
+        };
         self.at_head(ty, text)
     }
 

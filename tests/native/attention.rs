@@ -60,12 +60,7 @@ fn forward(case: Case) -> Attend {
         present = Some(holds);
     }
     let to = Edge { slope: 1, offset: zero, constant: 1 + OFFSET, table: None };
-    let length = Edge {
-        slope: 0,
-        offset: zero,
-        constant: 0,
-        table: Some(matrix(6, zero, zero, [one, zero, zero])),
-    };
+    let length = Edge { slope: 0, offset: zero, constant: 0, table: Some(matrix(6, zero, zero, [one, zero, zero])) };
     let from = case.window.map(|window| Edge { slope: 1, offset: zero, constant: 1 + OFFSET - window, table: None });
     let to = if case.causal { vec![to, length] } else { vec![length] };
     Attend {
@@ -249,7 +244,18 @@ fn check(case: Case, shape: &Shape, compiled: &[Compiled; 2], what: &str) {
     let filled = |count: usize| Block::of_f32(&vec![7.0; count]);
     let (mut dq, mut dk, mut dv) = (filled(data.q.len()), filled(data.k.len()), filled(data.v.len()));
     let blocks = &mut [
-        &mut q, &mut k, &mut v, &mut o, &mut bias, &mut mask, &mut lengths, &mut l, &mut g, &mut dq, &mut dk, &mut dv,
+        &mut q,
+        &mut k,
+        &mut v,
+        &mut o,
+        &mut bias,
+        &mut mask,
+        &mut lengths,
+        &mut l,
+        &mut g,
+        &mut dq,
+        &mut dk,
+        &mut dv,
     ];
     compiled[1].run(blocks, &sizes);
     near("dv", &dv.to_f32(), &truth.dv, what);
@@ -264,15 +270,8 @@ fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_a
         Case { causal: true, window: Some(9), masked: false },
         Case { causal: false, window: None, masked: true },
     ];
-    let shape = |rows, heads, group, queries, keys, width, values| Shape {
-        rows,
-        heads,
-        group,
-        queries,
-        keys,
-        width,
-        values,
-    };
+    let shape =
+        |rows, heads, group, queries, keys, width, values| Shape { rows, heads, group, queries, keys, width, values };
     let shapes = [
         shape(2, 3, 2, 37, 40, 6, 6),
         shape(1, 1, 1, 1, 70, 64, 64),

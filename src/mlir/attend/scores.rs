@@ -24,8 +24,6 @@ pub struct Line {
 /// One vector of a line.
 #[derive(Debug, Clone)]
 pub struct Chunk {
-    /// Its first key in the block.
-    pub first: usize,
     /// The product and the extras.
     pub operands: Vec<Value>,
     /// The keys that count; none if all do.
@@ -65,7 +63,7 @@ impl Attention<'_> {
             let holds = self.writer.convert(holds, Kind::I1);
             mask = Some(self.writer.both(range, holds));
         }
-        Chunk { first, operands, mask }
+        Chunk { operands, mask }
     }
 
     fn extra(&mut self, matrix: &Matrix, place: usize, row: Value, key: Value, lanes: Lanes) -> Value {
@@ -91,18 +89,14 @@ impl Attention<'_> {
         self.writer.repeat(value, self.lanes())
     }
 
-    /// Whether all keys of a block count for a row; never if presence is asked of each.
-    pub fn whole(&mut self, row: Value, key: Value) -> Value {
+    /// Whether a row's range holds all keys of a block.
+    fn whole(&mut self, row: Value, key: Value) -> Value {
         let size = self.writer.int(BLOCK_KEYS as i64);
         let past = self.writer.add(key, size);
         let (low, high) = (self.mark(Slot::Low, row), self.mark(Slot::High, row));
         let after = self.writer.compare(Order::LessEqual, low, key);
         let before = self.writer.compare(Order::LessEqual, past, high);
-        let both = self.writer.both(after, before);
-        if self.form.visible.present.is_none() {
-            return both;
-        }
-        self.writer.number(0.0, Type::scalar(Kind::I1))
+        self.writer.both(after, before)
     }
 
     /// Writes a line's code twice: for blocks of which every key counts, and with masks.
