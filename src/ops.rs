@@ -121,6 +121,7 @@ pub fn gradient(tape: &mut Tape, node: &Node, upstream: Value) -> Result<(), Typ
         Op::Index(places) => return index::gradient(tape, places, node, upstream),
         Op::Scatter(places) => return scatter::gradient(tape, places, node, upstream),
         Op::Peek => tape.give(node.operands[0], upstream),
+        Op::Write(_) => return fail("a state is written by programs that are not differentiated"),
         _ => {}
     }
     Ok(())

@@ -1,69 +1,69 @@
-//! Graph to graph: what every program gains before it is planned.
+//! Graph to graph, with the same meaning: what `optimize` runs, in order.
 //!
-//! In: a graph. Out: a verified graph of the same meaning. A pass is one file that opens with what it rewrites; the
-//! order stands here. Each is run on the root and on every body, innermost first.
+//! In: a checked graph. Out: a [`Verified`] one. Every pass is one file whose doc opens with what it rewrites. After
+//! each the graph is verified, and a watcher is shown what came out, so that a broken guarantee is blamed on the pass
+//! that broke it. Passes read facts (types, presence, who reads what), never names.
 
+mod common_subexpressions;
 mod constants;
 mod contract;
-mod yields;
+mod dead_code;
+mod hoist;
+mod regions;
+mod simplify;
 
 use crate::fault::Bug;
-use crate::graph::{Graph, NodeId, Op, Region};
+use crate::graph::Graph;
 use crate::ops::Verified;
-use crate::tensor::Axes;
+use std::time::{Duration, Instant};
 
-/// Rewrites one region, whose bodies are done.
-type Pass = fn(&Axes, &mut Region);
+/// One rewrite.
+trait Pass {
+    /// As `--timings` and dumps call it.
+    fn name(&self) -> &'static str;
+    /// Rewrites; says whether it changed anything.
+    fn run(&self, graph: &mut Graph) -> bool;
+}
 
-/// All passes by name, in order.
-const PASSES: [(&str, Pass); 2] = [("constants", constants::run), ("contract", contract::run)];
+/// All passes, in order.
+const PASSES: [&dyn Pass; 9] = [
+    &dead_code::DeadCode,
+    &constants::Constants,
+    &simplify::Simplify,
+    &common_subexpressions::CommonSubexpressions,
+    &hoist::Hoist,
+    &common_subexpressions::CommonSubexpressions,
+    &contract::Contractions,
+    &simplify::Simplify,
+    &dead_code::DeadCode,
+];
 
-/// Runs all passes.
+/// Optimizes a graph.
 ///
 /// # Errors
-/// The pass that broke a guarantee of graphs, by name.
-pub fn optimize(mut graph: Graph) -> Result<Verified<Graph>, Bug> {
-    for (name, pass) in PASSES {
-        let Graph { axes, root, .. } = &mut graph;
-        everywhere(axes, root, pass);
-        remove_dead(&mut graph.root);
-        graph.verify().map_err(|bug| bug.detail(format!("after the pass {name}")))?;
+/// A pass that broke the graph, by name.
+pub fn optimize(graph: Graph) -> Result<Verified<Graph>, Bug> {
+    optimize_watched(graph, &mut |_, _, _| {})
+}
+
+/// The same, showing each pass's name, its time and the graph after it to a watcher.
+///
+/// # Errors
+/// As [`optimize`].
+pub fn optimize_watched(
+    mut graph: Graph,
+    watch: &mut dyn FnMut(&str, Duration, &Graph),
+) -> Result<Verified<Graph>, Bug> {
+    graph.verify()?;
+    for pass in PASSES {
+        let start = Instant::now();
+        if pass.run(&mut graph) {
+            let blame = |bug: Bug| {
+                Bug::new("passes", format!("`{}` leaves: {}", pass.name(), bug.guarantee)).detail(bug.detail)
+            };
+            graph.verify().map_err(blame)?;
+        }
+        watch(pass.name(), start.elapsed(), &graph);
     }
     graph.verified()
-}
-
-fn everywhere(axes: &Axes, region: &mut Region, pass: Pass) {
-    for id in region.ids() {
-        if matches!(region.node(id).op, Op::For(_)) {
-            region.edit(id, |node| {
-                if let Op::For(inner) = &mut node.op {
-                    inner.bodies.iter_mut().for_each(|body| everywhere(axes, body, pass));
-                }
-            });
-        }
-    }
-    pass(axes, region);
-}
-
-/// Removes what no result depends on.
-fn remove_dead(region: &mut Region) {
-    let order = region.order();
-    for id in order.into_iter().rev() {
-        if !is_handed_in(region, id) && region.remove(id) {
-            continue;
-        }
-        if region.contains(id) && matches!(region.node(id).op, Op::For(_)) {
-            yields::trim(region, id);
-            region.edit(id, |node| {
-                if let Op::For(inner) = &mut node.op {
-                    inner.bodies.iter_mut().for_each(remove_dead);
-                }
-            });
-        }
-    }
-}
-
-/// Inputs stay: callers bring them whether they are read or not.
-fn is_handed_in(region: &Region, id: NodeId) -> bool {
-    matches!(region.node(id).op, Op::Input(_))
 }

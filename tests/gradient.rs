@@ -50,3 +50,8 @@ fn attention_in_a_rolled_loop_over_rows_of_unlike_length() {
     let graph = text::parse(include_str!("graph/attention.graph")).expect("parses");
     assert_gradients(&graph, &attention_feed(&[&[4.0, 5.0, 6.0, 0.0, 1.0], &[1.0, 2.0, 3.0]], 5));
 }
+
+/// The graph with all its gradients.
+pub fn derived(graph: &Graph) -> Graph {
+    derive::gradient(graph, "loss", &parameters(graph)).expect("derives")
+}

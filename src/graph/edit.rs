@@ -143,3 +143,10 @@ impl Region {
         self.nodes.remove_node(id).is_some()
     }
 }
+
+impl Region {
+    /// An operation, for changes that leave what it reads as it is.
+    pub(crate) fn op_mut(&mut self, id: NodeId) -> &mut Op {
+        &mut self.nodes[id].op
+    }
+}

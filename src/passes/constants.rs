@@ -1,11 +1,24 @@
 //! What costs nothing to make is made in the body that reads it, instead of being handed in.
 //! `c = constant; for … captured c { … argument 3 … }`  →  `for … { c = constant; … }`
 
-use crate::graph::{Op, Region};
-use crate::tensor::Axes;
+use super::Pass;
+use super::regions::each_region;
+use crate::graph::{Graph, Op, Region};
 
-/// Rewrites a region.
-pub fn run(_: &Axes, region: &mut Region) {
+pub(super) struct Constants;
+
+impl Pass for Constants {
+    fn name(&self) -> &'static str {
+        "constants"
+    }
+
+    fn run(&self, graph: &mut Graph) -> bool {
+        each_region(graph, &mut |_, region| sink_all(region))
+    }
+}
+
+fn sink_all(region: &mut Region) -> bool {
+    let mut changed = false;
     for id in region.ids() {
         let Op::For(inner) = &region.node(id).op else { continue };
         let first = inner.carried + inner.sliced;
@@ -17,8 +30,10 @@ pub fn run(_: &Axes, region: &mut Region) {
         let made = made.collect::<Vec<_>>();
         if !made.is_empty() {
             sink(region, id, &made);
+            changed = true;
         }
     }
+    changed
 }
 
 fn sink(region: &mut Region, id: crate::graph::NodeId, made: &[(usize, Op)]) {

@@ -1,19 +1,35 @@
 //! Sums of products become contractions.
 //! `p = multiply(a, b); y = sum[k](p)`  →  `y = contract[k](a, b)`, where p has more axes than a and b each.
 
-use crate::graph::{Op, Region, Value};
+use super::Pass;
+use super::regions::each_region;
+use crate::graph::{Graph, Op, Region, Value};
 use crate::model::Combine;
-use crate::tensor::{Axes, AxisId, Function, Scalar};
+use crate::tensor::{AxisId, Function, Scalar};
 
-/// Rewrites a region.
-pub fn run(_: &Axes, region: &mut Region) {
+pub(super) struct Contractions;
+
+impl Pass for Contractions {
+    fn name(&self) -> &'static str {
+        "contractions"
+    }
+
+    fn run(&self, graph: &mut Graph) -> bool {
+        each_region(graph, &mut |_, region| rewrite(region))
+    }
+}
+
+fn rewrite(region: &mut Region) -> bool {
+    let mut changed = false;
     for id in region.order() {
         let Some((axes, operands)) = product_below(region, Value::of(id)) else { continue };
         region.edit(id, |node| {
             node.op = Op::Contract(axes);
             node.operands = operands;
         });
+        changed = true;
     }
+    changed
 }
 
 /// The axes and factors, if a value is a sum of a product that is wider than each factor.
