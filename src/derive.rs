@@ -7,5 +7,5 @@
 mod gradient;
 mod step;
 
-pub use gradient::gradient;
+pub use gradient::{GRADIENT, gradient};
 pub use step::*;

@@ -26,7 +26,7 @@ pub fn assert_gradients(graph: &Graph, feed: &Feed) {
     derived.verify().unwrap_or_else(|bug| panic!("{bug}\n{}\n{derived}", bug.detail));
     let outputs = run(&derived, feed).unwrap_or_else(|fault| panic!("{fault}\n{derived}"));
     for path in &paths {
-        let gradient = outputs.get(&format!("grad.{path}")).expect("a gradient");
+        let gradient = outputs.get(&format!("{}{path}", derive::GRADIENT)).expect("a gradient");
         let data = feed.parameters[path].as_ref().clone();
         assert!(gradient.present.is_none(), "gradient of {path} is present everywhere");
         for (at, found) in gradient.numbers.iter().enumerate() {

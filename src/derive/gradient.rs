@@ -1,6 +1,6 @@
 //! Reverse-mode gradients, through rolled `for`s.
 //!
-//! In: a graph and the name of a scalar output. Out: the same graph, with an output `grad.PATH` more for each asked
+//! In: a graph and the name of a scalar output. Out: the same graph, with an output `gradient PATH` more for each asked
 //! parameter, of the parameter's own type. `ops` knows each operation's derivative; here the sweep goes back over a
 //! region ([`sweep`]), and a `for` becomes a `for` the other way round ([`repeat`]). Only what depends on an asked
 //! parameter ([`active`]) gets an adjoint.
@@ -13,6 +13,9 @@ use crate::graph::{Graph, Op, Value};
 use crate::ops::{Tape, gradient as gradient_of_op};
 use crate::tensor::TensorType;
 use active::{active_values, is_one_of};
+
+/// What the names of outputs that are gradients begin with; the parameter's path follows.
+pub const GRADIENT: &str = "gradient ";
 
 /// The graph with the gradients of an output by parameters.
 ///
@@ -31,22 +34,23 @@ pub fn gradient(graph: &Graph, loss: &str, parameters: &[String]) -> Result<Grap
     let mut outputs = graph.outputs.clone();
     let mut results = Vec::new();
     for path in parameters {
-        results.push(adjoint_of(&mut tape, path)?);
-        outputs.push(format!("grad.{path}"));
+        if let Some(adjoint) = adjoint_of(&mut tape, path) {
+            results.push(adjoint);
+            outputs.push(format!("{GRADIENT}{path}"));
+        }
     }
     let (mut root, _) = tape.into_regions();
     root.results.extend(results.into_iter().map(Some));
     Ok(Graph { name: graph.name.clone(), axes: graph.axes.clone(), root, outputs })
 }
 
-/// The adjoint of a parameter, in its type; zero if nothing depends on it.
-fn adjoint_of(tape: &mut Tape, path: &str) -> Result<Value, Bug> {
+/// The adjoint of a parameter, in its type: zero if nothing depends on it, nothing if the graph does not read it.
+fn adjoint_of(tape: &mut Tape, path: &str) -> Option<Value> {
     let is_it = |op: &Op| matches!(op, Op::Parameter(own) if own == path);
     let nodes = tape.forward.ids().into_iter().filter(|&id| is_it(&tape.forward.node(id).op)).collect::<Vec<_>>();
-    let first = *nodes.first().ok_or_else(|| Bug::new("derive", format!("the graph has the parameter `{path}`")))?;
-    let ty = tape.forward.typed(Value::of(first)).ty.clone();
-    tape.path = format!("grad.{path}");
-    Ok(sum_of_adjoints(tape, nodes.into_iter().map(Value::of), &ty))
+    let ty = tape.forward.typed(Value::of(*nodes.first()?)).ty.clone();
+    tape.path = path.to_string();
+    Some(sum_of_adjoints(tape, nodes.into_iter().map(Value::of), &ty))
 }
 
 /// The sum of the adjoints of some values of one type; zero if they have none.

@@ -5,7 +5,6 @@ use crate::derive;
 use crate::fault::Bug;
 use crate::graph::{self, Graph};
 use crate::model::{Model, WeightMap};
-use crate::ops::Verified;
 use crate::passes;
 use crate::plan::{self, Interface, Program};
 use archc_runtime::abi::{Role, names};
@@ -45,18 +44,20 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
+        let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
         let step = step(model, &forward);
-        let optimize = |graph: Graph| passes::optimize(graph).map(Verified::into_inner);
-        Ok::<_, Bug>(Graphs {
-            forward: optimize(forward)?,
-            train: train.map(optimize).transpose()?,
-            step: step.map(optimize).transpose()?,
-        })
+        Ok::<_, Bug>(Graphs { forward, train, step })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
     }
     Ok(made)
+}
+
+/// The paths of what is optimised.
+fn trained(model: &Model) -> Vec<String> {
+    let trained = model.parameters.iter().filter(|parameter| parameter.trained);
+    trained.map(|parameter| parameter.path.clone()).collect()
 }
 
 /// The step program along the token input's sequence, for the model's first output.
@@ -71,8 +72,15 @@ fn step(model: &Model, forward: &Graph) -> Option<Graph> {
 /// # Errors
 /// A bug of a stage.
 pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, Failure> {
+    let optimized = session.stage("passes", |_| {
+        let all = graphs.iter().map(|graph| passes::optimize(graph.clone()));
+        all.collect::<Result<Vec<_>, Bug>>()
+    })??;
+    for graph in &optimized {
+        session.dump(&format!("passes-{}", graph.name), || graph::text::print(graph))?;
+    }
     let made = session.stage("program", |_| {
-        graphs.iter().map(|graph| plan::schedule(graph, &interface(graph))).collect::<Vec<Program>>()
+        optimized.iter().map(|graph| plan::schedule(graph, &interface(graph))).collect::<Vec<Program>>()
     })?;
     for program in &made {
         session.dump(&format!("program-{}", program.name), || program.to_string())?;
@@ -84,7 +92,7 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
 fn interface(graph: &Graph) -> Interface {
     let mut interface = Interface::default();
     for name in &graph.outputs {
-        let gradient = name.strip_prefix(GRADIENT).map(|path| (Role::Gradient, path.to_string()));
+        let gradient = name.strip_prefix(derive::GRADIENT).map(|path| (Role::Gradient, path.to_string()));
         if name.starts_with(derive::STATE) {
             interface.states.insert(name.clone());
             interface.outputs.insert(name.clone(), (Role::State, name.clone()));
@@ -98,10 +106,7 @@ fn interface(graph: &Graph) -> Interface {
     interface
 }
 
-/// What the names of outputs that are gradients begin with.
-const GRADIENT: &str = "gradient ";
-
 /// The output that is the gradient of a parameter.
 pub fn gradient_name(path: &str) -> String {
-    format!("{GRADIENT}{path}")
+    format!("{derive::GRADIENT}{path}")
 }
