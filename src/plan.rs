@@ -19,5 +19,5 @@ mod text;
 pub use builder::*;
 pub use place::*;
 pub use program::*;
-pub use schedule::{Interface, schedule};
+pub use schedule::{Interface, schedule, schedule_all};
 pub use sizes::*;

@@ -80,7 +80,7 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
         session.dump(&format!("passes-{}", graph.name), || graph::text::print(graph))?;
     }
     let made = session.stage("program", |_| {
-        optimized.iter().map(|graph| plan::schedule(graph, &interface(graph))).collect::<Vec<Program>>()
+        plan::schedule_all(optimized.iter().map(|graph| (&**graph, interface(graph))))
     })?;
     for program in &made {
         session.dump(&format!("program-{}", program.name), || program.to_string())?;
@@ -90,7 +90,8 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
 
 /// What a graph's outputs are to the runtime.
 fn interface(graph: &Graph) -> Interface {
-    let mut interface = Interface::default();
+    let packs = graph.name != names::TRAIN;
+    let mut interface = Interface { packs, ..Interface::default() };
     for name in &graph.outputs {
         let gradient = name.strip_prefix(derive::GRADIENT).map(|path| (Role::Gradient, path.to_string()));
         if name.starts_with(derive::STATE) {

@@ -9,7 +9,9 @@ mod choice;
 mod expression;
 mod gemm;
 mod matrices;
+mod pack;
 mod softmax;
 mod visible;
 
 pub use choice::{Choice, choose};
+pub use pack::{Packing, prepare};

@@ -58,6 +58,19 @@ pub struct View {
     pub offset: Size,
     /// Axes and strides in elements, outermost first.
     pub strides: Vec<(AxisId, Size)>,
+    /// The slices of axes that it is, outermost first; the offset counts them in.
+    pub slices: Vec<Slice>,
+}
+
+/// One position of an axis that a view was cut from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slice {
+    /// The position.
+    pub at: Size,
+    /// The axis' stride.
+    pub stride: Size,
+    /// The axis' size.
+    pub extent: Size,
 }
 
 impl View {
@@ -70,7 +83,7 @@ impl View {
             stride = stride.times(extent.clone());
         }
         strides.reverse();
-        View { buffer, element, offset: Size::Constant(0), strides }
+        View { buffer, element, offset: Size::Constant(0), strides, slices: Vec::new() }
     }
 
     /// The stride along an axis; absent if the tensor does not have it.
@@ -79,10 +92,11 @@ impl View {
     }
 
     /// The slice at a position of one axis.
-    pub fn slice(&self, axis: AxisId, at: Size) -> View {
+    pub fn slice(&self, axis: AxisId, at: Size, extent: Size) -> View {
         let mut slice = self.clone();
         if let Some(stride) = self.stride(axis) {
-            slice.offset = self.offset.clone().plus(at.times(stride.clone()));
+            slice.offset = self.offset.clone().plus(at.clone().times(stride.clone()));
+            slice.slices.push(Slice { at, stride: stride.clone(), extent });
         }
         slice.strides.retain(|(known, _)| *known != axis);
         slice

@@ -136,7 +136,7 @@ impl<'p> Planner<'p> {
         let region = turns.region;
         let yields = turns.stacks.iter().enumerate().filter_map(|(place, stack)| {
             let value = body.results[region.carried + place]?;
-            Some((value, stack.slice(region.axis, turns.counter.clone())))
+            Some((value, stack.slice(region.axis, turns.counter.clone(), self.sizes.extent(region.axis))))
         });
         let mut steps = self.region(&mut scope, yields.collect());
         self.hand_over(&mut scope, turns, &mut steps);
@@ -145,9 +145,12 @@ impl<'p> Planner<'p> {
 
     fn argument_view(&self, turns: &Turns, operands: &[View], place: usize) -> View {
         let sliced = turns.region.carried..turns.region.carried + turns.region.sliced;
+        let axis = turns.region.axis;
         match turns.carried.get(place) {
             Some(carried) => carried.clone(),
-            None if sliced.contains(&place) => operands[place].slice(turns.region.axis, turns.counter.clone()),
+            None if sliced.contains(&place) => {
+                operands[place].slice(axis, turns.counter.clone(), self.sizes.extent(axis))
+            }
             None => operands[place].clone(),
         }
     }

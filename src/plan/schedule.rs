@@ -3,7 +3,7 @@
 //! In: a verified graph. Out: a [`Program`]; every value that is stored has a buffer, every buffer a role and, if it
 //! is temporary, the range of steps that it lives for.
 
-use super::fusion::{Choice, choose};
+use super::fusion::{Choice, Packing, choose, prepare};
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -24,16 +24,34 @@ pub struct Interface {
     pub states: BTreeSet<String>,
     /// Whether every value gets a buffer and every operation a kernel of its own: slow, and the tests' second opinion.
     pub plain: bool,
+    /// Whether parameters are read in a layout that the program `prepare` makes of them once.
+    pub packs: bool,
 }
 
-/// Makes the program of a graph.
+/// Makes the programs of several graphs, and `prepare` if any of them needs it.
+pub fn schedule_all<'g>(graphs: impl IntoIterator<Item = (&'g Graph, Interface)>) -> Vec<Program> {
+    let mut packings = Vec::new();
+    let planned = graphs.into_iter().map(|(graph, interface)| plan(graph, &interface, &mut packings));
+    let mut programs = planned.collect::<Vec<_>>();
+    if !packings.is_empty() {
+        programs.push(prepare(&packings));
+    }
+    programs
+}
+
+/// Makes the program of a graph alone; parameters are then packed per call.
 pub fn schedule(graph: &Graph, interface: &Interface) -> Program {
+    plan(graph, &Interface { packs: false, ..interface.clone() }, &mut Vec::new())
+}
+
+fn plan(graph: &Graph, interface: &Interface, packings: &mut Vec<Packing>) -> Program {
     let sizes = Sizes::new(graph);
     let mut planner = Planner::new(&sizes, interface);
     let mut scope = Scope::new(&graph.root, &sizes);
     planner.bring_lengths(graph, &mut scope);
     let targets = planner.outputs(graph);
     let steps = planner.region(&mut scope, targets);
+    packings.append(&mut planner.packings);
     planner.finish(graph.name.clone(), steps)
 }
 
@@ -43,6 +61,7 @@ pub(super) struct Planner<'p> {
     pub(super) interface: &'p Interface,
     pub(super) buffers: Vec<BufferInfo>,
     pub(super) kernels: Vec<Kernel>,
+    pub(super) packings: Vec<Packing>,
     pub(super) counters: usize,
     pub(super) multiply_adds: Size,
     /// How often the present region runs.
@@ -56,6 +75,7 @@ impl<'p> Planner<'p> {
             interface,
             buffers: Vec::new(),
             kernels: Vec::new(),
+            packings: Vec::new(),
             counters: 0,
             multiply_adds: Size::Constant(0),
             times: Size::Constant(1),

@@ -173,6 +173,11 @@ pub fn feed(graph: &Graph, call: &Call) -> Feed {
 
 /// Runs a program on the same feed.
 pub fn run_program(program: &Program, feed: &Feed) -> Memory {
+    run_with(program, feed, &|_| None)
+}
+
+/// The same with further buffers by name.
+pub fn run_with(program: &Program, feed: &Feed, more: &dyn Fn(&str) -> Option<Vec<f64>>) -> Memory {
     let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
     execute(program, &symbols, |name, size| {
         if name == "seed" {
@@ -181,6 +186,9 @@ pub fn run_program(program: &Program, feed: &Feed) -> Memory {
         if let Some(axis) = name.strip_prefix('|') {
             let lengths = feed.lengths.get(axis.trim_end_matches('|'));
             return lengths.map(|lengths| lengths.iter().map(|&length| length as f64).collect());
+        }
+        if let Some(content) = more(name) {
+            return Some(content);
         }
         let data = feed.inputs.get(name).or_else(|| feed.parameters.get(name).map(|data| &**data));
         let numbers = data.map(|data| data.numbers.clone());

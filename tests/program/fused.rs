@@ -1,9 +1,9 @@
 //! What fusion must give, and what it must leave alone.
 
-use super::build::{Build, Call, check, check_with};
+use super::build::{Build, Call, check, check_with, feed, run_program, run_with};
 use super::meaning::causal;
 use archc::kernel::Form;
-use archc::plan::{Interface, Program};
+use archc::plan::{Interface, Program, schedule, schedule_all};
 use archc::tensor::*;
 use archc_runtime::abi::Role;
 
@@ -34,7 +34,7 @@ fn a_product_takes_bias_activation_and_residual_as_its_epilogue() {
     let y = build.map(Function::Add, &[rest, y]);
     build.output("y", y);
     let program = check(&build.finish());
-    assert_eq!((forms(&program), temporaries(&program)), (vec!["gemm"], 0), "{program}");
+    assert_eq!((forms(&program), temporaries(&program)), (vec!["pack", "gemm"], 1), "{program}");
 }
 
 #[test]
@@ -50,7 +50,31 @@ fn a_gate_is_multiplied_in_the_second_product() {
     let y = build.map(Function::Multiply, &[gated, raised]);
     build.output("y", y);
     let program = check(&build.finish());
-    assert_eq!((forms(&program), temporaries(&program)), (vec!["gemm", "gemm"], 1), "{program}");
+    assert_eq!((forms(&program), temporaries(&program)), (vec!["pack", "gemm", "gemm"], 3), "{program}");
+}
+
+#[test]
+fn parameters_packed_once_serve_every_call() {
+    let mut build = Build::new();
+    let (t, d, f, h) = (build.sequence("t"), build.dim("d", 5), build.dim("f", 7), build.dim("h", 2));
+    let (x, w) = (build.input("x", &[BATCH, t, d]), build.parameter("w", &[d, f, h]));
+    let y = build.contract(&[d], x, w);
+    let z = build.contract(&[f, h], y, w);
+    build.output("z", z);
+    let (graph, call) = (build.finish(), Call::ragged(2, 3));
+    let interface = Interface { packs: true, ..Interface::default() };
+    let programs = schedule_all([(&graph, interface)]);
+    let feed = feed(&graph, &call);
+    let prepared = run_program(&programs[1], &feed);
+    let packed = |name: &str| {
+        let place = programs[1].buffers.iter().position(|buffer| buffer.name == name && buffer.role == Role::Packed);
+        place.map(|place| prepared.buffers[place].clone())
+    };
+    let memory = run_with(&programs[0], &feed, &packed);
+    let plain = Interface { plain: true, ..Interface::default() };
+    let expected = run_program(&schedule(&graph, &plain), &feed);
+    assert!(memory.buffers[1].iter().zip(&expected.buffers[1]).all(|(left, right)| (left - right).abs() < 1e-5));
+    assert_eq!(forms(&programs[1]), ["pack", "pack"], "{}", programs[1]);
 }
 
 #[test]

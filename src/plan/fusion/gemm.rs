@@ -4,7 +4,7 @@ use super::choice::Product;
 use super::expression::Expression;
 use super::matrices::{Matrices, merged};
 use crate::graph::{Op, Value};
-use crate::kernel::{Form, Gemm, Right};
+use crate::kernel::{Form, Gemm};
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
@@ -47,7 +47,7 @@ impl<'p> Planner<'p> {
         };
         let Roles { batch, rows, columns, sum } = &roles;
         let mut matrices = Matrices::default();
-        let (packed, right) = self.right(scope, &b, &roles, &mut matrices);
+        let (packed, right) = self.right(&b, [batch, sum, columns], &mut matrices);
         steps.extend(packed);
         let form = Gemm {
             batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
@@ -91,12 +91,6 @@ impl<'p> Planner<'p> {
             batch.extend(group.drain(..group.len() - together));
         }
         Some(Roles { batch, rows, columns, sum })
-    }
-
-    /// The right operand of a product, packed where that pays.
-    fn right(&mut self, scope: &Scope<'p>, b: &View, roles: &Roles, matrices: &mut Matrices) -> (Option<Step>, Right) {
-        let _ = scope;
-        (None, Right::Strided(matrices.matrix(b, &roles.batch, &roles.sum, &roles.columns)))
     }
 
     /// The view of an operand; a copy of it that is 0 where it is absent and, if it is `summed` along a sequence, past

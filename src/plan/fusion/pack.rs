@@ -1,0 +1,151 @@
+//! Right operands in panels: parameters once for all calls of a program for inference, and per call in training.
+
+use super::matrices::Matrices;
+use crate::kernel::{Form, Kernel, Matrix, Pack, Right};
+use crate::plan::place::{Slice, View};
+use crate::plan::program::{Argument, Launch, Program, Step};
+use crate::plan::schedule::Planner;
+use crate::tensor::AxisId;
+use archc_runtime::abi::{BufferInfo, Role, Size, names};
+
+/// No target's panels are wider.
+const WIDEST_PANEL: i64 = 64;
+
+/// A parameter that the program `prepare` packs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Packing {
+    parameter: BufferInfo,
+    packed: BufferInfo,
+    kernel: Kernel,
+    launch: Launch,
+}
+
+impl<'p> Planner<'p> {
+    /// The right operand of a product, and the step that packs it, if there is one. The groups of axes are those of
+    /// the batch loops, the sum and the columns.
+    pub(super) fn right(
+        &mut self,
+        b: &View,
+        [batch, sum, columns]: [&Vec<AxisId>; 3],
+        matrices: &mut Matrices,
+    ) -> (Option<Step>, Right) {
+        let is_parameter = self.buffers[b.buffer].role == Role::Parameter;
+        let is_batched = batch.iter().any(|axis| b.stride(*axis).is_some());
+        if !is_parameter || is_batched || self.sizes.elements(columns).constant().is_none() {
+            return (None, Right::Strided(matrices.matrix(b, batch, sum, columns)));
+        }
+        let zero = batch.iter().map(|_| crate::kernel::Amount::Constant(0)).collect();
+        if self.interface.packs {
+            let view = self.packed_parameter(b, sum, columns);
+            return (None, Right::Packed { buffer: matrices.buffer(&view, false), batch: zero });
+        }
+        let elements = self.panel_elements(sum, columns);
+        let buffer = self.buffers.len();
+        let role = Role::Temporary { first: 0, last: 0 };
+        self.buffer(format!("panels.{buffer}"), role, b.element, vec![elements.clone()]);
+        let view = View::dense(buffer, b.element, &[]);
+        let (kernel, launch) = self.pack(b, &[], [sum, columns], &view, &elements);
+        (Some(self.launch((kernel, launch))), Right::Packed { buffer: matrices.buffer(&view, false), batch: zero })
+    }
+
+    /// Elements of the panels of one matrix.
+    fn panel_elements(&self, sum: &[AxisId], columns: &[AxisId]) -> Size {
+        let columns = self.sizes.elements(columns).constant().unwrap_or(0);
+        let whole = (columns + WIDEST_PANEL - 1) / WIDEST_PANEL * WIDEST_PANEL;
+        Size::Constant(whole).times(self.sizes.elements(sum))
+    }
+
+    /// The packed buffer of a parameter, at the slice that the view is.
+    fn packed_parameter(&mut self, b: &View, sum: &[AxisId], columns: &[AxisId]) -> View {
+        let parameter = self.buffers[b.buffer].clone();
+        let axis_names = sum.iter().map(|axis| self.sizes.axes()[*axis].name.as_str()).collect::<Vec<_>>();
+        let name = format!("{} by {}", parameter.name, axis_names.join(" "));
+        let elements = self.panel_elements(sum, columns);
+        let mut shape = b.slices.iter().map(|slice| slice.extent.clone()).collect::<Vec<_>>();
+        shape.push(elements.clone());
+        let packed = BufferInfo { name: name.clone(), role: Role::Packed, element: parameter.element, shape };
+        let known = self.buffers.iter().position(|buffer| *buffer == packed);
+        let buffer = known.unwrap_or_else(|| {
+            self.buffers.push(packed.clone());
+            self.buffers.len() - 1
+        });
+        let mut view = View::dense(buffer, parameter.element, &[]);
+        let mut stride = elements.clone();
+        for slice in b.slices.iter().rev() {
+            view.offset = view.offset.plus(slice.at.clone().times(stride.clone()));
+            stride = stride.times(slice.extent.clone());
+        }
+        if known.is_none() {
+            let whole = View::dense(1, parameter.element, &[]);
+            let mut source = b.clone();
+            (source.buffer, source.offset) = (0, Size::Constant(0));
+            let (kernel, launch) = self.pack(&source, &b.slices, [sum, columns], &whole, &elements);
+            self.packings.push(Packing { parameter, packed, kernel, launch });
+        }
+        view
+    }
+
+    fn pack(
+        &self,
+        source: &View,
+        slices: &[Slice],
+        [sum, columns]: [&[AxisId]; 2],
+        target: &View,
+        elements: &Size,
+    ) -> (Kernel, Launch) {
+        let mut matrices = Matrices::default();
+        let Matrix { buffer, rows, columns: across, .. } = matrices.matrix(source, &[], sum, columns);
+        let mut target_batch = Vec::new();
+        let mut stride = elements.clone();
+        for slice in slices.iter().rev() {
+            target_batch.insert(0, matrices.amount(&stride));
+            stride = stride.times(slice.extent.clone());
+        }
+        let batch = slices.iter().map(|slice| matrices.amount(&slice.stride)).collect();
+        let form = Pack {
+            batch: slices.iter().map(|slice| matrices.amount(&slice.extent)).collect(),
+            k: matrices.amount(&self.sizes.elements(sum)),
+            n: matrices.amount(&self.sizes.elements(columns)),
+            source: Matrix { buffer, rows, columns: across, batch },
+            target: matrices.buffer(target, true),
+            target_batch,
+        };
+        matrices.finish("pack", Form::Pack(form), "", stride)
+    }
+}
+
+/// The program that writes every packed parameter.
+pub fn prepare(packings: &[Packing]) -> Program {
+    let mut program = Program {
+        name: names::PREPARE.into(),
+        symbols: Vec::new(),
+        counters: 0,
+        buffers: Vec::new(),
+        kernels: Vec::new(),
+        steps: Vec::new(),
+        multiply_adds: Size::Constant(0),
+    };
+    for packing in packings {
+        if program.buffers.contains(&packing.packed) {
+            continue;
+        }
+        let mut place = |buffer: &BufferInfo| {
+            program.buffers.iter().position(|known| known == buffer).unwrap_or_else(|| {
+                program.buffers.push(buffer.clone());
+                program.buffers.len() - 1
+            })
+        };
+        let places = [place(&packing.parameter), place(&packing.packed)];
+        let mut launch = packing.launch.clone();
+        for Argument { buffer, .. } in &mut launch.arguments {
+            *buffer = places[*buffer];
+        }
+        let kernel = program.kernels.iter().position(|known| *known == packing.kernel);
+        launch.kernel = kernel.unwrap_or_else(|| {
+            program.kernels.push(packing.kernel.clone());
+            program.kernels.len() - 1
+        });
+        program.steps.push(Step::Launch(launch));
+    }
+    program
+}
