@@ -79,9 +79,8 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
     for graph in &optimized {
         session.dump(&format!("passes-{}", graph.name), || graph::text::print(graph))?;
     }
-    let made = session.stage("program", |_| {
-        plan::schedule_all(optimized.iter().map(|graph| (&**graph, interface(graph))))
-    })?;
+    let made =
+        session.stage("program", |_| plan::schedule_all(optimized.iter().map(|graph| (&**graph, interface(graph)))))?;
     for program in &made {
         session.dump(&format!("program-{}", program.name), || program.to_string())?;
     }
