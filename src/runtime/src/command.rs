@@ -23,7 +23,7 @@ enum Request {
     /// Trains the model on text and saves weights, a checkpoint and the curve
     Train(train::Options),
     /// Goes on from a prompt, or holds a conversation
-    Generate(generate::Options),
+    Generate(Box<generate::Options>),
     /// Measures the loss over a text
     Eval(eval::Options),
     /// Measures speed beside the limits of this machine

@@ -126,25 +126,29 @@ impl<'run> Training<'run> {
     /// If the loss is no longer a number, or a file cannot be written.
     pub fn run(&mut self, folder: &Folder, line: &mut ProgressLine) -> Result<Outcome> {
         let mut metrics = Metrics::open(&folder.metrics(), self.step)?;
+        let mut clock = (Instant::now(), self.step);
         let mut validation = None;
-        let (mut since, mut last) = (Instant::now(), self.step);
         while self.step < self.recipe.steps && !interrupt::asked() {
             let stepped = self.take_step()?;
             validation = self.look_if_due(line)?;
-            let due = self.step % self.recipe.log_every == 0 || self.step == self.recipe.steps || validation.is_some();
-            if due {
-                let tokens = (self.step - last) * self.tokens_a_step();
-                let row = self.row(stepped, validation, tokens as f64 / since.elapsed().as_secs_f64());
+            if validation.is_some() || self.is_due(self.recipe.log_every) {
+                let tokens = (self.step - clock.1) * self.tokens_a_step();
+                let row = self.row(stepped, validation, tokens as f64 / clock.0.elapsed().as_secs_f64());
                 metrics.add(&row)?;
                 line.show(&row);
-                (since, last) = (Instant::now(), self.step);
+                clock = (Instant::now(), self.step);
             }
-            if self.recipe.save_every > 0 && self.step % self.recipe.save_every == 0 {
+            if self.step.is_multiple_of(self.recipe.save_every) {
                 self.save(folder)?;
             }
         }
         self.save(folder)?;
         Ok(Outcome { step: self.step, validation, stopped: self.step < self.recipe.steps })
+    }
+
+    /// Whether it is time for what happens every so many steps, and after the last.
+    fn is_due(&self, every: u64) -> bool {
+        self.step == self.recipe.steps || self.step.is_multiple_of(every)
     }
 
     /// Writes the checkpoint.
@@ -198,9 +202,7 @@ impl<'run> Training<'run> {
 
     /// The validation loss, when it is time.
     fn look_if_due(&mut self, line: &ProgressLine) -> Result<Option<f64>> {
-        let every = self.recipe.evaluate_every;
-        let due = self.step == self.recipe.steps || (every > 0 && self.step % every == 0);
-        if !due || self.split.validation.is_empty() {
+        if !self.is_due(self.recipe.evaluate_every) || self.split.validation.is_empty() {
             return Ok(None);
         }
         line.say_busy("validation");

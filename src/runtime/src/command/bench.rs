@@ -1,5 +1,7 @@
 //! `bench`: speed beside the machine's limits.
 
+mod copies;
+
 use super::Threads;
 use super::options::print;
 use crate::abi::names;
@@ -8,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::memory::Block;
 use crate::model::{Code, Loaded};
+use crate::threads::pin_to_cpu;
 use clap::Args;
 
 /// Bytes of the buffer that the read bandwidth in the heading is measured with: beyond every cache.
@@ -34,14 +37,29 @@ pub struct Options {
     /// Only these: decode, prefill, train
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
+    /// Also run one copy of this program on each CPU at once, on one thread each, and compare with their sum
+    #[arg(long)]
+    copies: bool,
+    /// Run on one thread of this CPU and print the bare rate (what a copy does)
+    #[arg(long, value_name = "CPU", hide = true)]
+    alone_on: Option<usize>,
     #[command(flatten)]
     threads: Threads,
 }
+
+/// What can be measured, and the program that it needs.
+const WORKS: [(&str, &str); 3] = [("decode", names::STEP), ("prefill", names::STEP), ("train", names::TRAIN)];
 
 /// Measures with one thread and with all.
 pub fn run(code: Code, options: &Options) -> Result<()> {
     if options.prompt == 0 || options.prefill == 0 || options.batch == 0 || options.context < 2 {
         return Err(Error::request("--prompt, --prefill and --batch are at least 1, --context at least 2"));
+    }
+    if let Some(wrong) = options.only.iter().find(|only| WORKS.iter().all(|(work, _)| work != only)) {
+        return Err(Error::request(format!("there is no work `{wrong}`")).help("it is one of decode, prefill, train"));
+    }
+    if let Some(cpu) = options.alone_on {
+        return run_alone(code, options, cpu);
     }
     let all = options.threads.count();
     let mut model = Loaded::new(code, 1)?;
@@ -49,13 +67,28 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     measure_with(&mut model, options)?;
     if all > 1 && !interrupt::asked() {
         model.set_threads(all);
-        measure_with(&mut model, options)?;
+        let rates = measure_with(&mut model, options)?;
+        if options.copies {
+            copies::compare(all, &rates)?;
+        }
     }
     Ok(())
 }
 
-/// All measurements on the model's present threads.
-fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
+/// One copy: pinned, the last work that is named, and its bare rate.
+fn run_alone(code: Code, options: &Options, cpu: usize) -> Result<()> {
+    if !pin_to_cpu(cpu) {
+        return Err(Error::environment(format!("this process may not run on CPU {cpu}")));
+    }
+    let mut model = Loaded::new(code, 1)?;
+    model.initialize(1)?;
+    let work = options.only.last().map_or("decode", String::as_str);
+    let (figures, _) = measure_work(&mut model, options, work)?;
+    print(&format!("{}\n", figures[0].median))
+}
+
+/// All measurements on the model's present threads. Returns the rate of each work.
+fn measure_with(model: &mut Loaded, options: &Options) -> Result<Vec<(&'static str, f64)>> {
     let memory = Block::zeroed(LARGE)?;
     let threads = model.pool().threads();
     read_rate(model.pool(), memory.bytes());
@@ -65,19 +98,33 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
     let label = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
     print(&format!("{label}: {:.1} GFLOP/s of f32 FMA, {:.1} GB/s of reading\n", fma.median / 1e9, read.median / 1e9))?;
     drop(memory);
-    if wanted(model, options, "decode", names::STEP) {
-        let (figures, bytes) = decode(model, options.prompt, options.pairs)?;
-        report("decode", figures, bytes, 1.0, "GB/s")?;
+    let works: Vec<&'static str> =
+        WORKS.iter().filter(|(work, program)| wanted(model, options, work, program)).map(|(work, _)| *work).collect();
+    let mut rates = Vec::new();
+    for work in works {
+        let (figures, unit) = measure_work(model, options, work)?;
+        report(work, figures, unit, tokens_of(options, work))?;
+        rates.push((work, figures[0].median));
     }
-    if wanted(model, options, "prefill", names::STEP) {
-        let (figures, operations) = prefill(model, options.prefill, options.pairs)?;
-        report("prefill", figures, operations, options.prefill as f64, "GFLOP/s")?;
+    Ok(rates)
+}
+
+/// One work's figures, and its size: bytes for decoding, operations for the others.
+fn measure_work(model: &mut Loaded, options: &Options, work: &str) -> Result<([Figure; 3], f64)> {
+    match work {
+        "decode" => decode(model, options.prompt, options.pairs),
+        "prefill" => prefill(model, options.prefill, options.pairs),
+        _ => train(model, options.batch, options.context, options.pairs),
     }
-    if wanted(model, options, "train", names::TRAIN) {
-        let (figures, operations) = train(model, options.batch, options.context, options.pairs)?;
-        report("train", figures, operations, (options.batch * options.context) as f64, "GFLOP/s")?;
+}
+
+/// The tokens that one unit of a work is for.
+fn tokens_of(options: &Options, work: &str) -> f64 {
+    match work {
+        "decode" => 1.0,
+        "prefill" => options.prefill as f64,
+        _ => (options.batch * options.context) as f64,
     }
-    Ok(())
 }
 
 /// Whether to measure something: asked for, and possible.
@@ -87,7 +134,8 @@ fn wanted(model: &Loaded, options: &Options, work: &str, program: &str) -> bool 
 }
 
 /// One line: tokens a second, the rate, and its share of the limit. `unit` is the work of `tokens` tokens.
-fn report(name: &str, [work, limit, share]: [Figure; 3], unit: f64, tokens: f64, rate: &str) -> Result<()> {
+fn report(name: &str, [work, limit, share]: [Figure; 3], unit: f64, tokens: f64) -> Result<()> {
+    let rate = if name == "decode" { "GB/s" } else { "GFLOP/s" };
     let [low, median, high] = [share.low, share.median, share.high].map(|share| 100.0 * share);
     print(&format!(
         "  {name:8} {:9.1} tokens/s  {:7.1} {rate} = {median:.1} % ({low:.1} to {high:.1}) of {:.1}\n",

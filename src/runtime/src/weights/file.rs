@@ -121,7 +121,7 @@ impl Stored<'_> {
     /// If they are of a type that is not widened at load; `name` is for the message.
     pub fn widen(&self, name: &str) -> Result<Vec<f32>> {
         let values = match self.dtype {
-            Dtype::F32 => each(self.bytes, |bytes| f32::from_le_bytes(bytes)),
+            Dtype::F32 => each(self.bytes, f32::from_le_bytes),
             Dtype::F16 => each(self.bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
             Dtype::BF16 => each(self.bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
             Dtype::F64 => each(self.bytes, |bytes| f64::from_le_bytes(bytes) as f32),
