@@ -99,3 +99,15 @@ fn every_fixture_has_something_to_say_unless_its_name_says_good() {
         assert_eq!(split(&text).1 == NOTHING, good, "{}", path.display());
     }
 }
+
+#[test]
+fn nothing_is_said_about_the_shipped_examples() {
+    let mut wrong = Vec::new();
+    for (path, text) in model::library::embedded_files().filter(|(path, _)| path.starts_with("examples/")) {
+        let said = said(Path::new(&path), text);
+        if said != NOTHING {
+            wrong.push(format!("{path}\n{said}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
