@@ -11,6 +11,7 @@ mod dead_code;
 mod hoist;
 mod regions;
 mod simplify;
+mod stops;
 
 use crate::fault::Bug;
 use crate::graph::Graph;
@@ -25,8 +26,20 @@ trait Pass {
     fn run(&self, graph: &mut Graph) -> bool;
 }
 
+/// What makes a graph ready to be differentiated: sums of products are contractions, whose gradients are contractions.
+const PREPARE: &[&dyn Pass] = &[
+    &dead_code::DeadCode,
+    &constants::Constants,
+    &simplify::Simplify,
+    &common_subexpressions::CommonSubexpressions,
+    &contract::Contractions,
+    &simplify::Simplify,
+    &dead_code::DeadCode,
+];
+
 /// All passes, in order.
-const PASSES: [&dyn Pass; 9] = [
+const OPTIMIZE: &[&dyn Pass] = &[
+    &stops::Stops,
     &dead_code::DeadCode,
     &constants::Constants,
     &simplify::Simplify,
@@ -35,8 +48,17 @@ const PASSES: [&dyn Pass; 9] = [
     &common_subexpressions::CommonSubexpressions,
     &contract::Contractions,
     &simplify::Simplify,
+    &common_subexpressions::CommonSubexpressions,
     &dead_code::DeadCode,
 ];
+
+/// Prepares a graph for gradients; what they ask about (`stop`) stays.
+///
+/// # Errors
+/// A pass that broke the graph, by name.
+pub fn prepare(graph: Graph) -> Result<Graph, Bug> {
+    run(graph, PREPARE, &mut |_, _, _| {}).map(Verified::into_inner)
+}
 
 /// Optimizes a graph.
 ///
@@ -50,12 +72,16 @@ pub fn optimize(graph: Graph) -> Result<Verified<Graph>, Bug> {
 ///
 /// # Errors
 /// As [`optimize`].
-pub fn optimize_watched(
-    mut graph: Graph,
-    watch: &mut dyn FnMut(&str, Duration, &Graph),
-) -> Result<Verified<Graph>, Bug> {
+pub fn optimize_watched(graph: Graph, watch: Watch) -> Result<Verified<Graph>, Bug> {
+    run(graph, OPTIMIZE, watch)
+}
+
+/// Is shown the name of each pass, its time and what it left.
+pub type Watch<'a> = &'a mut dyn FnMut(&str, Duration, &Graph);
+
+fn run(mut graph: Graph, passes: &[&dyn Pass], watch: Watch) -> Result<Verified<Graph>, Bug> {
     graph.verify()?;
-    for pass in PASSES {
+    for pass in passes {
         let start = Instant::now();
         if pass.run(&mut graph) {
             let blame = |bug: Bug| {

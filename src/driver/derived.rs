@@ -44,6 +44,7 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
+        let train = train.map(passes::prepare).transpose()?;
         let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
         let step = step(model, &forward);
         Ok::<_, Bug>(Graphs { forward, train, step })

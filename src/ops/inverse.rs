@@ -17,14 +17,20 @@ pub(super) fn inverse(
     places: &[(AxisId, Affine<Value>)],
     axes_of: impl Fn(&Value) -> Vec<AxisId>,
 ) -> Option<Places> {
-    if let Some(merge) = inverse_of_merge(axes, places) {
-        let kept = from.axes.iter().all(|axis| merge[0].1.axes().any(|read| read == *axis) || *axis != merge[0].0);
-        return kept.then_some(merge);
-    }
     let kept = |axis: &AxisId| from.has(*axis) && places.iter().all(|(indexed, _)| indexed != axis);
     let mut back = Vec::new();
     let mut read = Vec::new();
-    for (axis, place) in places {
+    let mut singles = places.to_vec();
+    while let Some((first, second, merge)) = find_merge(axes, &singles) {
+        let merged = merge.0;
+        if kept(&merged) || read.contains(&merged) {
+            return None;
+        }
+        read.push(merged);
+        back.push(merge);
+        singles.retain(|(axis, _)| *axis != first && *axis != second);
+    }
+    for (axis, place) in &singles {
         let own = place.axes().collect::<Vec<_>>();
         if own.is_empty() || own.iter().any(|axis| kept(axis) || read.contains(axis)) {
             return None;
@@ -55,24 +61,22 @@ fn inverse_of_one(axes: &Axes, axis: AxisId, place: &Affine<Value>) -> Option<Pl
     }
 }
 
-/// `[p: k // n, i: k % n]` with `|i| = n` is undone by `[k: p * n + i]`.
-fn inverse_of_merge(axes: &Axes, places: &[(AxisId, Affine<Value>)]) -> Option<Places> {
+/// `[p: k // n, i: k % n]` with `|i| = n` is undone by `[k: p * n + i]`: p, i, and the way back.
+fn find_merge(axes: &Axes, places: &[(AxisId, Affine<Value>)]) -> Option<(AxisId, AxisId, (AxisId, Affine<Value>))> {
     let bare = |place: &Affine<Value>| match (place.terms.as_slice(), place.constant) {
         ([(term, 1)], 0) => Some(term.clone()),
         _ => None,
     };
-    let [(first, a), (second, b)] = places else { return None };
-    let (outer, inner, merged, by) = match (bare(a)?, bare(b)?) {
-        (Term::Quotient(merged, by), Term::Remainder(same, n)) if merged == same && by == n => {
-            (*first, *second, merged, by)
+    for (outer, first) in places {
+        let Some(Term::Quotient(merged, by)) = bare(first) else { continue };
+        let rest = Some(Term::Remainder(merged, by));
+        let inner = places.iter().find(|(inner, second)| bare(second) == rest && axes.fixed(*inner) == Some(by));
+        if let Some((inner, _)) = inner {
+            let terms = vec![(Term::Axis(*outer), by), (Term::Axis(*inner), 1)];
+            return Some((*outer, *inner, (merged, Affine { terms, constant: 0 })));
         }
-        (Term::Remainder(same, n), Term::Quotient(merged, by)) if merged == same && by == n => {
-            (*second, *first, merged, by)
-        }
-        _ => return None,
-    };
-    let place = Affine { terms: vec![(Term::Axis(outer), by), (Term::Axis(inner), 1)], constant: 0 };
-    (axes.fixed(inner) == Some(by)).then(|| vec![(merged, place)])
+    }
+    None
 }
 
 /// Where `axis: place` reads inside of the axis; what is proved is left out. Nothing if it cannot be said: a sequence's

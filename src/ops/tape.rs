@@ -111,6 +111,8 @@ impl<'a> Tape<'a> {
         let parts = self.adjoints.remove(&value)?;
         let presence = self.forward.typed(value).presence.clone();
         let presence = presence.map_values(|read| self.read(*read));
+        // Parts that are present alike add up without filling in zeros.
+        let parts = parts.into_iter().map(|part| self.narrow(part, &presence)).collect::<Vec<_>>();
         let sum = parts.into_iter().reduce(|sum, part| self.plus(sum, part))?;
         Some(self.narrow(sum, &presence))
     }
@@ -192,7 +194,8 @@ impl<'a> Tape<'a> {
     pub fn contract(&mut self, operands: &[Value], kept: &TensorType) -> Value {
         let types = operands.iter().map(|operand| self.ty(*operand)).collect::<Vec<_>>();
         let all = union_of(&types.iter().collect::<Vec<_>>());
-        let (kept, summed): (Vec<_>, Vec<_>) = all.into_iter().partition(|axis| kept.has(*axis));
+        let summed = all.iter().copied().filter(|axis| !kept.has(*axis)).collect::<Vec<_>>();
+        let kept = kept.axes.iter().copied().filter(|axis| all.contains(axis)).collect();
         let dtype = types.iter().map(|ty| ty.dtype).reduce(DType::join).unwrap_or(DType::REAL);
         let typed = Typed::always(TensorType { axes: kept, dtype });
         match (operands, summed.is_empty()) {

@@ -1,11 +1,12 @@
 //! Algebra, constant folding, and nodes that say nothing.
-//! `c = 2; y = x * c; z = stop y; w = z * 1`  →  `w = x * 2`
+//! `c = 2; y = x * c; z = y + 0; w = z * 1`  →  `w = x * 2`
 //!
 //! Numbers and coordinates move into the maps that read them; a map that changes nothing goes; an index of an index
-//! becomes one. `stop` and `peek` go as well: gradients and proofs are made before this pass.
+//! becomes one.
 
 mod index;
 mod scalar;
+mod through;
 
 use super::Pass;
 use super::regions::each_region;
@@ -42,13 +43,14 @@ fn rewrite(axes: &Axes, region: &mut Region, id: NodeId) -> bool {
     let node = region.node(id);
     match &node.op {
         Op::Map(_) => {
-            inline_leaves(region, id) || simplify_scalar(region, id) || become_constant(region, id) || skip(region, id)
+            inline_leaves(region, id)
+                || simplify_scalar(region, id)
+                || become_constant(region, id)
+                || skip(region, id)
+                || through::rewrite(region, id)
         }
         Op::Else => drop_else(region, id),
-        Op::Stop | Op::Peek => {
-            region.edit(id, |node| node.op = Op::Map(Scalar::identity()));
-            true
-        }
+        Op::Contract(_) => through::rewrite(region, id),
         Op::Index(_) => index::rewrite(axes, region, id),
         _ => false,
     }
