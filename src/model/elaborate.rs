@@ -9,10 +9,12 @@
 mod arguments;
 mod arms;
 mod axes;
+mod axis_arguments;
 mod bind;
 mod draws;
 mod builtins;
 mod calls;
+mod carried;
 mod expressions;
 mod lines;
 mod making;
@@ -21,6 +23,7 @@ mod places;
 mod programs;
 mod regions;
 mod requirements;
+mod signature;
 mod turns;
 mod yields;
 

@@ -324,7 +324,7 @@ impl Elaborator<'_> {
             _ => return Ok(default),
         };
         let axis = match &entry.target.kind {
-            Some(kind) if !super::arguments::is_plain(&kind.name.text) => Some(self.axis(&kind.name)?),
+            Some(kind) if !super::signature::is_plain(&kind.name.text) => Some(self.axis(&kind.name)?),
             _ => None,
         };
         let draft = Draft::new(ValueKind::Setting(name), Vec::new(), dtype).index_of(axis);
