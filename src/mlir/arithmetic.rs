@@ -207,6 +207,13 @@ impl Writer {
         self.lane(vector, 0)
     }
 
+    /// Lanes of two vectors by number, those of the second after those of the first.
+    pub fn shuffle(&mut self, left: Value, right: Value, lanes: &[usize]) -> Value {
+        let list = lanes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let ty = Type::vector(left.ty.kind, lanes.len());
+        self.define(ty, format!("vector.shuffle {left}, {right} [{list}] : {}, {}", left.ty, right.ty))
+    }
+
     /// Some consecutive lanes.
     pub fn slice(&mut self, vector: Value, from: usize, count: usize) -> Value {
         let ty = Type::vector(vector.ty.kind, count);

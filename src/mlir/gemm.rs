@@ -9,6 +9,7 @@ mod epilogue;
 pub mod micro;
 mod pack;
 mod strip;
+mod turned;
 
 pub use micro::write_all;
 pub use pack::{Source, copy_panel, panels, write_pack};

@@ -9,12 +9,12 @@ use melior::pass::PassManager;
 use melior::utility::{
     parse_pass_pipeline, register_all_dialects, register_all_llvm_translations, register_all_passes,
 };
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 
-/// Vectors first: what is left of them after that has no conversion of its own in `convert-to-llvm`.
-const PIPELINE: &str = "builtin.module(canonicalize,cse,convert-scf-to-cf,\
-    convert-vector-to-llvm{vector-transpose-lowering=shuffle16x16},convert-to-llvm,reconcile-unrealized-casts,\
-    canonicalize,cse)";
+/// Vectors first: what is left of them after that has no conversion of its own in `convert-to-llvm`. No
+/// canonicalization: it costs more than all the rest on wide vectors, and LLVM simplifies anyway.
+const PIPELINE: &str = "builtin.module(cse,convert-scf-to-cf,convert-vector-to-llvm,convert-to-llvm,\
+    reconcile-unrealized-casts,cse)";
 
 /// A context that knows every dialect and translation in use.
 pub fn context() -> Context {
@@ -34,10 +34,26 @@ pub fn context() -> Context {
 /// # Errors
 /// If MLIR finds fault with it, which is a bug of the writer.
 pub fn lower<'c>(context: &'c Context, text: &str) -> Result<Module<'c>, Bug> {
-    let bug = |guarantee: &str| Bug { stage: "mlir", guarantee: guarantee.to_string(), detail: text.to_string() };
-    let mut module = Module::parse(context, text).ok_or_else(|| bug("the text that is written parses"))?;
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&messages);
+    let handler = context.attach_diagnostic_handler(move |diagnostic| {
+        if let Ok(mut messages) = heard.lock() {
+            messages.push(format!("{}: {diagnostic}", diagnostic.location()));
+        }
+        true
+    });
+    let result = lowered(context, text);
+    context.detach_diagnostic_handler(handler);
+    result.map_err(|guarantee| {
+        let messages = messages.lock().map(|messages| messages.join("\n")).unwrap_or_default();
+        Bug { stage: "mlir", guarantee: guarantee.to_string(), detail: format!("{messages}\n\n{text}") }
+    })
+}
+
+fn lowered<'c>(context: &'c Context, text: &str) -> Result<Module<'c>, &'static str> {
+    let mut module = Module::parse(context, text).ok_or("the text that is written parses")?;
     let manager = PassManager::new(context);
-    parse_pass_pipeline(manager.as_operation_pass_manager(), PIPELINE).map_err(|_| bug("the pass pipeline parses"))?;
-    manager.run(&mut module).map_err(|_| bug("every operation can be lowered to the llvm dialect"))?;
-    if module.as_operation().verify() { Ok(module) } else { Err(bug("the lowered module is valid")) }
+    parse_pass_pipeline(manager.as_operation_pass_manager(), PIPELINE).map_err(|_| "the pass pipeline parses")?;
+    manager.run(&mut module).map_err(|_| "every operation can be lowered to the llvm dialect")?;
+    if module.as_operation().verify() { Ok(module) } else { Err("the lowered module is valid") }
 }

@@ -55,8 +55,14 @@ impl Attention<'_> {
     /// Panels of a scratch matrix `[rows][width]`: `[panels][rows_room][panel]`.
     pub fn panels_of_rows(&mut self, from: Value, rows: Value, width: Value, room: usize, to: Value) {
         let one = self.writer.int(1);
-        let source =
-            Source { address: from, rows: width, columns: one, dense: true, element: archc_runtime::abi::Element::F32 };
+        let source = Source {
+            address: from,
+            rows: width,
+            columns: one,
+            dense: true,
+            turned: false,
+            element: archc_runtime::abi::Element::F32,
+        };
         self.panels_from(&source, rows, width, room, to);
     }
 
@@ -84,7 +90,8 @@ impl Attention<'_> {
         let down = self.writer.multiply(key, rows);
         let at = self.writer.add(start, down);
         let address = self.writer.element_address(self.buffer(matrix), at, stored_kind(element));
-        Source { address, rows, columns, dense: matrix.columns == Amount::Constant(1), element }
+        let dense = matrix.columns == Amount::Constant(1);
+        Source { address, rows, columns, dense, turned: matrix.rows == Amount::Constant(1), element }
     }
 
     /// Keys (or values) as panels of their columns: `[panels of columns][BLOCK_KEYS][panel]`.

@@ -1,6 +1,6 @@
 //! Copies into the layouts that micro-kernels read: rows of A in tiles, columns of B in panels.
 
-use super::{Product, panel_count};
+use super::{Product, panel_count, turned};
 use crate::kernel::{Amount, Kernel, Matrix, Pack};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::body::Body;
@@ -21,6 +21,8 @@ pub struct Source {
     pub columns: Value,
     /// Whether columns are side by side.
     pub dense: bool,
+    /// Whether rows are: the matrix lies across.
+    pub turned: bool,
     /// What an element is.
     pub element: Element,
 }
@@ -96,7 +98,8 @@ impl Product<'_> {
         let rows = self.body.amount(self.writer, matrix.rows);
         let columns = self.body.amount(self.writer, matrix.columns);
         let dense = matrix.columns == Amount::Constant(1);
-        let source = Source { address, rows, columns, dense, element: Element::F32 };
+        let turned = matrix.rows == Amount::Constant(1);
+        let source = Source { address, rows, columns, dense, turned, element: Element::F32 };
         copy_panel(self.writer, self.target.panel, &source, panel, depth, left);
     }
 }
@@ -106,9 +109,13 @@ pub fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Val
     let (zero, one, lanes) = (writer.int(0), writer.int(1), writer.int(width as i64));
     let full = writer.compare(Order::LessEqual, lanes, left);
     let open = writer.begin_if(full, &[]);
-    let (inner, k, _) = writer.begin_for(zero, depth, one, &[]);
-    copy_line(writer, width, source, panel, k, None);
-    writer.end(inner, &[]);
+    if source.turned && !source.dense && source.element == Element::F32 {
+        turned::copy(writer, width, source, panel, depth);
+    } else {
+        let (inner, k, _) = writer.begin_for(zero, depth, one, &[]);
+        copy_line(writer, width, source, panel, k, None);
+        writer.end(inner, &[]);
+    }
     writer.begin_else(&[]);
     let numbers = writer.lane_numbers(Kind::I64, width);
     let mask = writer.compare(Order::Less, numbers, left);
@@ -118,7 +125,8 @@ pub fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Val
     writer.end(open, &[]);
 }
 
-fn copy_line(writer: &mut Writer, width: usize, source: &Source, panel: Value, k: Value, mask: Option<Value>) {
+/// Copies the columns of one k.
+pub fn copy_line(writer: &mut Writer, width: usize, source: &Source, panel: Value, k: Value, mask: Option<Value>) {
     let at = writer.multiply(k, source.rows);
     let place = if source.dense {
         Place::Row(at)
@@ -177,7 +185,8 @@ pub fn write_pack(writer: &mut Writer, symbol: &str, kernel: &Kernel, form: &Pac
     let rows = body.amount(writer, form.source.rows);
     let across = body.amount(writer, form.source.columns);
     let dense = form.source.columns == Amount::Constant(1);
-    let source = Source { address, rows, columns: across, dense, element };
+    let turned = form.source.rows == Amount::Constant(1);
+    let source = Source { address, rows, columns: across, dense, turned, element };
     copy_panel(writer, target.panel, &source, place, depth, left);
     writer.end(open, &[]);
     writer.end_function();
