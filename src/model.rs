@@ -7,6 +7,7 @@
 //! Order: [`library`] finds what can be named, `elaborate` turns trees into values with the help of `construct`, and
 //! `compact` leaves out what nothing asks for.
 
+mod blindness;
 mod compact;
 mod construct;
 mod declarations;
@@ -40,6 +41,7 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     let maps = library.maps_of(source);
     model.weights = weights::resolve(library, &maps, &model, sink);
     name_values(&mut model, &mut forward, &maps, sink);
+    blindness::prove(&model, sink);
     if !sink.has_errors() {
         library.main.iter().for_each(|file| unused::warn(file, sink));
     }

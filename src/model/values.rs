@@ -38,7 +38,7 @@ pub struct Program {
     pub updates: Vec<(usize, ValueId)>,
     /// Bools that must hold when the program starts, and what to say if they do not.
     pub requirements: Vec<(ValueId, String)>,
-    /// `require blind(a, b)`: to be proved on the graph; the span is for the message.
+    /// `require blind(a, b)`: proved when the model is checked; the span is for the message.
     pub blind: Vec<(ValueId, ValueId, Span)>,
     /// `yield`ed and named values by path (`layers.hidden`), for weight maps' `value` lines and for probes.
     pub named: Vec<(String, ValueId)>,
