@@ -9,4 +9,4 @@ mod work;
 
 pub use measure::{Figure, measure};
 pub use probe::{fma_rate, read_rate};
-pub use work::{decode, prefill, train};
+pub use work::{decode, prefill, touched, train};

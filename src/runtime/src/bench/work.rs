@@ -107,8 +107,11 @@ fn some_ids(model: &Loaded, count: usize) -> Vec<u32> {
     (0..count as u64).map(|at| stream.below(at, vocabulary) as u32).collect()
 }
 
-/// Memory whose pages exist.
-fn touched(bytes: usize) -> Result<Block> {
+/// Memory to read, whose pages exist: pages that were never written are all one and the same.
+///
+/// # Errors
+/// If there is not enough memory.
+pub fn touched(bytes: usize) -> Result<Block> {
     let mut block = Block::zeroed(bytes.max(1 << 20))?;
     block.bytes_mut().fill(1);
     Ok(block)

@@ -5,10 +5,9 @@ mod copies;
 use super::Threads;
 use super::options::print;
 use crate::abi::names;
-use crate::bench::{Figure, decode, fma_rate, prefill, read_rate, train};
+use crate::bench::{Figure, decode, fma_rate, prefill, read_rate, touched, train};
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::memory::Block;
 use crate::model::{Code, Loaded};
 use crate::threads::pin_to_cpu;
 use clap::Args;
@@ -89,9 +88,8 @@ fn run_alone(code: Code, options: &Options, cpu: usize) -> Result<()> {
 
 /// All measurements on the model's present threads. Returns the rate of each work.
 fn measure_with(model: &mut Loaded, options: &Options) -> Result<Vec<(&'static str, f64)>> {
-    let memory = Block::zeroed(LARGE)?;
+    let memory = touched(LARGE)?;
     let threads = model.pool().threads();
-    read_rate(model.pool(), memory.bytes());
     let limits: Vec<_> = (0..9).map(|_| (fma_rate(model.pool()), read_rate(model.pool(), memory.bytes()))).collect();
     let fma = Figure::of(limits.iter().map(|limit| limit.0).collect());
     let read = Figure::of(limits.iter().map(|limit| limit.1).collect());
