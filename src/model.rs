@@ -43,7 +43,7 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     name_values(&mut model, &mut forward, &maps, sink);
     blindness::prove(&model, sink);
     if !sink.has_errors() {
-        library.main.iter().for_each(|file| unused::warn(file, sink));
+        library.main.iter().for_each(|file| unused::warn(library, file, sink));
     }
     (!sink.has_errors()).then_some(model)
 }

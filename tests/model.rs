@@ -87,3 +87,102 @@ fn the_tiny_model_has_eight_hundred_thousand_parameters() {
     let total = model.parameters.iter().map(|parameter| size(&parameter.axes)).sum::<i64>();
     assert!((760_000..=840_000).contains(&total), "{total}");
 }
+
+/// Programs of the kinds that a language for models must hold, each in a file of its own.
+fn programs() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/model");
+    let mut paths = std::fs::read_dir(folder)
+        .expect("tests/model")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "arch"))
+        .collect::<Vec<_>>();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).expect("a program"))
+    };
+    paths.iter().map(read).collect()
+}
+
+fn program(wanted: &str) -> Model {
+    let (_, text) = programs().into_iter().find(|(name, _)| name == wanted).expect("a program");
+    let (model, said) = check(&text);
+    assert_eq!(said, "", "{wanted}");
+    model.expect("a model")
+}
+
+#[test]
+fn every_kind_of_program_checks_in_silence() {
+    for (name, text) in programs() {
+        let (model, said) = check(&text);
+        assert_eq!(said, "", "{name}");
+        assert!(model.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn values_come_after_what_they_read() {
+    for (name, _) in programs() {
+        let model = program(&name);
+        for (place, value) in model.forward.values.iter().enumerate() {
+            let early = value.kind.operands().into_iter().all(|read| (read.0 as usize) < place);
+            assert!(early, "{name}: %{place}");
+        }
+    }
+}
+
+#[test]
+fn layers_that_choose_differently_share_one_rolled_loop() {
+    let model = program("hybrid");
+    let layers = model.forward.regions.iter().find(|region| region.label == "layers").expect("layers");
+    assert_eq!(layers.bodies.len(), 3);
+    assert_eq!(layers.turns, Some(vec![2, 1, 0, 1, 2, 1, 0, 1]));
+    let turns = |path: &str| {
+        let found = model.parameters.iter().find(|parameter| parameter.path == path).expect("a parameter");
+        found.turns.clone()
+    };
+    assert_eq!(turns("layers.norm1.w"), None);
+    assert_eq!(turns("layers.attn.wq"), Some(vec![2, 6]));
+    assert_eq!(turns("layers.moe.router"), Some(vec![1, 3, 5, 7]));
+}
+
+#[test]
+fn forty_eight_layers_are_as_many_values_as_twelve() {
+    let text = model::library::embedded("examples/llama.arch").expect("an example");
+    let (few, _) = check(text);
+    let (many, _) = check(&text.replace("layers = 12", "layers = 48"));
+    let count = |model: Option<Model>| model.expect("a model").train.expect("a train line").values.len();
+    assert_eq!(count(few), count(many));
+}
+
+#[test]
+fn the_model_on_its_own_inputs_is_elaborated_once() {
+    let (model, _) = check(model::library::embedded("examples/llama.arch").expect("an example"));
+    let model = model.expect("a model");
+    assert_eq!(model.train.expect("a train line").regions.len(), model.forward.regions.len());
+}
+
+#[test]
+fn a_configuration_sizes_the_model() {
+    let text = model::library::embedded("examples/mistral.arch").expect("an example");
+    let config = r#"{"hidden_size": 64, "vocab_size": 99, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "intermediate_size": 128, "rms_norm_eps": 1e-6, "rope_theta": 500.0,
+        "sliding_window": null}"#;
+    let (model, said) = check_with(text, Some(config));
+    assert_eq!(said, "");
+    let setting = |name: &str| {
+        let model = model.as_ref().expect("a model");
+        model.settings.iter().find(|(known, _)| known == name).map(|(_, setting)| setting.text())
+    };
+    assert_eq!(setting("layers").as_deref(), Some("3"));
+    assert_eq!(setting("window").as_deref(), Some("inf"));
+    assert_eq!(setting("base").as_deref(), Some("500.0"));
+    assert_eq!(setting("width").as_deref(), Some("16"));
+}
+
+#[test]
+fn a_configuration_that_lacks_a_size_is_refused_by_name() {
+    let text = model::library::embedded("examples/mistral.arch").expect("an example");
+    let (_, said) = check_with(text, Some(r#"{"hidden_size": 64}"#));
+    assert!(said.contains("E0703: the configuration does not say what `v` is"), "{said}");
+}

@@ -35,6 +35,11 @@ impl Library {
         self.own.get(name).or_else(|| self.standard.get(name)).cloned()
     }
 
+    /// A block, as it is declared.
+    pub fn declared(&self, name: &str) -> Option<&Block> {
+        self.own.get(name).or_else(|| self.standard.get(name)).map(Rc::as_ref)
+    }
+
     /// A block of the user's files, as seen from a file.
     pub fn own_block(&self, name: &str, from: FileId) -> Option<Rc<Block>> {
         self.own.get(name).filter(|block| block.name.span.file == from).cloned()

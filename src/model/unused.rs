@@ -5,28 +5,29 @@
 
 use crate::diagnostics::codes::{W0201, W0202};
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::model::library::Library;
 use crate::syntax::ast::*;
 use std::collections::HashSet;
 
 /// Warns of the unused names of a file, block by block.
-pub fn warn(file: &File, sink: &mut Diagnostics) {
+pub fn warn(library: &Library, file: &File, sink: &mut Diagnostics) {
     for block in &file.blocks {
-        let mut names = Names::default();
+        let mut names = Names { library, declared: Vec::new(), used: HashSet::new() };
         names.signature(&block.parameters, true);
         names.results(&block.results);
         names.body(&block.body);
         names.report(sink);
     }
     for model in &file.models {
-        let mut names = Names::default();
+        let mut names = Names { library, declared: Vec::new(), used: HashSet::new() };
         file.weights.iter().for_each(|map| names.weights(map));
         names.body(&model.body);
         names.report(sink);
     }
 }
 
-#[derive(Default)]
 struct Names<'a> {
+    library: &'a Library,
     declared: Vec<(&'a Name, &'static str)>,
     used: HashSet<&'a str>,
 }
@@ -125,6 +126,17 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A call binds the axes of the signature to those of the same name.
+    fn bound_by_name(&mut self, block: &'a Block) {
+        self.uses(block.demands.iter().map(|demand| &demand.axis));
+        self.results(&block.results);
+        for parameter in &block.parameters {
+            if let Parameter::Value(entry) = parameter {
+                self.uses(entry.target.axes.iter().flatten());
+            }
+        }
+    }
+
     fn body(&mut self, body: &'a Body) {
         body.lines.iter().for_each(|line| self.line(&line.kind));
     }
@@ -213,6 +225,9 @@ impl<'a> Names<'a> {
     }
 
     fn call(&mut self, call: &'a Call) {
+        if let Some(block) = self.library.declared(&call.name.text) {
+            self.bound_by_name(block);
+        }
         self.uses([&call.name]);
         call.axes.iter().for_each(|argument| self.axes(&argument.given));
         self.arguments(&call.arguments);

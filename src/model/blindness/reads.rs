@@ -37,6 +37,12 @@ impl Interval {
         Interval { low: self.low.map(|low| low + by), high: self.high.map(|high| high + by) }
     }
 
+    /// All sums of a number of each.
+    fn plus(self, other: Interval) -> Interval {
+        let sum = |a: Option<i64>, b: Option<i64>| Some(a? + b?);
+        Interval { low: sum(self.low, other.low), high: sum(self.high, other.high) }
+    }
+
     /// Whether some number lies in both.
     pub fn meets(self, other: Interval) -> bool {
         let below = |high: Option<i64>, low: Option<i64>| matches!((high, low), (Some(high), Some(low)) if high < low);
@@ -203,10 +209,10 @@ impl<'p> Walk<'p> {
                 match places.iter().find(|(read, _)| *read == axis) {
                     None => meet(&mut moved, axis, distance),
                     Some((_, at)) => {
-                        if let [(term, 1)] = at.terms.as_slice()
-                            && let Some(coordinate) = self.coordinate(term)
-                        {
-                            meet(&mut moved, coordinate, distance.shifted(at.constant));
+                        for (term, _) in at.terms.iter().filter(|(_, factor)| *factor == 1) {
+                            if let Some(coordinate) = self.coordinate(term) {
+                                meet(&mut moved, coordinate, distance.plus(self.spread(at, term)));
+                            }
                         }
                     }
                 }
@@ -249,6 +255,19 @@ impl<'p> Walk<'p> {
             }
             _ => None,
         }
+    }
+
+    /// What a place adds to one of its terms: `j - 3` of `t + j - 3`.
+    fn spread(&self, at: &Affine<ValueId>, term: &Term<ValueId>) -> Interval {
+        let start = Interval { low: Some(at.constant), high: Some(at.constant) };
+        let others = at.terms.iter().filter(|(other, _)| other != term);
+        others.fold(start, |sum, (other, factor)| {
+            let axis = self.coordinate(other);
+            let last = axis.and_then(|axis| self.model.axes.fixed(axis)).map(|size| factor * (size - 1));
+            let (low, high) = (last.map(|last| last.min(0)), last.map(|last| last.max(0)));
+            let known = matches!(other, Term::Axis(_) | Term::Value(_));
+            if known { sum.plus(Interval { low, high }) } else { Interval { low: None, high: None } }
+        })
     }
 
     /// `a - b + c >= 0` bounds what is read near b as seen from a, and the reverse.

@@ -66,7 +66,7 @@ impl Values {
     }
 
     /// A relation over the operand's axes, said over those of the result.
-    fn move_relation(&mut self, relation: &Relation<ValueId>, places: &Places) -> Vec<Relation<ValueId>> {
+    pub(super) fn move_relation(&mut self, relation: &Relation<ValueId>, places: &Places) -> Vec<Relation<ValueId>> {
         match relation {
             Relation::AtLeastZero(affine) => vec![Relation::AtLeastZero(self.move_affine(affine, places))],
             Relation::Equal(axis, value) => {

@@ -29,6 +29,13 @@ impl Values {
             ValueKind::Number(number) if number != 0.0 => Vec::new(),
             ValueKind::Number(_) => vec![Relation::AtLeastZero(Affine::number(-1))],
             ValueKind::Broadcast(x) | ValueKind::Where(x) => self.relations_of(x),
+            ValueKind::Index(x, places) if matches!(self.value(x).kind, ValueKind::Scalar(..)) => {
+                let inner = self.relations_of(x);
+                if inner == [Relation::Holds(x)] {
+                    return vec![Relation::Holds(condition)];
+                }
+                inner.iter().flat_map(|relation| self.move_relation(relation, &places)).collect()
+            }
             ValueKind::Scalar(Function::And, operands) => {
                 operands.into_iter().flat_map(|operand| self.relations_of(operand)).collect()
             }

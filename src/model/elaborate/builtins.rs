@@ -20,6 +20,8 @@ pub enum Builtin {
     Mean,
     /// `rank[e](p)`.
     Rank,
+    /// `top[e](p, n)`: whether the place is below n.
+    Top,
     /// `stop(x)`.
     Stop,
     /// `peek(x)`.
@@ -30,7 +32,7 @@ pub enum Builtin {
     Blind,
 }
 
-const BUILTINS: [(&str, Builtin); 27] = [
+const BUILTINS: [(&str, Builtin); 28] = [
     ("exp", Builtin::Scalar(Function::Exp)),
     ("log", Builtin::Scalar(Function::Log)),
     ("log1p", Builtin::Scalar(Function::Log1p)),
@@ -53,6 +55,7 @@ const BUILTINS: [(&str, Builtin); 27] = [
     ("first", Builtin::Reduce(Combine::First)),
     ("mean", Builtin::Mean),
     ("rank", Builtin::Rank),
+    ("top", Builtin::Top),
     ("stop", Builtin::Stop),
     ("peek", Builtin::Peek),
     ("grad", Builtin::Gradient),
@@ -106,6 +109,11 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Answer<Operand> {
         let axes = self.reduced_axes(axes, span)?;
+        if let (Builtin::Top, [ranked, bound]) = (builtin, operands) {
+            let ranked = self.to_value(ranked, span)?;
+            let place = self.values().rank(&axes, ranked);
+            return self.function(Function::Less, &[Operand::Value(place), bound.clone()], span);
+        }
         let x = self.single_operand(name, operands, span)?;
         let result = match builtin {
             Builtin::Reduce(combine) => {

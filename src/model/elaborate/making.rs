@@ -227,13 +227,21 @@ impl Elaborator<'_> {
                 continue;
             };
             let turns = levels[depth].turns.iter().copied().collect::<Vec<_>>();
-            let compact = levels[depth].compact.unwrap_or_else(|| {
-                let name = self.values().axes[axis].name.clone();
-                self.values().axes.add(name, Extent::Fixed(turns.len() as i64))
-            });
+            let compact = self.compact_axis(&levels[depth]);
             self.state.parameters[place].levels[depth].compact = Some(compact);
             self.compact_reads(place, axis, compact, &turns, count);
         }
+    }
+
+    /// The axis that counts just the turns of a level; one for all parameters of the same turns.
+    fn compact_axis(&mut self, level: &Level) -> AxisId {
+        let same = |other: &&Level| other.axis == level.axis && other.turns == level.turns && other.compact.is_some();
+        let known = self.state.parameters.iter().flat_map(|made| &made.levels).find(same);
+        let known = level.compact.or_else(|| known.and_then(|other| other.compact));
+        known.unwrap_or_else(|| {
+            let name = self.values().axes[level.axis].name.clone();
+            self.values().axes.add(name, Extent::Fixed(level.turns.len() as i64))
+        })
     }
 
     /// Changes the parameter's own value and every read at a turn to the axis that counts only some turns.
