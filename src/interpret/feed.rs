@@ -1,10 +1,10 @@
 //! What a caller brings to a run, and the sizes that follow from it.
 
 use crate::fault::Environment;
-use crate::graph::{Graph, Op};
+use crate::graph::{Graph, Op, Region};
 use crate::ops::World;
 use crate::tensor::{Array, Axes, AxisId, BATCH, Extent, Shape};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// Numbers in row-major order; which axes they lie along, the program knows.
@@ -53,7 +53,9 @@ pub struct Feed {
 pub(super) fn world_of<'a>(graph: &'a Graph, feed: &Feed) -> Result<World<'a>, Environment> {
     let mut sizes = Sizes { axes: &graph.axes, extents: HashMap::new(), lengths: HashMap::new() };
     sizes.read_feed(graph, feed)?;
-    sizes.compute(feed)?;
+    let mut used = HashSet::new();
+    used_classes(graph, &graph.root, &mut used);
+    sizes.compute(feed, &used)?;
     let count = graph.axes.iter().count();
     let class = |axis: usize| graph.axes[AxisId(axis as u32)].class;
     let extents = (0..count).map(|axis| sizes.extents.get(&class(axis)).copied().unwrap_or(0)).collect();
@@ -123,11 +125,11 @@ impl Sizes<'_> {
     }
 
     /// Sequences whose lengths follow from others.
-    fn compute(&mut self, feed: &Feed) -> Result<(), Environment> {
+    fn compute(&mut self, feed: &Feed, used: &HashSet<AxisId>) -> Result<(), Environment> {
         let rows = *self.extents.entry(BATCH).or_insert(1);
         for (axis, known) in self.axes.iter() {
             let Extent::Computed { lengths, settings, constant } = &known.extent else { continue };
-            if known.class != axis || self.extents.contains_key(&axis) {
+            if known.class != axis || self.extents.contains_key(&axis) || !used.contains(&axis) {
                 continue;
             }
             let mut base = *constant;
@@ -151,6 +153,16 @@ impl Sizes<'_> {
             Some(lengths) => lengths[row],
             None => self.extents.get(&class).copied().unwrap_or(0),
         }
+    }
+}
+
+/// The axes that any value has: those of other programs of the model may stay without a size.
+fn used_classes(graph: &Graph, region: &Region, used: &mut HashSet<AxisId>) {
+    for id in region.ids() {
+        let node = region.node(id);
+        let axes = node.results.iter().flat_map(|typed| &typed.ty.axes);
+        used.extend(axes.map(|axis| graph.axes[*axis].class));
+        node.bodies().iter().for_each(|body| used_classes(graph, body, used));
     }
 }
 
