@@ -145,3 +145,12 @@ fn the_rate_rises_then_falls_to_the_minimum() {
     assert!((rate_at(&recipe, 0) - 0.01).abs() < 1e-12 && (rate_at(&recipe, 4) - 0.05).abs() < 1e-12);
     assert!(rate_at(&recipe, 20) > rate_at(&recipe, 30) && (rate_at(&recipe, 40) - 0.01).abs() < 1e-12);
 }
+
+#[test]
+fn the_recipes_beside_the_examples_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
+        Recipe::read(Some(&path), &[]).unwrap();
+    }
+}

@@ -224,8 +224,10 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     }
     let own = |name: &str| settings.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
     let defaults = Sampling::default();
+    // A block that has no temperature to set always takes the best.
+    let temperature = if manifest.generate.is_some() { 0.0 } else { defaults.temperature };
     let sampling = Sampling {
-        temperature: options.temperature.or(own("temperature")).unwrap_or(defaults.temperature),
+        temperature: options.temperature.or(own("temperature")).unwrap_or(temperature),
         top_k: options.top_k.or(own("top_k").map(|value| value as usize)).unwrap_or(defaults.top_k),
         top_p: options.top_p.or(own("top_p")).unwrap_or(defaults.top_p),
         min_p: options.min_p.or(own("min_p")).unwrap_or(defaults.min_p),
