@@ -9,6 +9,8 @@ mod constants;
 mod contract;
 mod dead_code;
 mod hoist;
+mod narrow;
+mod recompute;
 mod regions;
 mod simplify;
 mod stops;
@@ -47,6 +49,8 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &hoist::Hoist,
     &common_subexpressions::CommonSubexpressions,
     &contract::Contractions,
+    &narrow::Narrow,
+    &recompute::Recompute,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
     &dead_code::DeadCode,

@@ -5,13 +5,16 @@
 
 mod alias;
 mod attend;
+mod attend_gradient;
 mod choice;
 mod expression;
 mod gemm;
 mod matrices;
 mod pack;
 mod softmax;
+mod softmax_gradient;
 mod visible;
 
 pub use choice::{Choice, choose};
 pub use pack::{Packing, prepare};
+pub use softmax_gradient::AttentionGradient;

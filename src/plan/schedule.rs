@@ -3,7 +3,7 @@
 //! In: a verified graph. Out: a [`Program`]; every value that is stored has a buffer, every buffer a role and, if it
 //! is temporary, the range of steps that it lives for.
 
-use super::fusion::{Choice, Packing, choose, prepare};
+use super::fusion::{AttentionGradient, Choice, Packing, choose, prepare};
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -173,7 +173,9 @@ impl<'p> Planner<'p> {
         let mut steps = Vec::new();
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
         for id in scope.region.order() {
-            self.count(scope.region, id);
+            if !choice.gradients.iter().any(|found| found.forward.product.node == id) {
+                self.count(scope.region, id);
+            }
             if !self.interface.plain && !choice.stored.contains(&Value::of(id)) {
                 continue;
             }
@@ -210,13 +212,37 @@ impl<'p> Planner<'p> {
                 steps.extend(self.write(scope, id, places, &view));
                 scope.store(value, view);
             }
+            _ if scope.stored(value).is_some() => {}
             op if (self.interface.plain && !is_free(op)) || choice.stored.contains(&value) => {
+                if let Some(found) = choice.gradient_with(value)
+                    && self.gradients(scope, found, targets, steps)
+                {
+                    return;
+                }
                 let view = self.home(scope, value, targets);
                 steps.extend(self.make(scope, value, choice, &view));
                 scope.store(value, view);
             }
             _ => {}
         }
+    }
+
+    /// All gradients of an attention at once; false if they cannot be.
+    fn gradients(
+        &mut self,
+        scope: &mut Scope<'p>,
+        found: &AttentionGradient,
+        targets: &HashMap<Value, View>,
+        steps: &mut Vec<Step>,
+    ) -> bool {
+        let views = found.roots.map(|root| self.home(scope, root, targets));
+        let [by_query, by_key, by_value] = &views;
+        let Some(made) = self.attend_gradient(scope, found, [by_query, by_key, by_value]) else { return false };
+        steps.extend(made);
+        for (root, view) in found.roots.into_iter().zip(views) {
+            scope.store(root, view);
+        }
+        true
     }
 
     /// The steps that compute a value, in its best form.

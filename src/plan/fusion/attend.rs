@@ -9,7 +9,7 @@ use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::{AxisId, BATCH, DType, Function, Scalar, ScalarStep};
+use crate::tensor::{AxisId, BATCH, Function, Scalar, ScalarStep};
 
 /// The axes of one attention by what they are for.
 pub(super) struct Frame {
@@ -24,7 +24,7 @@ impl<'p> Planner<'p> {
     /// The step of an attention into a view; `None` if its operands are not laid out as matrices.
     pub(in crate::plan) fn attend(&mut self, scope: &Scope<'p>, found: &Attention, output: &View) -> Option<Step> {
         let mut matrices = Matrices::default();
-        let attend = self.attend_form(scope, found, output, None, &mut matrices)?;
+        let attend = self.attend_form(scope, found, (output, None), true, &mut matrices)?;
         let work = self.sizes.elements(&scope.typed(found.product).ty.axes);
         let work = work.times(self.sizes.elements(&found.width)).times(2.into());
         let path = &scope.region.node(found.root.node).path;
@@ -37,10 +37,14 @@ impl<'p> Planner<'p> {
         &self,
         scope: &Scope<'p>,
         found: &Attention,
-        output: &View,
-        logsum: Option<&View>,
+        (output, logsum): (&View, Option<&View>),
+        writes: bool,
         matrices: &mut Matrices,
     ) -> Option<Attend> {
+        if writes {
+            matrices.buffer(output, true);
+            logsum.map(|view| matrices.buffer(view, true));
+        }
         let (query, key, value) = (scope.view(found.query)?, scope.view(found.key)?, scope.view(found.value)?);
         let frame = self.frame(scope, found, [&query, &key, &value, output])?;
         let Frame { batch, queries, keys, width, value_width } = &frame;
@@ -64,8 +68,8 @@ impl<'p> Planner<'p> {
             extras,
             score: found.score.scalar(&leaves, &[])?,
             visible,
-            output: matrices.target(output, batch, &rows, value_width),
-            logsum: logsum.map(|view| matrices.target(view, batch, &rows, &[])),
+            output: matrices.matrix(output, batch, &rows, value_width),
+            logsum: logsum.map(|view| matrices.matrix(view, batch, &rows, &[])),
         })
     }
 
@@ -136,6 +140,5 @@ fn all_of(first: usize, count: usize) -> Option<Scalar> {
             Some(all) => scalar.push(ScalarStep::Call(Function::And, vec![all, truth])),
         });
     }
-    let _ = DType::Bool;
     all.map(|_| scalar)
 }

@@ -5,6 +5,7 @@
 
 use super::expression::Expression;
 use super::softmax::{Attention, attention};
+use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
 use crate::tensor::{AxisId, DType, Function, Precision, ScalarStep};
@@ -28,6 +29,15 @@ pub struct Choice {
     pub products: HashMap<Value, Product>,
     /// Streamed attention by its result.
     pub attentions: HashMap<Value, Attention>,
+    /// Gradients of streamed attention.
+    pub gradients: Vec<AttentionGradient>,
+}
+
+impl Choice {
+    /// The gradient of an attention that a value is part of.
+    pub fn gradient_with(&self, value: Value) -> Option<&AttentionGradient> {
+        self.gradients.iter().find(|found| found.roots.contains(&value))
+    }
 }
 
 /// Decides for a region.
@@ -79,10 +89,13 @@ impl<'c, 'g> Chooser<'c, 'g> {
             if !self.live.insert(value.node) {
                 continue;
             }
-            let reads = match self.choice.attentions.get(&value) {
-                Some(found) => self.read_by(found),
-                None => self.region.node(value.node).reads(),
-            };
+            let gradient = self.choice.gradient_with(value).map(|found| {
+                let mut read = self.read_by(&found.forward);
+                read.push(found.forward.root);
+                read
+            });
+            let attended = || self.choice.attentions.get(&value).map(|found| self.read_by(found));
+            let reads = gradient.or_else(attended).unwrap_or_else(|| self.region.node(value.node).reads());
             for &read in &reads {
                 let known = self.users.entry(read).or_default();
                 if !known.contains(&value.node) {
@@ -109,14 +122,20 @@ impl<'c, 'g> Chooser<'c, 'g> {
                 self.choice.attentions.insert(value, found);
             }
         }
+        let gradients = attention_gradients(self.region).into_iter();
+        self.choice.gradients = gradients.filter(|found| self.scope.can_stream(&found.forward)).collect();
         self.find_live();
         let attentions = self.choice.attentions.values().filter(|found| self.live.contains(&found.root.node));
-        let read = attentions.flat_map(|found| self.read_by(found)).collect::<Vec<_>>();
+        let gradients = self.choice.gradients.iter().map(|found| &found.forward);
+        let upstream = self.choice.gradients.iter().map(|found| found.forward.root);
+        let read = attentions.chain(gradients).flat_map(|found| self.read_by(found));
+        let read = read.chain(upstream).collect::<Vec<_>>();
         read.into_iter().for_each(|value| self.require(value));
         let order = order.into_iter().filter(|id| self.live.contains(id)).collect::<Vec<_>>();
         for &id in &order {
             let value = Value::of(id);
-            if !self.choice.attentions.contains_key(&value) && self.is_product(id) {
+            let special = self.choice.attentions.contains_key(&value) || self.choice.gradient_with(value).is_some();
+            if !special && self.is_product(id) {
                 self.contracts.insert(value);
                 let present = self.region.node(id).operands.iter().filter(|operand| self.scope.is_always(**operand));
                 present.for_each(|operand| self.require(*operand));
@@ -172,6 +191,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
             || self.required.contains(&value)
             || self.contracts.contains(&value)
             || self.choice.attentions.contains_key(&value)
+            || self.choice.gradient_with(value).is_some()
     }
 
     fn should_store(&self, value: Value) -> bool {

@@ -54,7 +54,7 @@ pub fn attention(region: &Region, root: Value) -> Option<Attention> {
 }
 
 /// The score of which a value is the softmax along an axis.
-fn weights(region: &Region, value: Value, axis: AxisId) -> Option<Expression> {
+pub(super) fn weights(region: &Region, value: Value, axis: AxisId) -> Option<Expression> {
     let never = |_: Value| false;
     let Expression::Call(Function::Divide, parts) = Expression::of(region, value, &never)? else { return None };
     let [Expression::Call(Function::Exp, inner), Expression::Leaf(sum)] = parts.as_slice() else { return None };
@@ -76,7 +76,7 @@ fn reduced(region: &Region, value: Value, combine: Combine, axis: AxisId) -> Opt
 }
 
 /// The one contraction among the leaves of a score.
-fn product_of(region: &Region, score: &Expression) -> Option<Value> {
+pub(super) fn product_of(region: &Region, score: &Expression) -> Option<Value> {
     let is_product = |value: &Value| matches!(region.node(value.node).op, Op::Contract(_));
     let mut products = score.leaves().into_iter().filter(is_product);
     let first = products.next()?;
