@@ -61,7 +61,7 @@ pub fn execute(program: &Program, symbols: &[i64], given: impl Fn(&str, usize) -
     }
     let mut values = symbols.to_vec();
     values.resize(program.symbols.len() + program.counters, 0);
-    Run { program, memory: &mut memory, values }.steps(&program.steps, 0);
+    Run { program, memory: &mut memory, values }.steps(&program.steps, 0, 0);
     memory
 }
 
@@ -72,8 +72,9 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Runs steps of which the first has a number; returns the number after the last.
-    fn steps(&mut self, steps: &[Step], mut number: usize) -> usize {
+    /// Runs steps of which the first has a number, inside of a loop whose body begins at a step; returns the number
+    /// after the last.
+    fn steps(&mut self, steps: &[Step], mut number: usize, inside: usize) -> usize {
         for step in steps {
             let own = number;
             number = match step {
@@ -85,26 +86,27 @@ impl Run<'_> {
                     let turns = turns.evaluate(&self.values);
                     for turn in 0..turns {
                         self.values[*counter] = if *reverse { turns - 1 - turn } else { turn };
-                        self.steps(body, own + 1);
+                        self.steps(body, own + 1, own + 1);
                     }
                     own + 1 + count(body)
                 }
                 Step::Switch { counter, table, arms } => {
                     let arm = table[self.values[*counter] as usize] as usize;
                     let before = arms[..arm].iter().map(|arm| count(arm)).sum::<usize>();
-                    self.steps(&arms[arm], own + 1 + before);
+                    self.steps(&arms[arm], own + 1 + before, inside);
                     own + 1 + arms.iter().map(|arm| count(arm)).sum::<usize>()
                 }
             };
-            self.poison(own, number - 1);
+            self.poison(own, number - 1, inside);
         }
         number
     }
 
-    /// Buffers whose life ends at the end of a step.
-    fn poison(&mut self, first_step: usize, last_step: usize) {
+    /// Buffers whose life ends at the end of a step; those that the whole loop needs are not `inside` of it.
+    fn poison(&mut self, first_step: usize, last_step: usize, inside: usize) {
         for (buffer, content) in self.program.buffers.iter().zip(&mut self.memory.buffers) {
-            if let Role::Temporary { last, .. } = buffer.role
+            if let Role::Temporary { first, last } = buffer.role
+                && first >= inside
                 && (first_step..=last_step).contains(&last)
             {
                 content.fill(f64::NAN);

@@ -6,4 +6,5 @@ pub mod execute;
 mod fused;
 mod matrices;
 mod meaning;
+mod models;
 mod nests;
