@@ -33,6 +33,7 @@ fn forward(model: &Model) -> Graph {
 
 fn train(model: &Model) -> Graph {
     let loss = model.train.as_ref().map(|train| graph::build(model, train, "train")).expect("it has a loss");
+    let loss = passes::prepare(loss).unwrap_or_else(|bug| panic!("{bug:?}"));
     let paths = model.parameters.iter().map(|parameter| parameter.path.clone()).collect::<Vec<_>>();
     optimized(derive::gradient(&loss, "loss", &paths).unwrap_or_else(|bug| panic!("{bug:?}")))
 }
