@@ -11,6 +11,7 @@ mod blindness;
 mod compact;
 mod construct;
 mod declarations;
+mod density;
 mod elaborate;
 pub mod library;
 mod scope;
@@ -43,6 +44,7 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     name_values(&mut model, &mut forward, &maps, sink);
     blindness::prove(&model, sink);
     if !sink.has_errors() {
+        density::warn(&model, sink);
         library.main.iter().for_each(|file| unused::warn(library, file, sink));
     }
     (!sink.has_errors()).then_some(model)

@@ -145,7 +145,7 @@ impl Elaborator<'_> {
         let place = diagnostic.labels.first().map(|(span, _)| *span);
         let own = self.model.name.span.file;
         let calls = self.state.frames.iter().filter_map(|frame| frame.call.map(|call| (call, frame.name.clone())));
-        if let Some((call, name)) = calls.filter(|(call, _)| call.file == own).last()
+        if let Some((call, name)) = calls.filter(|(call, _)| call.file == own).next_back()
             && place.is_some_and(|place| place.file != call.file || place.start < call.start || place.end > call.end)
         {
             let at = if place.is_some_and(|place| place.file == own) { diagnostic.labels.len() } else { 0 };
@@ -195,6 +195,7 @@ impl Elaborator<'_> {
     }
 
     /// The run-time value of an operand.
+    #[expect(clippy::wrong_self_convention, reason = "it is the operand that becomes a value")]
     pub fn to_value(&mut self, operand: &Operand, span: Span) -> Answer<ValueId> {
         match operand {
             Operand::Value(value) => Ok(*value),

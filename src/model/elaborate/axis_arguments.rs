@@ -20,6 +20,7 @@ pub struct Merged {
 
 impl Elaborator<'_> {
     /// The axis of each name in a block's signature.
+    #[expect(clippy::type_complexity, reason = "used once, where a block is called")]
     pub fn bind_axes(
         &mut self,
         block: &Rc<Block>,

@@ -214,6 +214,11 @@ impl Elaborator<'_> {
         if matches!(function, Less | LessEqual | Equal | NotEqual) {
             self.check_positions(&a, &b, span)?;
         }
+        for (operand, side) in [(&a, left), (&b, right)] {
+            if matches!(operand, Operand::Net(_) | Operand::Several(_) | Operand::Nothing) {
+                self.to_value(operand, side.span)?;
+            }
+        }
         let operands = if flip { [b, a] } else { [a, b] };
         self.function(function, &operands, span)
     }

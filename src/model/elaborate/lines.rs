@@ -1,10 +1,13 @@
 //! Lines of a body, one after the other. A line that fails leaves the names that it would bind broken.
 
 use super::{Answer, Elaborator, Fail};
+use crate::diagnostics::Diagnostic;
 use crate::diagnostics::codes::*;
 use crate::model::scope::{Meaning, Operand, Origin};
 use crate::model::settings::Known;
+use crate::model::values::ValueKind;
 use crate::syntax::ast::{self, Binary, Expr, ExprKind, Line, LineKind, Target};
+use crate::tensor::Relation;
 
 impl Elaborator<'_> {
     /// Elaborates lines; only a split of turns ends it early.
@@ -131,13 +134,22 @@ impl Elaborator<'_> {
         let Some(relation) = presence.relations.into_iter().find(|relation| !self.comes_from_inputs(relation)) else {
             return Ok(());
         };
-        let shown = self.show_relation(&relation);
-        Err(self.fault_with(
-            E0501,
-            format!("the output `{}` can be absent", target.name.text),
-            (expr.span, format!("present only where {shown}")),
-            "give it a value there with `else`, or reduce what is absent",
-        ))
+        let mut diagnostic = Diagnostic::new(E0501, format!("the output `{}` can be absent", target.name.text))
+            .help("give it a value there with `else`, or reduce what is absent");
+        let condition = match &relation {
+            Relation::Holds(condition) => Some(self.values().value(*condition).clone()),
+            _ => None,
+        };
+        diagnostic = match condition {
+            Some(condition) if matches!(condition.kind, ValueKind::Reduce(..)) => diagnostic
+                .label(expr.span, "may be made of nothing")
+                .label(condition.span, "absent where nothing is present to reduce"),
+            Some(condition) if !matches!(condition.kind, ValueKind::Input(_)) => diagnostic
+                .label(expr.span, "present only where a condition holds")
+                .label(condition.span, "this condition"),
+            _ => diagnostic.label(expr.span, format!("present only where {}", self.show_relation(&relation))),
+        };
+        Err(self.report(diagnostic))
     }
 
     fn return_line(&mut self, exprs: &[Expr], line: &Line) -> Answer<()> {

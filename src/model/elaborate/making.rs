@@ -149,12 +149,12 @@ impl Elaborator<'_> {
             MadeStart::Value(expr) => match self.evaluate(expr)? {
                 Operand::Known(known) if known.uniform().is_some() => {
                     let number = known.uniform().and_then(crate::model::Setting::number);
-                    number.map(Start::Constant).ok_or(()).or_else(|()| Err(self.no_start(made, expr.span)))
+                    number.map(Start::Constant).ok_or_else(|| self.no_start(made, expr.span))
                 }
                 operand => {
                     let value = self.to_value(&operand, expr.span)?;
                     let numbers = self.tabulate(value, axes);
-                    numbers.map(Start::Values).ok_or(()).or_else(|()| Err(self.no_start(made, expr.span)))
+                    numbers.map(Start::Values).ok_or_else(|| self.no_start(made, expr.span))
                 }
             },
         }
