@@ -1,7 +1,7 @@
 //! `info`: what the model is made of.
 
 use super::options::print;
-use crate::abi::{Manifest, ParameterInfo};
+use crate::abi::{BufferInfo, Manifest, ParameterInfo, Role, names};
 use crate::error::Result;
 use crate::model::{Code, missing_features};
 use clap::Args;
@@ -31,6 +31,9 @@ fn describe(manifest: &Manifest) -> String {
     }
     let programs: Vec<&str> = manifest.programs.iter().map(|program| program.name.as_str()).collect();
     let _ = writeln!(text, "programs    {}", programs.join(", "));
+    if let Some(state) = describe_state(manifest) {
+        let _ = writeln!(text, "state       {state}");
+    }
     let _ = writeln!(text, "weights     {}", describe_weights(manifest));
     let _ = writeln!(text, "cpu         {}", describe_features(manifest));
     if let Some(generate) = &manifest.generate {
@@ -43,6 +46,25 @@ fn describe(manifest: &Manifest) -> String {
         let _ = writeln!(text, "  {:width$}  {}{kind}", info.path, describe_shape(info));
     }
     text
+}
+
+/// What decoding keeps for each row, as a formula of the context.
+fn describe_state(manifest: &Manifest) -> Option<String> {
+    let step = manifest.programs.iter().find(|program| program.name == names::STEP)?;
+    let bytes = |context: i64| -> i64 {
+        let value = |name: &String| if name == names::CONTEXT { context } else { 1 };
+        let sizes: Vec<i64> = step.sizes.iter().map(value).collect();
+        let states = step.buffers.iter().filter(|buffer| buffer.role == Role::State);
+        let size = |buffer: &BufferInfo| buffer.shape.iter().map(|size| size.evaluate(&sizes)).product::<i64>();
+        states.map(|buffer| size(buffer) * buffer.element.bytes() as i64).sum()
+    };
+    // Far out, where a window is full, the formula is a straight line.
+    let far = 1 << 40;
+    let each = bytes(far + 1) - bytes(far);
+    Some(match bytes(far) - each * far {
+        0 => format!("{each} bytes a row and position"),
+        fixed => format!("{fixed} bytes a row, and {each} for each position"),
+    })
 }
 
 fn describe_weights(manifest: &Manifest) -> String {
