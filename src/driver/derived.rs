@@ -109,5 +109,5 @@ fn interface(graph: &Graph) -> Interface {
 
 /// The output that is the gradient of a parameter.
 pub fn gradient_name(path: &str) -> String {
-    format!("{derive::GRADIENT}{path}")
+    format!("{}{path}", derive::GRADIENT)
 }
