@@ -3,7 +3,7 @@
 //! In: the tree of the user's file, found good. It is read as text, without regard to order or `match`: a name that any
 //! line reads is used. Values that are yielded, several results bound at once and counts of a `for` are not warned of.
 
-use crate::diagnostics::codes::{W0201, W0202};
+use crate::diagnostics::codes::{W0201, W0202, W0203};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::model::library::Library;
 use crate::syntax::ast::*;
@@ -11,18 +11,26 @@ use std::collections::HashSet;
 
 /// Warns of the unused names of a file, block by block.
 pub fn warn(library: &Library, file: &File, sink: &mut Diagnostics) {
+    let mut called = HashSet::new();
     for block in &file.blocks {
         let mut names = Names { library, declared: Vec::new(), used: HashSet::new() };
         names.signature(&block.parameters, true);
         names.results(&block.results);
         names.body(&block.body);
         names.report(sink);
+        called.extend(names.used);
     }
     for model in &file.models {
         let mut names = Names { library, declared: Vec::new(), used: HashSet::new() };
         file.weights.iter().for_each(|map| names.weights(map));
         names.body(&model.body);
         names.report(sink);
+        called.extend(names.used);
+    }
+    let library_alone = file.models.is_empty();
+    for block in file.blocks.iter().filter(|block| !library_alone && !called.contains(block.name.text.as_str())) {
+        let message = format!("the block `{}` is never called", block.name.text);
+        sink.push(Diagnostic::new(W0203, message).label(block.name.span, "not expanded, and so not checked either"));
     }
 }
 

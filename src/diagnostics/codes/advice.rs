@@ -12,6 +12,11 @@ W0202 = "a parameter that nothing uses", r#"
 A parameter is made, stored and written to checkpoints, and no output or loss depends on it: it never changes.
 "#;
 
+W0203 = "a block that nothing calls", r#"
+A block is expanded and checked where it is called, with the axes of the caller. One that no model of the file calls has
+been read, and nothing more is known about it.
+"#;
+
 W0301 = "a relation that is computed densely", r#"
 Work is done only where a value is present if the relation has a form that the compiler knows: affine in coordinates
 (`s <= t`, `t - s < 4096`), a bool of fewer axes, equality with an index, or a bound on a rank (`top[e](p, 2)`). Any
