@@ -5,17 +5,19 @@ use super::place::{Place, Places, View};
 use super::program::Step;
 use super::schedule::Planner;
 use crate::graph::{Op, Value};
-use crate::kernel::{Bound, Register};
+use crate::kernel::{Amount, Bound, Register};
 use crate::ops::name_of;
-use crate::tensor::{AxisId, Function};
+use crate::tensor::{AxisId, Function, Term};
 use archc_runtime::abi::Size;
+use std::collections::HashSet;
 
 impl<'p> Planner<'p> {
     /// Computes a value into a view of its axes.
     pub(super) fn compute(&mut self, scope: &Scope<'p>, value: Value, view: &View) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
-        self.fill(&mut emitter, view, |emitter, places| emitter.value(value, places));
+        let split = view.strides.last().and_then(|(axis, _)| self.split_of(scope, value, *axis));
+        self.fill_split(&mut emitter, view, split, |emitter, places| emitter.value(value, places));
         let node = scope.region.node(value.node);
         let work = self.work(scope, value);
         self.launch(emitter.nest.finish(name_of(&node.op).to_string(), node.path.clone(), work))
@@ -26,15 +28,9 @@ impl<'p> Planner<'p> {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
         self.fill(&mut emitter, view, |emitter, places| {
-            let mut exists = emitter.present(value, places);
-            for &axis in sequences {
-                let length = emitter.length(axis, places);
-                let here = places.get(&axis).map(|place| emitter.nest.place(place));
-                if let Some(here) = here {
-                    let inside = emitter.nest.call(Function::Less, &[here, length]);
-                    exists = emitter.both(exists, Some(inside));
-                }
-            }
+            let present = emitter.present(value, places);
+            let exists = self.exists(emitter, sequences.to_vec(), places);
+            let exists = emitter.both(present, exists);
             let value = emitter.value(value, places);
             let ty = emitter.nest.ty(value);
             let zero = emitter.nest.number(0.0, ty);
@@ -44,11 +40,37 @@ impl<'p> Planner<'p> {
         self.launch(emitter.nest.finish("existing".into(), scope.region.node(value.node).path.clone(), work))
     }
 
+    /// Whether places are before the ends of their row along sequences; absent: there are none.
+    pub(super) fn exists(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        sequences: Vec<AxisId>,
+        places: &Places,
+    ) -> Option<Register> {
+        sequences.into_iter().fold(None, |exists, axis| {
+            let length = emitter.length(axis, places);
+            let here = emitter.nest.place(places.get(&axis)?);
+            let inside = emitter.nest.call(Function::Less, &[here, length]);
+            emitter.both(exists, Some(inside))
+        })
+    }
+
     /// Loops over a view and stores what `element` gives at each place.
     pub(super) fn fill(
         &self,
         emitter: &mut Emitter<'_, 'p>,
         view: &View,
+        element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
+    ) {
+        self.fill_split(emitter, view, None, element);
+    }
+
+    /// The same with the last axis as two loops, the inner one of `split` turns.
+    fn fill_split(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        view: &View,
+        split: Option<i64>,
         element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
     ) {
         let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
@@ -60,10 +82,54 @@ impl<'p> Planner<'p> {
         for &axis in outer {
             self.parallel(emitter, axis, &mut places);
         }
-        self.open(emitter, last, true, &mut places);
+        match split {
+            Some(split) => self.open_split(emitter, last, split, &mut places),
+            None => self.open(emitter, last, true, &mut places),
+        }
         let register = element(emitter, &places);
         emitter.nest.store(view, &places, register);
         emitter.nest.close_loop(Vec::new());
+        if split.is_some() {
+            emitter.nest.close_loop(Vec::new());
+        }
+    }
+
+    /// Two loops along an axis whose size is a multiple of `split`.
+    fn open_split(&self, emitter: &mut Emitter<'_, 'p>, axis: AxisId, split: i64, places: &mut Places) {
+        let extent = self.sizes.axes().fixed(axis).unwrap_or(split);
+        let zero = Bound::Amount(Amount::Constant(0));
+        let outer = emitter.nest.open_loop(zero, Bound::Amount(Amount::Constant(extent / split)), false, false);
+        let inner = emitter.nest.open_loop(zero, Bound::Amount(Amount::Constant(split)), false, true);
+        emitter.counts(outer, axis, extent / split);
+        emitter.counts(inner, axis, split);
+        let place = Place { terms: Vec::new(), constant: 0 };
+        places.insert(axis, place.plus(&Place::index(outer), split).plus(&Place::index(inner), 1));
+    }
+
+    /// By what the axis is divided in places that the value reads, if one number does.
+    fn split_of(&self, scope: &Scope, value: Value, axis: AxisId) -> Option<i64> {
+        let size = self.sizes.axes().fixed(axis)?;
+        let mut found = None;
+        let mut open = vec![value];
+        let mut seen = HashSet::new();
+        while let Some(value) = open.pop() {
+            if !seen.insert(value) || (scope.stored(value).is_some()) {
+                continue;
+            }
+            let node = scope.region.node(value.node);
+            for (_, place) in node.op.places() {
+                for (term, _) in &place.terms {
+                    match term {
+                        Term::Quotient(read, by) | Term::Remainder(read, by) if *read == axis => {
+                            found = Some(found.unwrap_or(*by).max(*by));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            open.extend(&node.operands);
+        }
+        found.filter(|by| *by >= 4 && size % by == 0)
     }
 
     /// A parallel loop along a whole axis.

@@ -26,24 +26,48 @@ impl<'p> Planner<'p> {
         let axes = scope.typed(new).ty.axes.clone();
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
-        emitter.visit(&axes, new, &mut Places::new(), &mut |emitter, places| {
-            let (target, inside) = emitter.moved(indices, places);
-            let mut to = places.clone();
-            to.extend(target);
-            let present = emitter.present(new, places);
-            let condition = emitter.both(inside, present);
-            if condition.is_some() {
-                emitter.nest.open_if();
-            }
-            let value = emitter.value(new, places);
-            emitter.nest.store(view, &to, value);
-            if let Some(condition) = condition {
-                emitter.nest.close_if(condition);
-            }
-        });
+        self.write_all(&mut emitter, new, indices, view);
         let work = self.sizes.elements(&axes);
         steps.push(self.launch(emitter.nest.finish("write".into(), node.path.clone(), work)));
         steps
+    }
+
+    /// All elements are independent: the last axis runs in lanes unless places read it.
+    fn write_all(&self, emitter: &mut Emitter<'_, 'p>, new: Value, indices: &[(AxisId, Affine<Value>)], view: &View) {
+        let axes = &emitter.scope.typed(new).ty.axes;
+        let read = read_axes(emitter.scope, indices);
+        let lane = axes.last().copied().filter(|axis| !read.contains(axis) && !self.sizes.axes().is_sequence(*axis));
+        let mut places = Places::new();
+        for &axis in axes.iter().filter(|axis| Some(**axis) != lane) {
+            self.parallel(emitter, axis, &mut places);
+        }
+        let sequences = places.keys().copied().filter(|axis| self.sizes.axes().is_sequence(*axis));
+        let exists = self.exists(emitter, sequences.collect(), &places);
+        let (target, inside) = emitter.moved(indices, &places);
+        let condition = emitter.both(exists, inside);
+        if condition.is_some() {
+            emitter.nest.open_if();
+        }
+        if let Some(lane) = lane {
+            self.open(emitter, lane, true, &mut places);
+        }
+        let mut to = places.clone();
+        to.extend(target);
+        let present = emitter.present(new, &places);
+        if present.is_some() {
+            emitter.nest.open_if();
+        }
+        let value = emitter.value(new, &places);
+        emitter.nest.store(view, &to, value);
+        if let Some(present) = present {
+            emitter.nest.close_if(present);
+        }
+        if lane.is_some() {
+            emitter.nest.close_loop(Vec::new());
+        }
+        if let Some(condition) = condition {
+            emitter.nest.close_if(condition);
+        }
     }
 
     /// Adds every element of a value to the place that its index would have read it from.

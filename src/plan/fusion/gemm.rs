@@ -101,9 +101,13 @@ impl<'p> Planner<'p> {
         if ragged.is_empty() && scope.is_always(operand) {
             return scope.view(operand);
         }
+        if let Some(view) = scope.settled(operand, &ragged) {
+            return Some(view);
+        }
         let ty = &scope.typed(operand).ty;
         let view = self.temporary("settled", &ty.axes, ty.dtype);
         steps.push(self.masked_copy(scope, operand, &ragged, &view));
+        scope.settle(operand, ragged, view.clone());
         Some(view)
     }
 }

@@ -9,7 +9,7 @@ use crate::kernel::{Index, Register, ScalarType};
 use crate::plan::builder::NestBuilder;
 use crate::plan::place::{Place, Places};
 use crate::tensor::{AxisId, BATCH, DType, Precision};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Emits one kernel.
 pub struct Emitter<'s, 'g> {
@@ -21,6 +21,7 @@ pub struct Emitter<'s, 'g> {
     pub(super) loops: HashMap<Index, (AxisId, Option<i64>)>,
     /// Linear forms that are not negative here, by the bounds of open loops.
     pub(super) assumed: Vec<Place>,
+    pub(super) parts: HashSet<Index>,
     values: HashMap<Key, (Register, u32)>,
     presences: HashMap<Key, (Option<Register>, u32)>,
 }
@@ -35,6 +36,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
             nest: NestBuilder::default(),
             loops: HashMap::new(),
             assumed: Vec::new(),
+            parts: HashSet::new(),
             values: HashMap::new(),
             presences: HashMap::new(),
         }
@@ -91,6 +93,12 @@ impl<'s, 'g> Emitter<'s, 'g> {
                 self.nest.size(&extent)
             }
         }
+    }
+
+    /// Says that a loop has a number of turns, which are a part of an axis.
+    pub fn counts(&mut self, index: Index, axis: AxisId, turns: i64) {
+        self.parts.insert(index);
+        self.loops.insert(index, (axis, Some(turns - 1)));
     }
 
     /// Says what a loop runs over, all of it.

@@ -153,7 +153,7 @@ impl Emitter<'_, '_> {
     /// Whether a term is the counter of a loop along an axis like `axis`.
     pub(super) fn runs_along(&self, place: &Place, axis: AxisId) -> bool {
         let [(AddressTerm::Index(index), 1)] = place.terms.as_slice() else { return false };
-        let along = self.loops.get(index).map(|(along, _)| *along);
+        let along = self.loops.get(index).map(|(along, _)| *along).filter(|_| !self.parts.contains(index));
         place.constant == 0 && along.is_some_and(|along| self.scope.sizes.axes().alike(along, axis))
     }
 }

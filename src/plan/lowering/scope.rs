@@ -6,7 +6,11 @@ use crate::plan::place::View;
 use crate::plan::sizes::Sizes;
 use crate::tensor::{Affine, AxisId, Extent, Relation, Term};
 use archc_runtime::abi::Size;
+use std::cell::RefCell;
 use std::collections::HashMap;
+
+/// A copied value, the sequences past whose lengths it is 0, and where it is.
+type Settled = (Value, Vec<AxisId>, View);
 
 /// One region on its way to kernels.
 pub struct Scope<'g> {
@@ -21,6 +25,7 @@ pub struct Scope<'g> {
     /// The seed of draws.
     pub seed: Option<View>,
     stored: HashMap<Value, View>,
+    settled: RefCell<Vec<Settled>>,
     always: HashMap<Value, bool>,
 }
 
@@ -34,6 +39,7 @@ impl<'g> Scope<'g> {
             lengths: HashMap::new(),
             seed: None,
             stored: HashMap::new(),
+            settled: RefCell::default(),
             always: HashMap::new(),
         };
         for id in region.order() {
@@ -59,6 +65,19 @@ impl<'g> Scope<'g> {
     /// Says where a value is stored from now on.
     pub fn store(&mut self, value: Value, view: View) {
         self.stored.insert(value, view);
+    }
+
+    /// A copy of a value that is 0 where it is absent and past rows' lengths along some sequences.
+    pub fn settled(&self, value: Value, sequences: &[AxisId]) -> Option<View> {
+        let known = self.settled.borrow();
+        let found =
+            known.iter().find(|(own, along, _)| *own == value && sequences.iter().all(|axis| along.contains(axis)));
+        found.map(|(.., view)| view.clone())
+    }
+
+    /// Remembers such a copy.
+    pub fn settle(&self, value: Value, sequences: Vec<AxisId>, view: View) {
+        self.settled.borrow_mut().push((value, sequences, view));
     }
 
     /// Whether the value is present at every position.
