@@ -19,7 +19,7 @@ pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;
 pub use manifest::{manifest, shape_of};
-pub use request::{Request, setting};
+pub use request::{Request, read_config, setting};
 pub use session::{Failure, Session};
 pub use stage::Stage;
 
@@ -45,7 +45,8 @@ pub fn parse(request: &Request, session: &mut Session) -> Result<Library, Failur
 /// If the program is wrong.
 pub fn check(request: &Request, session: &mut Session) -> Result<Model, Failure> {
     let library = parse(request, session)?;
-    let overrides = request.overrides(&library)?;
+    let overrides = request.overrides(&library, &mut session.diagnostics)?;
+    session.diagnostics.stop_on_error()?;
     let model = session.stage("model", |session| model::check(&library, &overrides, &mut session.diagnostics))?;
     session.diagnostics.stop_on_error()?;
     let model = model.ok_or_else(|| {

@@ -7,6 +7,7 @@ mod graph;
 mod interpret;
 mod manual;
 mod native;
+mod oracles;
 mod program;
 mod runtime;
 mod step;

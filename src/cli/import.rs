@@ -9,7 +9,7 @@ use std::path::Path;
 /// Finds the family, fills its sizes in, checks the result, and writes it.
 pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
     let path = arguments.folder.join("config.json");
-    let config = read_config(&path)?;
+    let config = driver::read_config(&path)?;
     let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let folder = arguments.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -19,7 +19,7 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
         config: Some(path),
     };
     let library = driver::parse(&family, session)?;
-    let overrides = family.overrides(&library)?;
+    let overrides = family.overrides(&library, &mut session.diagnostics)?;
     let model = driver::check(&family, session)?;
     let text = driver::specialise(&family.text()?, &overrides, &model.settings);
     let header = format!(
@@ -36,14 +36,6 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
         arguments.folder.display()
     ))?;
     Ok(Verdict::Good)
-}
-
-fn read_config(path: &Path) -> Result<Value, Environment> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Environment::new(format!("cannot read {}: {error}", path.display()))
-            .help("give a folder with config.json, as published models have it")
-    })?;
-    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
 }
 
 /// The file stands there whole and compiles, or not at all.

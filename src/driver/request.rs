@@ -1,9 +1,11 @@
 //! What is to be compiled: a file, and what is changed in it from outside.
 
 use super::Failure;
+use crate::diagnostics::Diagnostics;
 use crate::fault::Environment;
-use crate::model::{Library, Overrides, Setting, library};
-use std::path::PathBuf;
+use crate::model::{self, Library, Overrides, Setting, library};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// A model and what is changed in it from outside.
 #[derive(Debug, Clone, Default)]
@@ -36,12 +38,40 @@ impl Request {
     /// Sizes and settings from the configuration, then those that were written on the command line.
     ///
     /// # Errors
-    /// If the configuration cannot be read or does not fit.
-    pub fn overrides(&self, _library: &Library) -> Result<Overrides, Failure> {
-        let mut overrides = Overrides::default();
+    /// If the configuration cannot be read, or the model has no map for its architecture.
+    pub fn overrides(&self, library: &Library, sink: &mut Diagnostics) -> Result<Overrides, Failure> {
+        let mut overrides = match &self.config {
+            Some(path) => self.configured(path, library, sink)?,
+            None => Overrides::default(),
+        };
         overrides.0.extend(self.settings.iter().map(|(name, text)| (name.clone(), setting(text))));
         Ok(overrides)
     }
+
+    fn configured(&self, path: &Path, library: &Library, sink: &mut Diagnostics) -> Result<Overrides, Environment> {
+        let config = read_config(path)?;
+        let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
+        let maps = library.models.first().map(|model| library.maps_of(model)).unwrap_or_default();
+        let named = maps.iter().find(|map| Some(map.architecture.0.as_str()) == architecture);
+        let map = named.ok_or_else(|| {
+            let wanted = architecture.unwrap_or("(none)");
+            Environment::new(format!("{} has no weight map for the architecture {wanted}", self.file.display()))
+                .help("write `weights huggingface \"…\" { config … }` in the file, or leave the file out")
+        })?;
+        Ok(model::configure(map, &config, sink))
+    }
+}
+
+/// Reads a Hugging Face configuration.
+///
+/// # Errors
+/// If there is none, or it is not JSON.
+pub fn read_config(path: &Path) -> Result<Value, Environment> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Environment::new(format!("cannot read {}: {error}", path.display()))
+            .help("published models have a config.json beside their weights")
+    })?;
+    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
 }
 
 /// A setting as it is written: a number, a truth value, or a word.

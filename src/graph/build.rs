@@ -4,6 +4,7 @@
 //! Each value becomes one node; a `for` stays a region. Order: [`outer`] finds what bodies read from outside, [`values`]
 //! makes nodes, [`regions`] makes the `for`s.
 
+mod extents;
 mod outer;
 mod regions;
 mod values;
@@ -40,7 +41,9 @@ pub fn build(model: &Model, program: &Program, name: &str) -> Graph {
         results.push(Some(scope.values[value]));
     }
     scope.region.results = results;
-    Graph { name: name.to_string(), axes: model.axes.clone(), root: scope.region, outputs }
+    let mut axes = model.axes.clone();
+    extents::forget_unused(&mut axes, &scope.region);
+    Graph { name: name.to_string(), axes, root: scope.region, outputs }
 }
 
 /// One region that is being made, and where the program's values are in it.
