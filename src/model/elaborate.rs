@@ -144,8 +144,8 @@ impl Elaborator<'_> {
     pub fn report(&mut self, mut diagnostic: Diagnostic) -> Fail {
         let place = diagnostic.labels.first().map(|(span, _)| *span);
         let own = self.model.name.span.file;
-        let calls = self.state.frames.iter().filter_map(|frame| frame.call.map(|call| (call, frame.name.clone())));
-        if let Some((call, name)) = calls.filter(|(call, _)| call.file == own).next_back()
+        let mut calls = self.state.frames.iter().filter_map(|frame| frame.call.map(|call| (call, frame.name.clone())));
+        if let Some((call, name)) = calls.rfind(|(call, _)| call.file == own)
             && place.is_some_and(|place| place.file != call.file || place.start < call.start || place.end > call.end)
         {
             let at = if place.is_some_and(|place| place.file == own) { diagnostic.labels.len() } else { 0 };
