@@ -4,4 +4,5 @@ mod attention;
 mod compiled;
 mod functions;
 mod gemms;
+mod levels;
 mod nests;
