@@ -11,6 +11,7 @@ pub mod lowering;
 mod place;
 mod program;
 mod repeat;
+pub mod report;
 mod scatter;
 mod schedule;
 mod sizes;

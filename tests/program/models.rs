@@ -7,7 +7,7 @@ use archc::diagnostics::Diagnostics;
 use archc::graph::{self, Graph};
 use archc::model::{self, Model};
 use archc::passes;
-use archc::plan::{Interface, Program, schedule};
+use archc::plan::{Interface, Program, report, schedule};
 use archc::source::Sources;
 use archc_runtime::abi::{Role, Size};
 
@@ -71,6 +71,18 @@ fn no_buffer_grows_with_the_square_of_the_sequence() {
         let program = schedule(&graph, &Interface::default());
         assert_eq!(grows_with_the_square(&program), Vec::<String>::new(), "{program}");
     }
+}
+
+#[test]
+fn memory_is_a_formula_of_the_sizes() {
+    let program = schedule(&forward(&decoder(2, "")), &Interface::default());
+    let shares = report::shares(&program);
+    let text = |role: &str| {
+        let share = shares.iter().find(|share| share.role == role);
+        share.map(|share| report::formula(&share.bytes, &program.symbols)).unwrap_or_default()
+    };
+    assert_eq!((text("output"), text("input")), ("28·batch·t".into(), "4·batch + 4·batch·t".into()), "{program}");
+    assert!(report::peak(&program, &[2, 64]) > report::peak(&program, &[2, 32]));
 }
 
 #[test]
