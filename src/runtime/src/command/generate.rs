@@ -214,7 +214,7 @@ impl<'all> Speech<'all> {
 
 /// Settings of the loop, from the options, then the model's `generate` line.
 fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result<Plan> {
-    const KNOWN: [&str; 6] = ["new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
+    const KNOWN: [&str; 7] = ["end", "new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
     let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
     if let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
         let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
@@ -239,6 +239,9 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     sampling.check()?;
     let new = options.new.or(own("new").map(|value| value as usize)).unwrap_or(128);
     let mut end_tokens = if options.ignore_end { Vec::new() } else { tokenizer.end_tokens() };
+    // The model's own end token; a number below 0 is none.
+    let end = own("end").filter(|end| *end >= 0.0 && !options.ignore_end);
+    end_tokens.extend(end.map(|end| end as u32));
     end_tokens.extend(&options.stop_token);
     let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
     Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop })
