@@ -27,6 +27,13 @@ impl Overrides {
     }
 }
 
+/// What a `generate` line gives.
+struct Generated {
+    settings: Vec<(String, Setting)>,
+    inputs: Vec<Input>,
+    operand: Operand,
+}
+
 /// What the model's own lines gave.
 #[derive(Debug, Clone, Default)]
 pub struct Own {
@@ -213,7 +220,7 @@ impl Elaborator<'_> {
         self.values().program.updates.clear();
         self.values().program.blind.clear();
         self.values().span = span;
-        let (settings, inputs, operand) = self.generate_call(call, span).ok()?;
+        let Generated { settings, inputs, operand } = self.generate_call(call, span).ok()?;
         let results = match operand {
             Operand::Several(results) => results,
             operand => vec![("result".to_string(), operand)],
@@ -226,8 +233,8 @@ impl Elaborator<'_> {
         Some(Generate { block: call.name.text.clone(), settings, inputs, program, span })
     }
 
-    #[expect(clippy::type_complexity, reason = "used once, by the function above")]
-    fn generate_call(&mut self, call: &Call, span: Span) -> Answer<(Vec<(String, Setting)>, Vec<Input>, Operand)> {
+    /// Expands the block of a `generate` line.
+    fn generate_call(&mut self, call: &Call, span: Span) -> Answer<Generated> {
         let Some(block) = self.library.block(&call.name.text) else {
             let message = format!("nothing is called `{}`", call.name.text);
             return Err(self.fault(E0201, message, call.name.span, "`generate` names a block"));
@@ -271,7 +278,7 @@ impl Elaborator<'_> {
             span: call.span,
         };
         let operand = self.call_target(&target, request)?;
-        Ok((settings, inputs, operand))
+        Ok(Generated { settings, inputs, operand })
     }
 
     /// Data that the block takes beside the model: `prompt[p] : v`.
