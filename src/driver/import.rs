@@ -23,7 +23,22 @@ pub fn specialise(text: &str, overrides: &Overrides, settings: &[(String, Settin
         let known: BTreeMap<&str, &Setting> = settings.iter().map(|(name, value)| (name.as_str(), value)).collect();
         matches::decide(&model.body, &known, text, &mut edits);
     }
+    tree.weights.iter().for_each(|map| leave_out(map, text, &mut edits));
     edits.apply(text)
+}
+
+/// Takes away the lines of a weight map that speak of parameters which are not made any more.
+fn leave_out(map: &ast::Weights, text: &str, edits: &mut Edits) {
+    for line in &map.lines {
+        let ast::WeightLine::Map { path, span, .. } = line else { continue };
+        if let Some(ast::WeightStep::Name(name, _)) = path.steps.first()
+            && edits.gone.contains(&name.text)
+        {
+            let start = text[..span.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
+            let end = text[span.end as usize..].find('\n').map_or(text.len(), |at| span.end as usize + at + 1);
+            edits.remove(start as u32, end as u32);
+        }
+    }
 }
 
 /// Replaces the defaults of sizes and settings, in the body and wherever a `match` holds such lines.

@@ -4,6 +4,8 @@
 #[derive(Debug, Default)]
 pub struct Edits {
     all: Vec<(usize, usize, String)>,
+    /// Parameters that only arms make which are left out.
+    pub gone: Vec<String>,
 }
 
 impl Edits {

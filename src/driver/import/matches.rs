@@ -15,12 +15,26 @@ pub fn decide(body: &Body, known: &Known<'_>, text: &str, edits: &mut Edits) {
         match &line.kind {
             LineKind::For(region) => decide(&region.body, known, text, edits),
             LineKind::Match(on, arms) => match chosen(on, arms, known) {
-                Some(arm) => keep_arm(line, arm, known, text, edits),
+                Some(arm) => {
+                    let kept = made_by(arm);
+                    let others = arms.iter().flat_map(|(_, other)| made_by(other));
+                    edits.gone.extend(others.filter(|name| !kept.contains(name)));
+                    keep_arm(line, arm, known, text, edits);
+                }
                 None => arms.iter().for_each(|(_, arm)| decide(arm, known, text, edits)),
             },
             other => expressions_of(other).into_iter().for_each(|expr| decide_expression(expr, known, edits)),
         }
     }
+}
+
+/// The parameters that the lines of an arm make.
+fn made_by(arm: &Body) -> Vec<String> {
+    let names = arm.lines.iter().flat_map(|line| match &line.kind {
+        LineKind::Param { made, .. } => made.iter().map(|one| one.name.text.clone()).collect(),
+        _ => Vec::new(),
+    });
+    names.collect()
 }
 
 /// The arm that the setting picks; nothing if the `match` is not on a known setting.
