@@ -54,10 +54,14 @@ impl Existence<'_> {
     }
 }
 
+/// The place of an axis among those of a box; what its coordinate is divided by, if it is (true: the quotient, else the
+/// remainder); the factor.
+type Coordinate = (usize, Option<(bool, i64)>, i64);
+
 /// A place or an affine relation, ready to be read at many positions.
 pub struct Reader<'a> {
     constant: i64,
-    coordinates: Vec<(usize, Option<(bool, i64)>, i64)>,
+    coordinates: Vec<Coordinate>,
     values: Vec<(&'a Array, Vec<usize>, i64)>,
 }
 

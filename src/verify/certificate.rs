@@ -97,12 +97,14 @@ impl<'a> Certificate<'a> {
         let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
         let mut seen = vec![0; self.rows.len()];
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
-        for turn in 0..pieces[0].len() {
+        let turns = pieces.first().map_or(0, Vec::len);
+        let steps = (0..turns).map(|turn| pieces.iter().map(|row| row[turn]).collect::<Vec<_>>());
+        for counts in steps {
             let chunks: Vec<&[usize]> =
-                (0..seen.len()).map(|row| &self.rows[row][seen[row]..seen[row] + pieces[row][turn]]).collect();
+                (0..seen.len()).map(|row| &self.rows[row][seen[row]..seen[row] + counts[row]]).collect();
             let logits = stepper.step(&chunks)?;
             for (row, logits) in logits.into_iter().enumerate() {
-                seen[row] += pieces[row][turn];
+                seen[row] += counts[row];
                 expected.extend_from_slice(&self.truth[row][seen[row] - 1]);
                 actual.extend(logits);
             }

@@ -13,6 +13,9 @@ pub struct Outer {
     pub whole: Vec<ValueId>,
 }
 
+/// An axis of a program value and where it is read.
+pub(super) type Place = (AxisId, Affine<ValueId>);
+
 impl Builder<'_> {
     /// What the bodies of a region, and regions inside them, read from outside.
     pub fn outer(&self, region: RegionId) -> Outer {
@@ -65,11 +68,7 @@ impl Builder<'_> {
     }
 
     /// For an index of a value from outside at the turn of this very region: the value, and the other places.
-    pub fn slice_of<'v>(
-        &self,
-        value: &'v Value,
-        region: RegionId,
-    ) -> Option<(ValueId, Vec<&'v (AxisId, Affine<ValueId>)>)> {
+    pub fn slice_of<'v>(&self, value: &'v Value, region: RegionId) -> Option<(ValueId, Vec<&'v Place>)> {
         let ValueKind::Index(operand, places) = &value.kind else { return None };
         let source = &self.program.values[operand.0 as usize];
         let direct = value.body.is_some_and(|body| body.region == region);

@@ -5,6 +5,9 @@ use crate::graph::{Op, Typed, Value};
 use crate::model::{self, RegionId, ValueId, ValueKind};
 use crate::tensor::{Affine, AxisId, Scalar};
 
+/// Axes and where they are read.
+type Places = Vec<(AxisId, Affine<Value>)>;
+
 impl Builder<'_> {
     /// Makes the node of a value whose reads have nodes.
     pub fn value(&self, scope: &mut Scope, id: ValueId) -> Value {
@@ -67,7 +70,7 @@ impl Builder<'_> {
     }
 
     /// The slice that an index at the turn reads, and the places that are left.
-    fn slice(&self, scope: &Scope, value: &model::Value) -> Option<(Value, Vec<(AxisId, Affine<Value>)>)> {
+    fn slice(&self, scope: &Scope, value: &model::Value) -> Option<(Value, Places)> {
         let region = value.body?.region;
         let (operand, rest) = self.slice_of(value, region)?;
         let slice = *scope.slices.get(&operand)?;
