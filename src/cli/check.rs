@@ -1,4 +1,6 @@
-//! `archc check`: is the model right, and how large is it?
+//! `archc check`: is the model right, how large is it, and what does decoding keep?
+
+mod state;
 
 use super::{Outcome, Verdict, arguments::CheckArguments, output};
 use crate::driver::{self, Request, Session};
@@ -11,7 +13,9 @@ const F32_BYTES: u64 = 4;
 /// Checks the model and prints its report.
 pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
     let model = driver::check(&Request::from(&arguments.model), session)?;
+    let graphs = driver::graphs(&model, session)?;
     output::print(&parameters(&model))?;
+    output::print(&state::report(graphs.step.as_ref(), arguments.batch, arguments.context))?;
     if arguments.timings {
         eprint!("{}", output::timings(session));
     }

@@ -1,7 +1,8 @@
 //! What a compiled model says about itself: the model's declarations in the form that the runtime reads.
 
-use crate::model::{self, MappedPart, Model, Parameter, Setting};
+use crate::model::{self, MappedPart, Model, Parameter, Setting, ValueId, ValueKind};
 use crate::plan::Program;
+use crate::tensor::Function;
 use archc_runtime::abi::{GenerateInfo, Manifest, ParameterInfo, ProgramInfo, Start, WeightPart, WeightSource};
 
 /// Makes the manifest of a model's compiled programs, for a machine with these features.
@@ -17,9 +18,28 @@ pub fn manifest(model: &Model, programs: &[Program], features: Vec<String>) -> M
         generate: model.generate.as_ref().map(generate_info),
         weights: map.map(|map| map.tensors.iter().map(weight_source).collect()).unwrap_or_default(),
         ignored: map.map(|map| map.ignored.clone()).unwrap_or_default(),
-        longest: None,
+        longest: longest(model),
         vocabulary: tokens.and_then(|input| input.index_of).and_then(|axis| model.axes.fixed(axis)),
     }
+}
+
+/// The most positions that the model's `require |t| <= …` lines allow, along any of its sequences.
+fn longest(model: &Model) -> Option<i64> {
+    let values = &model.forward.values;
+    let kind = |id: &ValueId| &values[id.0 as usize].kind;
+    let bound = |id: &ValueId| match kind(id) {
+        ValueKind::Scalar(function @ (Function::LessEqual | Function::Less), sides) => {
+            match (kind(&sides[0]), kind(&sides[1])) {
+                (ValueKind::Length(_), ValueKind::Number(most)) if *function == Function::Less => {
+                    Some(*most as i64 - 1)
+                }
+                (ValueKind::Length(_), ValueKind::Number(most)) => Some(*most as i64),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    model.forward.requirements.iter().filter_map(|(id, _)| bound(id)).min()
 }
 
 fn parameter_info(model: &Model, parameter: &Parameter) -> ParameterInfo {

@@ -1,0 +1,53 @@
+//! What decoding keeps: every state with its bytes, as a formula of batch and context.
+
+use super::{F32_BYTES, bytes, grouped};
+use crate::derive;
+use crate::graph::{Graph, Op};
+use crate::tensor::{AxisId, BATCH, DType};
+use std::fmt::Write;
+
+/// One line for each state of a step program, and their sum for so many rows and positions.
+pub(super) fn report(step: Option<&Graph>, rows: u64, positions: u64) -> String {
+    let Some(step) = step else {
+        return "state         none: some position reads later ones, so each new token computes the whole sequence\n"
+            .into();
+    };
+    let mut text = String::new();
+    let (mut by_position, mut by_row) = (0, 0);
+    for id in step.root.ids() {
+        let node = step.root.node(id);
+        let Op::Input(name) = &node.op else { continue };
+        if !name.starts_with(derive::STATE) {
+            continue;
+        }
+        let ty = &node.results[0].ty;
+        let sizes = ty.axes.iter().filter_map(|axis| step.axes.fixed(*axis));
+        let count = sizes.product::<i64>() as u64 * bytes_of(ty.dtype);
+        let grows = ty.axes.iter().any(|axis| step.axes.is_sequence(*axis));
+        *(if grows { &mut by_position } else { &mut by_row }) += count;
+        let axes = ty.axes.iter().map(|axis| axis_text(step, *axis)).collect::<Vec<_>>().join(", ");
+        let each = if grows { "a position of a row" } else { "a row" };
+        let _ = writeln!(text, "  {name:20}  {:>12} B {each}  [{axes}]", grouped(count));
+    }
+    let total = rows * (by_row + by_position * positions);
+    let formula = match (by_row, by_position) {
+        (0, _) => format!("batch · context · {} B", grouped(by_position)),
+        (_, 0) => format!("batch · {} B", grouped(by_row)),
+        _ => format!("batch · ({} B + context · {} B)", grouped(by_row), grouped(by_position)),
+    };
+    let _ = writeln!(text, "state         {formula}: {} for batch {rows}, context {positions}", bytes(total));
+    text
+}
+
+fn axis_text(step: &Graph, axis: AxisId) -> String {
+    let name = &step.axes[axis].name;
+    match step.axes.fixed(axis) {
+        Some(size) => format!("{name} {size}"),
+        None if axis == BATCH => "batch".into(),
+        None => name.clone(),
+    }
+}
+
+fn bytes_of(dtype: DType) -> u64 {
+    if dtype == DType::Bool { 1 } else { F32_BYTES }
+}
