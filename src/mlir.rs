@@ -1,4 +1,4 @@
-//! Programs to MLIR, one writer for each kernel form; the only place that names melior.
+//! Programs to MLIR, one writer for each kernel form; only the modules in here name melior.
 //!
 //! In: all programs of a model, its manifest, and a [`Target`]. Out: a module wholly in the `llvm` dialect with one
 //! function for each program, one body function for each distinct kernel, the manifest, and the table of programs.
@@ -22,9 +22,7 @@ pub mod program;
 mod globals;
 mod pipeline;
 
-pub use melior::Context;
-pub use melior::ir::Module;
-pub use pipeline::{context, lower};
+pub use pipeline::{Context, Module, context, lower};
 
 use crate::plan::Program;
 use crate::target::Target;

@@ -1,9 +1,10 @@
 //! Text to a module in the `llvm` dialect: parse, verify, lower.
 
 use crate::fault::Bug;
-use melior::Context;
+pub use melior::Context;
+pub use melior::ir::Module;
+
 use melior::dialect::DialectRegistry;
-use melior::ir::Module;
 use melior::ir::operation::OperationLike;
 use melior::pass::PassManager;
 use melior::utility::{

@@ -57,6 +57,46 @@ pub(super) fn eval(scene: &Scene, places: &[(AxisId, Affine<Value>)], x: &Array,
     result.tidy()
 }
 
+/// Goes the other way: hands every element of `x` that exists and is present, with the offset in `into` that an index
+/// of these places would have read it from. Places outside are left out.
+pub(super) fn for_each_placed(
+    scene: &Scene,
+    places: &[(AxisId, Affine<Value>)],
+    x: &Array,
+    into: &Shape,
+    mut visit: impl FnMut(usize, f64),
+) {
+    let axes = &x.shape.axes;
+    let row = x.shape.place(BATCH);
+    let readings = places.iter().map(|(axis, place)| Reading {
+        reader: scene.reader(place, axes),
+        extent: scene.extent(*axis) as i64,
+        lengths: row.and(scene.lengths(*axis)),
+        stride: into.stride(*axis),
+    });
+    let readings = readings.collect::<Vec<_>>();
+    let mut strides = into.strides(axes);
+    for (stride, axis) in strides.iter_mut().zip(axes) {
+        if places.iter().any(|(listed, _)| listed == axis) {
+            *stride = 0;
+        }
+    }
+    let existence = scene.existence(axes);
+    let mut at = 0;
+    walk(&x.shape.extents, &[strides], |coordinates, offsets| {
+        let exists = existence.as_ref().is_none_or(|existence| existence.holds(coordinates));
+        if exists && x.is_present(at) {
+            let row = row.map(|place| coordinates[place]);
+            let start = Some(offsets[0]);
+            let to = readings.iter().fold(start, |sum, reading| Some(sum? + reading.offset(coordinates, row)?));
+            if let Some(to) = to {
+                visit(to, x.numbers[at]);
+            }
+        }
+        at += 1;
+    });
+}
+
 /// One indexed axis.
 pub(super) struct Reading<'a> {
     pub(super) reader: Reader<'a>,

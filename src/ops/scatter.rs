@@ -4,11 +4,11 @@
 //! axes of the operand that its type keeps; the operand is summed along the others. Absent elements and places
 //! outside are skipped, so the result is present everywhere.
 
-use super::index::Reading;
+use super::index::for_each_placed;
 use super::inverse::in_range;
 use super::{Scene, Tape, TypeError, Typing, exactly, fail};
 use crate::graph::{Node, Op, Value};
-use crate::tensor::{Affine, Array, AxisId, BATCH, Presence, Shape, TensorType, walk};
+use crate::tensor::{Affine, Array, AxisId, Presence, Shape, TensorType};
 
 pub(super) fn infer(
     typing: &Typing,
@@ -31,36 +31,8 @@ pub(super) fn infer(
 }
 
 pub(super) fn eval(scene: &Scene, places: &[(AxisId, Affine<Value>)], x: &Array, shape: Shape) -> Array {
-    let axes = &x.shape.axes;
-    let row = x.shape.place(BATCH);
-    let readings = places.iter().map(|(axis, place)| Reading {
-        reader: scene.reader(place, axes),
-        extent: scene.extent(*axis) as i64,
-        lengths: row.and(scene.lengths(*axis)),
-        stride: shape.stride(*axis),
-    });
-    let readings = readings.collect::<Vec<_>>();
-    let mut strides = shape.strides(axes);
-    for (stride, axis) in strides.iter_mut().zip(axes) {
-        if places.iter().any(|(listed, _)| listed == axis) {
-            *stride = 0;
-        }
-    }
-    let existence = scene.existence(axes);
-    let mut result = Array::filled(shape, 0.0);
-    let mut at = 0;
-    walk(&x.shape.extents, &[strides], |coordinates, offsets| {
-        let exists = existence.as_ref().is_none_or(|existence| existence.holds(coordinates));
-        if exists && x.is_present(at) {
-            let row = row.map(|place| coordinates[place]);
-            let start = Some(offsets[0]);
-            let to = readings.iter().fold(start, |sum, reading| Some(sum? + reading.offset(coordinates, row)?));
-            if let Some(to) = to {
-                result.numbers[to] += x.numbers[at];
-            }
-        }
-        at += 1;
-    });
+    let mut result = Array::filled(shape.clone(), 0.0);
+    for_each_placed(scene, places, x, &shape, |to, number| result.numbers[to] += number);
     result
 }
 
