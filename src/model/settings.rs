@@ -3,6 +3,7 @@
 //! Whole numbers stay whole as long as the result is: `12 / 4` is 3, `12 / 5` is 2.4.
 
 use super::Setting;
+use crate::syntax::ast::Binary;
 use crate::tensor::{AxisId, Function};
 use std::rc::Rc;
 
@@ -179,4 +180,27 @@ pub fn element(list: &Known, index: &Known) -> Result<Known, String> {
         }
         _ => Err("a list that differs from turn to turn cannot be indexed".into()),
     }
+}
+
+/// The function of an infix operator, and whether it takes its sides the other way round; nothing for `in`.
+pub fn function_of(operator: Binary) -> Option<(Function, bool)> {
+    use Function::*;
+    Some(match operator {
+        Binary::In => return None,
+        Binary::Or => (Or, false),
+        Binary::And => (And, false),
+        Binary::Equal => (Equal, false),
+        Binary::NotEqual => (NotEqual, false),
+        Binary::Less => (Less, false),
+        Binary::LessEqual => (LessEqual, false),
+        Binary::Greater => (Less, true),
+        Binary::GreaterEqual => (LessEqual, true),
+        Binary::Add => (Add, false),
+        Binary::Subtract => (Subtract, false),
+        Binary::Multiply => (Multiply, false),
+        Binary::Divide => (Divide, false),
+        Binary::FloorDivide => (FloorDivide, false),
+        Binary::Remainder => (Remainder, false),
+        Binary::Power => (Power, false),
+    })
 }

@@ -5,6 +5,7 @@
 
 use super::place::{Place, Places, View};
 use super::program::{Argument, Launch};
+use super::sizes::LaunchSizes;
 use crate::kernel::*;
 use crate::tensor::Function;
 use archc_runtime::abi::Size;
@@ -50,7 +51,7 @@ pub struct NestBuilder {
     register_depths: Vec<usize>,
     index_depths: Vec<usize>,
     arguments: Vec<(Argument, KernelBuffer)>,
-    sizes: Vec<Size>,
+    sizes: LaunchSizes,
 }
 
 impl Default for NestBuilder {
@@ -65,7 +66,7 @@ impl Default for NestBuilder {
             register_depths: Vec::new(),
             index_depths: Vec::new(),
             arguments: Vec::new(),
-            sizes: Vec::new(),
+            sizes: LaunchSizes::default(),
         }
     }
 }
@@ -73,14 +74,7 @@ impl Default for NestBuilder {
 impl NestBuilder {
     /// The kernel's name for a size.
     pub fn amount(&mut self, size: &Size) -> Amount {
-        if let Some(constant) = size.constant() {
-            return Amount::Constant(constant);
-        }
-        let place = self.sizes.iter().position(|known| known == size);
-        Amount::Size(place.unwrap_or_else(|| {
-            self.sizes.push(size.clone());
-            self.sizes.len() - 1
-        }))
+        self.sizes.amount(size)
     }
 
     /// Adds a parallel loop inside those that are there.
@@ -271,8 +265,8 @@ impl NestBuilder {
         let body = std::mem::take(&mut self.levels[0].statements);
         let (arguments, buffers) = self.arguments.into_iter().unzip();
         let form = Form::Nest(Nest { parallel: self.parallel, body });
-        let kernel = Kernel { name, buffers, sizes: self.sizes.len(), form };
-        (kernel, Launch { kernel: 0, arguments, sizes: self.sizes, work, path })
+        let kernel = Kernel { name, buffers, sizes: self.sizes.count(), form };
+        (kernel, Launch { kernel: 0, arguments, sizes: self.sizes.into_sizes(), work, path })
     }
 
     fn open(&mut self, header: Option<Header>) {

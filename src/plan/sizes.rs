@@ -1,6 +1,7 @@
 //! Sizes of axes as formulas of a program's run-time sizes.
 
 use crate::graph::{Graph, Op, Region};
+use crate::kernel::Amount;
 use crate::tensor::{Axes, AxisId, Extent};
 use archc_runtime::abi::{Size, names};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,5 +101,33 @@ fn sequences_of(region: &Region, axes: &Axes, used: &mut BTreeSet<AxisId>) {
         };
         used.extend(read.chain(summed).flat_map(|&axis| sequences_in(axes, axis)));
         node.bodies().iter().for_each(|body| sequences_of(body, axes, used));
+    }
+}
+
+/// The sizes that a kernel is given at a launch, each once; what is constant is written into the kernel instead.
+#[derive(Debug, Clone, Default)]
+pub struct LaunchSizes(Vec<Size>);
+
+impl LaunchSizes {
+    /// The kernel's name for a size.
+    pub fn amount(&mut self, size: &Size) -> Amount {
+        if let Some(constant) = size.constant() {
+            return Amount::Constant(constant);
+        }
+        let place = self.0.iter().position(|known| known == size);
+        Amount::Size(place.unwrap_or_else(|| {
+            self.0.push(size.clone());
+            self.0.len() - 1
+        }))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order of their names.
+    pub fn into_sizes(self) -> Vec<Size> {
+        self.0
     }
 }

@@ -193,23 +193,8 @@ impl Elaborator<'_> {
     fn binary(&mut self, operator: Binary, left: &Expr, right: &Expr, span: Span) -> Answer<Operand> {
         let (a, b) = self.sides(operator, left, right)?;
         use Function::*;
-        let (function, flip) = match operator {
-            Binary::In => return self.membership(&a, &b, span),
-            Binary::Or => (Or, false),
-            Binary::And => (And, false),
-            Binary::Equal => (Equal, false),
-            Binary::NotEqual => (NotEqual, false),
-            Binary::Less => (Less, false),
-            Binary::LessEqual => (LessEqual, false),
-            Binary::Greater => (Less, true),
-            Binary::GreaterEqual => (LessEqual, true),
-            Binary::Add => (Add, false),
-            Binary::Subtract => (Subtract, false),
-            Binary::Multiply => (Multiply, false),
-            Binary::Divide => (Divide, false),
-            Binary::FloorDivide => (FloorDivide, false),
-            Binary::Remainder => (Remainder, false),
-            Binary::Power => (Power, false),
+        let Some((function, flip)) = settings::function_of(operator) else {
+            return self.membership(&a, &b, span);
         };
         if matches!(function, Less | LessEqual | Equal | NotEqual) {
             self.check_positions(&a, &b, span)?;

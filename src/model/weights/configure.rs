@@ -146,35 +146,19 @@ fn apply(function: Function, operands: &[&Expr], config: &Value) -> Found {
 }
 
 fn binary(operator: Binary, left: &Expr, right: &Expr, config: &Value) -> Found {
-    use Function::*;
-    let (function, flip) = match operator {
-        Binary::Or => (Or, false),
-        Binary::And => (And, false),
-        Binary::Equal | Binary::NotEqual => {
-            let (Some(a), Some(b)) = (evaluate(left, config, false)?, evaluate(right, config, true)?) else {
-                return Ok(None);
-            };
-            return Ok(Some(Setting::Truth(settings::same(&a, &b) == (operator == Binary::Equal))));
-        }
-        Binary::In => {
-            let (Some(item), Some(Setting::List(items))) =
-                (evaluate(left, config, false)?, evaluate(right, config, false)?)
-            else {
-                return Ok(None);
-            };
-            return Ok(Some(Setting::Truth(items.iter().any(|one| settings::same(one, &item)))));
-        }
-        Binary::Less => (Less, false),
-        Binary::LessEqual => (LessEqual, false),
-        Binary::Greater => (Less, true),
-        Binary::GreaterEqual => (LessEqual, true),
-        Binary::Add => (Add, false),
-        Binary::Subtract => (Subtract, false),
-        Binary::Multiply => (Multiply, false),
-        Binary::Divide => (Divide, false),
-        Binary::FloorDivide => (FloorDivide, false),
-        Binary::Remainder => (Remainder, false),
-        Binary::Power => (Power, false),
+    if matches!(operator, Binary::Equal | Binary::NotEqual) {
+        let (Some(a), Some(b)) = (evaluate(left, config, false)?, evaluate(right, config, true)?) else {
+            return Ok(None);
+        };
+        return Ok(Some(Setting::Truth(settings::same(&a, &b) == (operator == Binary::Equal))));
+    }
+    let Some((function, flip)) = settings::function_of(operator) else {
+        let (Some(item), Some(Setting::List(items))) =
+            (evaluate(left, config, false)?, evaluate(right, config, false)?)
+        else {
+            return Ok(None);
+        };
+        return Ok(Some(Setting::Truth(items.iter().any(|one| settings::same(one, &item)))));
     };
     let operands = if flip { [right, left] } else { [left, right] };
     apply(function, &operands, config)

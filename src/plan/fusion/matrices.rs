@@ -3,7 +3,7 @@
 use crate::kernel::{Amount, Form, Kernel, KernelBuffer, Matrix};
 use crate::plan::place::View;
 use crate::plan::program::{Argument, Launch};
-use crate::plan::sizes::Sizes;
+use crate::plan::sizes::{LaunchSizes, Sizes};
 use crate::tensor::AxisId;
 use archc_runtime::abi::Size;
 
@@ -11,20 +11,13 @@ use archc_runtime::abi::Size;
 #[derive(Debug, Default)]
 pub struct Matrices {
     arguments: Vec<(Argument, KernelBuffer)>,
-    sizes: Vec<Size>,
+    sizes: LaunchSizes,
 }
 
 impl Matrices {
     /// The kernel's name for a size.
     pub fn amount(&mut self, size: &Size) -> Amount {
-        if let Some(constant) = size.constant() {
-            return Amount::Constant(constant);
-        }
-        let place = self.sizes.iter().position(|known| known == size);
-        Amount::Size(place.unwrap_or_else(|| {
-            self.sizes.push(size.clone());
-            self.sizes.len() - 1
-        }))
+        self.sizes.amount(size)
     }
 
     /// The kernel's name for a buffer.
@@ -63,8 +56,8 @@ impl Matrices {
     /// The kernel and its launch but for the kernel's place.
     pub fn finish(self, name: &str, form: Form, path: &str, work: Size) -> (Kernel, Launch) {
         let (arguments, buffers) = self.arguments.into_iter().unzip();
-        let kernel = Kernel { name: name.into(), buffers, sizes: self.sizes.len(), form };
-        (kernel, Launch { kernel: 0, arguments, sizes: self.sizes, work, path: path.into() })
+        let kernel = Kernel { name: name.into(), buffers, sizes: self.sizes.count(), form };
+        (kernel, Launch { kernel: 0, arguments, sizes: self.sizes.into_sizes(), work, path: path.into() })
     }
 }
 
