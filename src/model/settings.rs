@@ -107,6 +107,10 @@ pub fn apply(function: Function, arguments: &[Setting]) -> Result<Setting, Strin
         let equal = same(&arguments[0], &arguments[1]);
         return Ok(Setting::Truth(equal == (function == Equal)));
     }
+    if let (Multiply, [Setting::List(items), Setting::Integer(times)]) = (function, arguments) {
+        let times = usize::try_from(*times).unwrap_or(0);
+        return Ok(Setting::List(std::iter::repeat_n(items.iter().cloned(), times).flatten().collect()));
+    }
     let mut numbers = Vec::with_capacity(arguments.len());
     for argument in arguments {
         match argument.number() {

@@ -1,4 +1,4 @@
-//! Ten families against numbers that the published implementations computed: by the interpreter and by native code.
+//! Model families against numbers that the published implementations computed: by the interpreter and by native code.
 
 use archc::driver::{Failure, Request, Session, find_family};
 use archc::target::Target;
@@ -41,7 +41,10 @@ macro_rules! cases {
     };
 }
 
-cases! { llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4 }
+cases! {
+    llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
+    mixtral qwen3_moe qwen2_moe
+}
 
 /// A changed weight changes some number, whichever weight it is: nothing in a file is read past.
 #[test]
