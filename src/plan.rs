@@ -1,9 +1,10 @@
 //! Turns a graph into a [`Program`]: kernels in order, buffers with lifetimes, costs.
 //!
 //! Reading order: [`Program`] is what comes out; [`schedule`] walks the graph; `lowering` says how each operation
-//! computes its value, `compute` and `repeat` make kernels and loops of steps of it; `lifetimes` closes the books.
+//! computes its value, `compute`, `repeat` and `chunks` make kernels and loops of steps of it; `lifetimes` closes the books.
 
 mod builder;
+mod chunks;
 mod compute;
 mod fusion;
 mod lifetimes;

@@ -1,7 +1,7 @@
 //! Machine code of kernels against what they say in plain Rust.
 
 mod attention;
-mod compiled;
+pub mod compiled;
 mod functions;
 mod gemms;
 mod levels;

@@ -36,7 +36,7 @@ impl<'p> Planner<'p> {
             let zero = emitter.nest.number(0.0, ty);
             emitter.choose(exists, value, zero)
         });
-        let work = self.sizes.elements(&scope.typed(value).ty.axes);
+        let work = self.elements(&scope.typed(value).ty.axes);
         self.launch(emitter.nest.finish("existing".into(), scope.region.node(value.node).path.clone(), work))
     }
 
@@ -75,6 +75,7 @@ impl<'p> Planner<'p> {
     ) {
         let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
         let mut places = Places::new();
+        let axes = self.open_rows(emitter, axes, &mut places);
         let Some((&last, outer)) = axes.split_last() else {
             let register = element(emitter, &places);
             return emitter.nest.store(view, &places, register);
@@ -150,7 +151,7 @@ impl<'p> Planner<'p> {
 
     /// About how many scalar operations a value takes.
     pub(super) fn work(&self, scope: &Scope, value: Value) -> Size {
-        self.sizes.elements(&scope.typed(value).ty.axes).times(self.effort(scope, value, 0))
+        self.elements(&scope.typed(value).ty.axes).times(self.effort(scope, value, 0))
     }
 
     /// The same for one element.

@@ -1,12 +1,13 @@
 //! Fusion: which values exist in memory, and which groups of operations are one kernel.
 //!
-//! In: a region. Out: a [`Choice`] of what is stored, and kernels for matrix products with epilogues and for streamed
-//! attention. Everything is found from the structure of expressions and the relations of presence, never from names.
+//! In: a region. Out: a [`Choice`] of what is stored and of what exists for a chunk of rows alone, and kernels for matrix
+//! products with epilogues and for streamed attention. Everything is found from the structure of expressions and the relations of presence, never from names.
 
 mod alias;
 mod attend;
 mod attend_gradient;
 mod choice;
+mod chunks;
 mod expression;
 mod gemm;
 mod matrices;
@@ -16,5 +17,6 @@ mod softmax_gradient;
 mod visible;
 
 pub use choice::{Choice, choose};
+pub use chunks::{Chunks, Turn, turns};
 pub use pack::{Packing, prepare};
 pub use softmax_gradient::AttentionGradient;

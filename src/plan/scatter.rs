@@ -4,7 +4,7 @@ use super::lowering::{Emitter, Scope, scalar_type};
 use super::place::{Places, View};
 use super::program::Step;
 use super::schedule::Planner;
-use crate::graph::{NodeId, Value};
+use crate::graph::{NodeId, Typed, Value};
 use crate::kernel::Register;
 use crate::tensor::{Affine, AxisId, Term};
 
@@ -79,15 +79,20 @@ impl<'p> Planner<'p> {
         view: &View,
     ) -> Vec<Step> {
         let node = scope.region.node(id);
-        let ty = scalar_type(node.results[0].ty.dtype);
-        let mut zero = Emitter::new(scope);
-        self.fill(&mut zero, view, |emitter, _| emitter.nest.number(0.0, ty));
-        let clear = zero.nest.finish("zero".into(), node.path.clone(), self.sizes.elements(&node.results[0].ty.axes));
-        let clear = self.launch(clear);
+        let clear = self.clear(scope, Value::of(id), view);
         let mut emitter = Emitter::new(scope);
         self.add_all(&mut emitter, node.operands[0], indices, view);
         let work = self.sizes.elements(&scope.typed(node.operands[0]).ty.axes);
         vec![clear, self.launch(emitter.nest.finish("scatter".into(), node.path.clone(), work))]
+    }
+
+    /// Zeros for a value that sums are added to.
+    pub(super) fn clear(&mut self, scope: &Scope<'p>, value: Value, view: &View) -> Step {
+        let Typed { ty, .. } = scope.typed(value);
+        let mut zero = Emitter::new(scope);
+        self.fill(&mut zero, view, |emitter, _| emitter.nest.number(0.0, scalar_type(ty.dtype)));
+        let path = scope.region.node(value.node).path.clone();
+        self.launch(zero.nest.finish("zero".into(), path, self.sizes.elements(&ty.axes)))
     }
 
     fn add_all(&self, emitter: &mut Emitter<'_, 'p>, operand: Value, indices: &[(AxisId, Affine<Value>)], view: &View) {

@@ -3,7 +3,8 @@
 //! In: a verified graph. Out: a [`Program`]; every value that is stored has a buffer, every buffer a role and, if it
 //! is temporary, the range of steps that it lives for.
 
-use super::fusion::{AttentionGradient, Choice, Packing, choose, prepare};
+use super::chunks::Rows;
+use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, prepare, turns};
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -26,6 +27,8 @@ pub struct Interface {
     pub plain: bool,
     /// Whether parameters are read in a layout that the program `prepare` makes of them once.
     pub packs: bool,
+    /// How many rows make a chunk, instead of as many as pay.
+    pub rows: Option<i64>,
 }
 
 /// Makes the programs of several graphs, and `prepare` if any of them needs it.
@@ -66,6 +69,8 @@ pub(super) struct Planner<'p> {
     pub(super) multiply_adds: Size,
     /// How often the present region runs.
     pub(super) times: Size,
+    /// The rows that steps are made for, if not for all.
+    pub(super) rows: Option<Rows>,
 }
 
 impl<'p> Planner<'p> {
@@ -79,6 +84,7 @@ impl<'p> Planner<'p> {
             counters: 0,
             multiply_adds: Size::Constant(0),
             times: Size::Constant(1),
+            rows: None,
         }
     }
 
@@ -151,6 +157,9 @@ impl<'p> Planner<'p> {
     /// A buffer that lives as long as it is used.
     pub(super) fn temporary(&mut self, name: &str, axes: &[AxisId], dtype: DType) -> View {
         let name = format!("{name}.{}", self.buffers.len());
+        if let Some(view) = self.scratch(&name, axes, dtype) {
+            return view;
+        }
         self.dense(name, Role::Temporary { first: 0, last: 0 }, axes, dtype)
     }
 
@@ -172,14 +181,11 @@ impl<'p> Planner<'p> {
         }
         let mut steps = Vec::new();
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
-        for id in scope.region.order() {
-            if !choice.gradients.iter().any(|found| found.forward.product.node == id) {
-                self.count(scope.region, id);
+        for turn in turns(scope, &choice.chunks).unwrap_or_default() {
+            match turn {
+                Turn::Node(id) => self.visit(scope, id, &choice, &first, &mut steps),
+                Turn::Chunks(place) => self.chunked(scope, &choice.chunks[place], &choice, &first, &mut steps),
             }
-            if !self.interface.plain && !choice.stored.contains(&Value::of(id)) {
-                continue;
-            }
-            self.node(scope, id, &choice, &first, &mut steps);
         }
         for (value, view) in targets {
             if scope.stored(value) != Some(&view) {
@@ -187,6 +193,23 @@ impl<'p> Planner<'p> {
             }
         }
         steps
+    }
+
+    /// Counts a node, and makes its steps if it is stored.
+    pub(super) fn visit(
+        &mut self,
+        scope: &mut Scope<'p>,
+        id: NodeId,
+        choice: &Choice,
+        targets: &HashMap<Value, View>,
+        steps: &mut Vec<Step>,
+    ) {
+        if !choice.gradients.iter().any(|found| found.forward.product.node == id) {
+            self.count(scope.region, id);
+        }
+        if self.interface.plain || choice.stored.contains(&Value::of(id)) {
+            self.node(scope, id, choice, targets, steps);
+        }
     }
 
     fn node(
@@ -252,12 +275,15 @@ impl<'p> Planner<'p> {
             return vec![step];
         }
         let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, view));
-        product.unwrap_or_else(|| vec![self.compute(scope, value, view)])
+        product.or_else(|| self.add_up(scope, value, view)).unwrap_or_else(|| vec![self.compute(scope, value, view)])
     }
 
     /// Where a value is to be stored: its target, or a buffer of its own.
     pub(super) fn home(&mut self, scope: &Scope, value: Value, targets: &HashMap<Value, View>) -> View {
         let typed = scope.typed(value);
+        if let Some(view) = self.in_place(scope, value) {
+            return view;
+        }
         let name = crate::ops::name_of(&scope.region.node(value.node).op);
         let own = |planner: &mut Self| planner.temporary(name, &typed.ty.axes, typed.ty.dtype);
         targets.get(&value).cloned().unwrap_or_else(|| own(self))

@@ -2,7 +2,7 @@
 
 use super::execute::{Memory, execute};
 use archc::graph::{Graph, Op, Region, Typed, Value};
-use archc::interpret::{self, Data, Feed};
+use archc::interpret::{self, Data, Feed, Outputs};
 use archc::model::Combine;
 use archc::ops::{Typing, infer};
 use archc::plan::{Interface, Program, schedule};
@@ -204,12 +204,17 @@ pub fn check_with(graph: &Graph, call: &Call, interface: &Interface) -> Program 
     let expected = interpret::run(graph, &feed).unwrap_or_else(|fault| panic!("{fault:?}"));
     let program = schedule(&verified, interface);
     let memory = run_program(&program, &feed);
+    compare_outputs(graph, call, &expected, &memory.buffers, &program);
+    program
+}
+
+/// Demands that buffers hold the outputs that are expected.
+pub fn compare_outputs(graph: &Graph, call: &Call, expected: &Outputs, buffers: &[Vec<f64>], program: &Program) {
     for (name, array) in &expected.all {
         let place = program.buffers.iter().position(|buffer| buffer.name == *name && buffer.role == Role::Output);
         let place = place.unwrap_or_else(|| panic!("no output {name}"));
-        compare(name, graph, call, array, &memory.buffers[place], &program);
+        compare(name, graph, call, array, &buffers[place], program);
     }
-    program
 }
 
 fn compare(name: &str, graph: &Graph, call: &Call, expected: &Array, actual: &[f64], program: &Program) {

@@ -2,6 +2,7 @@
 
 mod attention;
 pub mod build;
+mod chunks;
 pub mod execute;
 mod fused;
 mod matrices;

@@ -20,6 +20,11 @@ fn decoder(layers: usize, window: &str) -> Model {
          x += ffn: swiglu(norm2: rmsnorm(x), 10)\n  }}\n  output logits = sum[d](norm: rmsnorm(x) * head)\n\
          train next_token(self, ids)\n}}\n"
     );
+    checked(text)
+}
+
+/// The model of a text.
+pub fn checked(text: String) -> Model {
     let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
     let file = sources.add(std::path::Path::new("small.arch"), text);
     let library = model::load(&mut sources, file, &mut diagnostics);
@@ -27,11 +32,13 @@ fn decoder(layers: usize, window: &str) -> Model {
     model.unwrap_or_else(|| panic!("{diagnostics:?}"))
 }
 
-fn forward(model: &Model) -> Graph {
+/// Its forward pass.
+pub fn forward(model: &Model) -> Graph {
     optimized(graph::build(model, &model.forward, "forward"))
 }
 
-fn train(model: &Model) -> Graph {
+/// Its loss and gradients.
+pub fn train(model: &Model) -> Graph {
     let loss = model.train.as_ref().map(|train| graph::build(model, train, "train")).expect("it has a loss");
     let loss = passes::prepare(loss).unwrap_or_else(|bug| panic!("{bug:?}"));
     let paths = model.parameters.iter().map(|parameter| parameter.path.clone()).collect::<Vec<_>>();

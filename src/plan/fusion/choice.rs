@@ -3,6 +3,7 @@
 //! A value is stored if a matrix product or a region reads it, if computing it again would cost more than reading it,
 //! or if it is a result. Products take the maps on top of them as epilogues.
 
+use super::chunks::{Chunks, Live};
 use super::expression::Expression;
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
@@ -31,6 +32,8 @@ pub struct Choice {
     pub attentions: HashMap<Value, Attention>,
     /// Gradients of streamed attention.
     pub gradients: Vec<AttentionGradient>,
+    /// Values that are computed for some rows at a time.
+    pub chunks: Vec<Chunks>,
 }
 
 impl Choice {
@@ -44,12 +47,15 @@ impl Choice {
 pub fn choose(scope: &Scope) -> Choice {
     let mut chooser = Chooser::new(scope);
     chooser.find_products();
+    chooser.find_chunks();
     for id in scope.region.order() {
         if chooser.live.contains(&id) {
             chooser.decide(id);
         }
     }
     chooser.absorb();
+    let Choice { chunks, stored, .. } = &mut chooser.choice;
+    chunks.iter_mut().for_each(|chunks| chunks.reuse(scope, stored));
     chooser.choice
 }
 
@@ -148,6 +154,14 @@ impl<'c, 'g> Chooser<'c, 'g> {
         }
     }
 
+    /// What is computed for some rows at a time, and which parts of it are stored.
+    fn find_chunks(&mut self) {
+        let live = Live { scope: self.scope, nodes: &self.live, users: &self.users };
+        let chunks = live.chunks(&self.contracts);
+        self.required.extend(chunks.iter().flat_map(|chunks| chunks.required(&live)));
+        self.choice.chunks = chunks;
+    }
+
     fn require(&mut self, value: Value) {
         self.required.insert(self.scope.alias_base(value));
     }
@@ -196,7 +210,8 @@ impl<'c, 'g> Chooser<'c, 'g> {
 
     fn should_store(&self, value: Value) -> bool {
         let node = self.region.node(value.node);
-        if crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
+        let open = self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
+        if open || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
             return false;
         }
         let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);

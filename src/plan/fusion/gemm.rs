@@ -28,44 +28,74 @@ impl<'p> Planner<'p> {
         product: &Product,
         target: &View,
     ) -> Option<Vec<Step>> {
-        let node = scope.region.node(product.contract.node);
-        let Op::Contract(sum) = &node.op else { return None };
-        let last = target.strides.last()?.0;
-        let (mut left, mut right) = (node.operands[0], node.operands[1]);
-        if !scope.typed(right).ty.has(last) {
-            (left, right) = (right, left);
+        let known = scope.settled_so_far();
+        let made = self.product(scope, tail, product, target);
+        if made.is_none() {
+            scope.unsettle(known);
         }
+        made
+    }
+
+    fn product(&mut self, scope: &Scope<'p>, tail: Value, product: &Product, target: &View) -> Option<Vec<Step>> {
+        let Op::Contract(sum) = &scope.region.node(product.contract.node).op else { return None };
         let mut steps = Vec::new();
-        let a = self.settled(scope, left, &[], &mut steps)?;
-        let b = self.settled(scope, right, sum, &mut steps)?;
+        let [a, b] = self.operands(scope, product, target, &mut steps)?;
         let leaves = leaves_of(product);
         let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
         let roles = self.roles(target, sum, [&a, &b], &extras)?;
+        let Roles { batch, rows, columns, sum } = &roles;
+        let adds = self.adds_up([batch, rows, columns, sum])?;
+        if adds {
+            self.clear_before(scope, tail, target);
+        }
+        let [a, b, target] = [&a, &b, target].map(|view| self.part(view));
+        let extras = extras.iter().map(|view| self.part(view)).collect::<Vec<_>>();
         let scalar = match &product.epilogue {
             Expression::Leaf(_) => Scalar::identity(),
             epilogue => epilogue.scalar(&leaves, &[])?,
         };
-        let Roles { batch, rows, columns, sum } = &roles;
         let mut matrices = Matrices::default();
         let (packed, right) = self.right(&b, [batch, sum, columns], &mut matrices);
-        steps.extend(packed);
+        self.once(packed, &mut steps);
         let form = Gemm {
             batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
-            m: matrices.amount(&self.sizes.elements(rows)),
-            n: matrices.amount(&self.sizes.elements(columns)),
-            k: matrices.amount(&self.sizes.elements(sum)),
+            m: matrices.amount(&self.elements(rows)),
+            n: matrices.amount(&self.elements(columns)),
+            k: matrices.amount(&self.elements(sum)),
             a: matrices.matrix(&a, batch, rows, sum),
             b: right,
             extras: extras.iter().map(|view| matrices.matrix(view, batch, rows, columns)).collect(),
             epilogue: scalar,
-            c: matrices.target(target, batch, rows, columns),
-            accumulate: false,
+            c: matrices.target(&target, batch, rows, columns),
+            accumulate: adds,
         };
         let work = [batch, rows, columns, sum].into_iter().flatten().copied().collect::<Vec<_>>();
-        let work = self.sizes.elements(&work);
+        let work = self.elements(&work);
         let path = &scope.region.node(tail.node).path;
         steps.push(self.launch(matrices.finish("gemm", Form::Gemm(form), path, work)));
         Some(steps)
+    }
+
+    /// The operand with the target's rows and the one with its columns. What a sum goes over is masked in one of them:
+    /// not in one that exists for a chunk alone, if the other is stored.
+    fn operands(
+        &mut self,
+        scope: &Scope<'p>,
+        product: &Product,
+        target: &View,
+        steps: &mut Vec<Step>,
+    ) -> Option<[View; 2]> {
+        let node = scope.region.node(product.contract.node);
+        let Op::Contract(sum) = &node.op else { return None };
+        let (mut left, mut right) = (node.operands[0], node.operands[1]);
+        if !scope.typed(right).ty.has(target.strides.last()?.0) {
+            (left, right) = (right, left);
+        }
+        let (mut of_left, mut of_right) = (&[][..], sum.as_slice());
+        if self.exists_in_part(scope, right) {
+            std::mem::swap(&mut of_left, &mut of_right);
+        }
+        Some([self.settled(scope, left, of_left, steps)?, self.settled(scope, right, of_right, steps)?])
     }
 
     fn roles(&self, target: &View, sum: &[AxisId], operands: [&View; 2], extras: &[View]) -> Option<Roles> {

@@ -1,7 +1,7 @@
 //! Reductions and contractions: loops that stop at a row's length and at the bounds that linear relations give.
 
 use super::emitter::{Emitter, scalar_type};
-use crate::graph::{Node, Value};
+use crate::graph::{Node, Op, Value};
 use crate::kernel::{Bound, Carried, Register, ScalarType};
 use crate::model::Combine;
 use crate::plan::place::{Place, Places};
@@ -44,6 +44,14 @@ impl Emitter<'_, '_> {
         };
         let axes = self.in_storage_order(axes, operands[0]);
         self.fold(Combine::Sum, ty, &axes, &operands, places, element)
+    }
+
+    /// The part along some of its axes of a node that sums, at places along the others.
+    pub fn summed(&mut self, node: &Node, axes: &[AxisId], places: &Places) -> Register {
+        match node.op {
+            Op::Contract(_) => self.contract(node, axes, places),
+            _ => self.reduce(node, Combine::Sum, axes, places),
+        }
     }
 
     /// Combines elements along axes where all `values` are present.

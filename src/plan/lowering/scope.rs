@@ -80,6 +80,16 @@ impl<'g> Scope<'g> {
         self.settled.borrow_mut().push((value, sequences, view));
     }
 
+    /// How many such copies are known.
+    pub fn settled_so_far(&self) -> usize {
+        self.settled.borrow().len()
+    }
+
+    /// Forgets the copies made since so many were known: their steps are not done.
+    pub fn unsettle(&self, known: usize) {
+        self.settled.borrow_mut().truncate(known);
+    }
+
     /// Whether the value is present at every position.
     pub fn is_always(&self, value: Value) -> bool {
         self.always[&value]
@@ -119,7 +129,8 @@ impl<'g> Scope<'g> {
             && match &node.op {
                 Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) | Op::Draw(..) => operands(),
                 Op::Else => node.operands.iter().any(|operand| self.always[operand]),
-                Op::Reduce(combine, _) => matches!(combine, Combine::Sum | Combine::Any | Combine::All),
+                Op::Reduce(Combine::Sum | Combine::Any | Combine::All, _) => true,
+                Op::Reduce(_, axes) => operands() && axes.iter().all(|axis| self.sizes.axes().fixed(*axis).is_some()),
                 Op::Index(places) => operands() && self.stays_inside(places),
                 _ => true,
             }

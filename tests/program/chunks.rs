@@ -1,0 +1,147 @@
+//! Values that exist for some rows at a time: logits and their gradients, and nothing else.
+
+use super::build::{Call, check_with, compare_outputs, feed};
+use super::models::{checked, forward, train};
+use crate::native::compiled::{Compiled, targets};
+use archc::graph::Graph;
+use archc::interpret;
+use archc::link::Block;
+use archc::model;
+use archc::plan::{Interface, Program, schedule};
+use archc_runtime::abi::{Element, Role, Size};
+
+/// A model with a wide output and an objective on it.
+fn small(head: &str, logits: &str, objective: &str) -> Graph {
+    let text = format!(
+        "model Small {{\n  dim t, d = 5, v = 13\n  input ids[t] : v, keep[t] : bool = true\n  param table[v, d]\n  {head}\n\
+         x = norm: rmsnorm(table[v: ids])\n  output logits = {logits}\n  train {objective}\n}}\n\
+         block smooth(net(ids[t] : v) -> [t, v], ids[t] : v) {{\n  logits = net(ids)\n  logp = log_softmax[v](logits)\n\
+         target = ids[t: t + 1]\n  z = log(sum[v](exp(logits)))\n\
+         loss mean[batch, t](0.1 * z * z - 0.9 * logp[v: target] - 0.1 * mean[v](logp))\n}}\n"
+    );
+    train(&checked(text))
+}
+
+const NEXT: &str = "next_token(self, ids, keep)";
+
+/// Heads and objectives of every kind.
+fn variants() -> Vec<Graph> {
+    let plain = "sum[d](x * head)";
+    vec![
+        small("param head[v, d]", plain, NEXT),
+        small("param head[d, v]", plain, NEXT),
+        small("head = table", plain, NEXT),
+        small("param head[v, d], bias[v], heat = 0.7", "3.0 * tanh((sum[d](x * head) * heat + bias) / 3.0)", NEXT),
+        small("param head[v, d], bias[v]", "sum[d](x * head) + bias", "smooth(self, ids)"),
+        small("head = table", "sum[d](x * head) / 2.0", "next_token(self, ids, keep) + 0.3 * smooth(self, ids)"),
+    ]
+}
+
+fn chunked(program: &Program) -> Vec<&str> {
+    let names = program.buffers.iter().map(|buffer| buffer.name.as_str());
+    names.filter(|name| name.starts_with("chunk of")).collect()
+}
+
+#[test]
+fn chunks_of_rows_give_what_the_interpreter_gives() {
+    for graph in variants() {
+        for (batch, extent) in [(1, 1), (2, 5), (3, 7)] {
+            for rows in [Some(1), Some(2), Some(3), Some(5), None] {
+                let interface = Interface { rows, ..Interface::default() };
+                let program = check_with(&graph, &Call::ragged(batch, extent), &interface);
+                assert!(!chunked(&program).is_empty(), "{program}");
+            }
+        }
+    }
+}
+
+#[test]
+fn machine_code_gives_it_too() {
+    let target = targets().pop().expect("a level that runs here");
+    for graph in variants() {
+        let interface = Interface { rows: Some(4), ..Interface::default() };
+        let program = schedule(&graph, &interface);
+        let compiled = Compiled::new(&program, &target);
+        for (batch, extent) in [(1, 1), (1, 9), (3, 7)] {
+            let call = Call::ragged(batch, extent);
+            let feed = feed(&graph, &call);
+            let expected = interpret::run(&graph, &feed).unwrap_or_else(|fault| panic!("{fault:?}"));
+            let actual = run(&compiled, &program, &feed);
+            compare_outputs(&graph, &call, &expected, &actual, &program);
+        }
+    }
+}
+
+/// Runs machine code; memory that nothing was written to holds no numbers.
+fn run(compiled: &Compiled, program: &Program, feed: &interpret::Feed) -> Vec<Vec<f64>> {
+    let sizes = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
+    let mut blocks = Vec::new();
+    for buffer in &program.buffers {
+        let elements = buffer.shape.iter().map(|size| size.evaluate(&sizes)).product::<i64>() as usize;
+        let mut block = Block::zeroed(elements * buffer.element.bytes());
+        block.bytes_mut().fill(0xff);
+        let lengths = buffer.name.strip_prefix('|').map(|axis| &feed.lengths[axis.trim_end_matches('|')]);
+        let lengths = lengths.map(|lengths| lengths.iter().map(|length| *length as f64).collect::<Vec<_>>());
+        let given = || feed.inputs.get(&buffer.name).or(feed.parameters.get(&buffer.name).map(|data| &**data));
+        if let Role::Input | Role::Parameter = buffer.role {
+            let numbers = lengths.or_else(|| given().map(|data| data.numbers.clone())).expect("it is given");
+            put(&mut block, buffer.element, &numbers);
+        }
+        blocks.push(block);
+    }
+    compiled.run(&mut blocks.iter_mut().collect::<Vec<_>>(), &sizes);
+    let read = |(block, element): (&Block, Element)| match element {
+        Element::F32 => block.to_f32().into_iter().map(f64::from).collect(),
+        _ => Vec::new(),
+    };
+    blocks.iter().zip(program.buffers.iter().map(|buffer| buffer.element)).map(read).collect()
+}
+
+fn put(block: &mut Block, element: Element, numbers: &[f64]) {
+    let width = element.bytes();
+    for (bytes, number) in block.bytes_mut().chunks_exact_mut(width).zip(numbers) {
+        match element {
+            Element::F32 => bytes.copy_from_slice(&(*number as f32).to_ne_bytes()),
+            Element::I32 => bytes.copy_from_slice(&(*number as i32).to_ne_bytes()),
+            Element::Bool => bytes[0] = u8::from(*number != 0.0),
+            other => panic!("no input is of {other:?}"),
+        }
+    }
+}
+
+/// Buffers that grow with the product of a sequence and the vocabulary, from programs for two vocabularies.
+fn grows_with_both(few: &Program, many: &Program) -> Vec<String> {
+    let place = few.symbols.iter().position(|name| name == "t").expect("it has a sequence");
+    let elements = |program: &Program, shape: &[Size], length: i64| {
+        let mut symbols = vec![1; program.symbols.len() + program.counters];
+        symbols[place] = length;
+        shape.iter().map(|size| size.evaluate(&symbols)).product::<i64>()
+    };
+    let buffers = few.buffers.iter().zip(&many.buffers);
+    let grown = buffers.filter(|(one, other)| {
+        let growth = |program, shape| elements(program, shape, 8192) - elements(program, shape, 4096);
+        growth(many, &other.shape) != growth(few, &one.shape)
+    });
+    grown.map(|(buffer, _)| buffer.name.clone()).collect()
+}
+
+#[test]
+fn no_buffer_grows_with_the_sequence_times_the_vocabulary() {
+    let text = model::library::embedded("examples/llama.arch").expect("an example");
+    for tied in ["tied = false", "tied = true"] {
+        let sized = |size| text.replace("tied = false", tied).replace("v = 32000", size);
+        let [few, many] = ["v = 32000", "v = 64000"].map(|size| train(&checked(sized(size))));
+        let [plan_few, plan_many] = [&few, &many].map(|graph| schedule(graph, &Interface::default()));
+        assert_eq!(grows_with_both(&plan_few, &plan_many), Vec::<String>::new(), "{plan_few}");
+        let whole = Interface { rows: Some(1 << 40), ..Interface::default() };
+        assert!(!grows_with_both(&schedule(&few, &whole), &schedule(&many, &whole)).is_empty(), "it can fail");
+        assert_eq!(chunked(&plan_few).len(), 1, "the gradient takes the place of the logits");
+    }
+}
+
+#[test]
+fn logits_that_are_asked_for_are_stored() {
+    let text = model::library::embedded("examples/llama.arch").expect("an example").to_string();
+    let program = schedule(&forward(&checked(text)), &Interface::default());
+    assert_eq!(chunked(&program), Vec::<&str>::new());
+}
