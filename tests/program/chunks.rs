@@ -1,13 +1,15 @@
 //! Values that exist for some rows at a time: logits and their gradients, and nothing else.
 
-use super::build::{Call, check_with, compare_outputs, feed};
+use super::build::{Build, Call, check, check_with, compare_outputs, feed};
 use super::models::{checked, forward, train};
 use crate::native::compiled::{Compiled, targets};
-use archc::graph::Graph;
+use archc::graph::{Graph, Value};
 use archc::interpret;
+use archc::kernel::Form;
 use archc::link::Block;
-use archc::model;
+use archc::model::{self, Combine};
 use archc::plan::{Interface, Program, schedule};
+use archc::tensor::{Affine, AxisId, BATCH, Function};
 use archc_runtime::abi::{Element, Role, Size};
 
 /// A model with a wide output and an objective on it.
@@ -137,6 +139,64 @@ fn no_buffer_grows_with_the_sequence_times_the_vocabulary() {
         assert!(!grows_with_both(&schedule(&few, &whole), &schedule(&many, &whole)).is_empty(), "it can fail");
         assert_eq!(chunked(&plan_few).len(), 1, "the gradient takes the place of the logits");
     }
+}
+
+#[test]
+fn nothing_is_computed_twice() {
+    let products = |program: &Program| {
+        let forms = program.kernels.iter().map(|kernel| &kernel.form);
+        forms.filter(|form| matches!(form, Form::Gemm(_))).count()
+    };
+    for graph in variants() {
+        let whole = schedule(&graph, &Interface { plain: true, ..Interface::default() });
+        let program = schedule(&graph, &Interface { rows: Some(2), ..Interface::default() });
+        assert_eq!(program.multiply_adds, whole.multiply_adds);
+        assert_eq!(products(&program), 3, "logits, and the gradients of both that they are made of: {program}");
+    }
+}
+
+/// The program of a hand-made graph with a wide product of `d` inputs and `v` outputs.
+fn wide(d: i64, v: i64, rest: impl FnOnce(&mut Build, AxisId, Value)) -> Program {
+    let mut build = Build::new();
+    let (t, d, v) = (build.sequence("t"), build.dim("d", d), build.dim("v", v));
+    let x = build.input("x", &[BATCH, t, d]);
+    let w = build.parameter("w", &[v, d]);
+    let product = build.contract(&[d], x, w);
+    rest(&mut build, v, product);
+    check(&build.finish())
+}
+
+#[test]
+fn what_need_not_be_read_twice_or_is_no_wider_is_not_cut() {
+    let shares = |build: &mut Build, v: AxisId, product: Value| {
+        let shares = build.softmax(v, product);
+        let squares = build.map(Function::Multiply, &[shares, shares]);
+        let sum = build.reduce(Combine::Sum, &[v], squares);
+        build.output("y", sum);
+    };
+    assert_eq!(chunked(&wide(3, 8, shares)).len(), 1, "wider, and reduced along its rows");
+    assert_eq!(chunked(&wide(8, 3, shares)).len(), 0, "no wider than what it is made of");
+    let bent = wide(3, 8, |build, v, product| {
+        let bent = build.map(Function::Tanh, &[product]);
+        let sum = build.reduce(Combine::Sum, &[v], bent);
+        build.output("y", sum);
+    });
+    assert_eq!(chunked(&bent).len(), 0, "nothing waits for whole rows");
+    let given = wide(3, 8, |build, v, product| {
+        let shares = build.softmax(v, product);
+        build.output("shares", shares);
+    });
+    assert_eq!(chunked(&given).len(), 0, "an output is stored");
+    let mixed = wide(3, 8, |build, v, product| {
+        let shares = build.softmax(v, product);
+        let length = build.axes.iter().find(|(_, axis)| axis.name == "t").map(|(id, _)| id).expect("a sequence");
+        let before = Affine::axis(length).plus(&Affine::number(1), -1);
+        let moved = build.index(shares, &[(length, before)]);
+        let both = build.map(Function::Multiply, &[shares, moved]);
+        let sum = build.reduce(Combine::Sum, &[v], both);
+        build.output("y", sum);
+    });
+    assert_eq!(chunked(&mixed).len(), 0, "a row is made of another row");
 }
 
 #[test]
