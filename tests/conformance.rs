@@ -3,9 +3,11 @@
 
 use archc::graph::{Graph, Op, text};
 use archc::interpret::{Data, Feed, run};
+use archc::model::{Combine, Law};
 use archc::ops::CATALOGUE;
 use archc::passes::optimize;
-use archc::tensor::{AxisId, BATCH, DType};
+use archc::tensor::{AxisId, BATCH, DType, Relation};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -77,4 +79,66 @@ fn every_example_means_the_same_after_all_passes() {
             assert!(same, "{} {name}: {found:?} against {wanted:?}\n{}", entry.name, *optimized);
         }
     }
+}
+
+/// Every kind of an operation's parts that the examples hold between them.
+fn kinds() -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    for entry in CATALOGUE {
+        let graph = example(entry.name);
+        let mut regions = vec![&graph.root];
+        while let Some(region) = regions.pop() {
+            for id in region.ids() {
+                let node = region.node(id);
+                regions.extend(node.bodies());
+                match &node.op {
+                    Op::Reduce(combine, _) => drop(kinds.insert(format!("{combine:?}"))),
+                    Op::Draw(law, _) => drop(kinds.insert(law_name(law).into())),
+                    _ => {}
+                }
+                let relations = node.results.iter().flat_map(|typed| &typed.presence.relations);
+                kinds.extend(relations.map(|relation| relation_name(relation).to_string()));
+            }
+        }
+    }
+    kinds
+}
+
+fn law_name(law: &Law) -> &'static str {
+    match law {
+        Law::Uniform => "uniform",
+        Law::Normal => "normal",
+        Law::Bernoulli => "bernoulli",
+        Law::UniformIndex(_) => "an index",
+        Law::Categorical(_) => "categorical",
+    }
+}
+
+fn relation_name<V>(relation: &Relation<V>) -> &'static str {
+    match relation {
+        Relation::AtLeastZero(_) => "affine",
+        Relation::Equal(..) => "an index is this",
+        Relation::Below { .. } => "below a rank",
+        Relation::Holds(_) => "a bool holds",
+    }
+}
+
+#[test]
+fn the_examples_hold_every_way_to_combine_to_draw_and_to_be_absent() {
+    let kinds = kinds();
+    let combines = [
+        Combine::Sum,
+        Combine::Product,
+        Combine::Maximum,
+        Combine::Minimum,
+        Combine::Any,
+        Combine::All,
+        Combine::First,
+    ];
+    let laws = ["uniform", "normal", "bernoulli", "an index", "categorical"];
+    let relations = ["affine", "an index is this", "below a rank", "a bool holds"];
+    let wanted = combines.iter().map(|combine| format!("{combine:?}"));
+    let wanted = wanted.chain(laws.iter().chain(&relations).map(|name| name.to_string()));
+    let missing = wanted.filter(|name| !kinds.contains(name)).collect::<Vec<_>>();
+    assert!(missing.is_empty(), "no example has {missing:?}");
 }

@@ -136,7 +136,7 @@ fn layers_that_choose_differently_share_one_rolled_loop() {
     let model = program("hybrid");
     let layers = model.forward.regions.iter().find(|region| region.label == "layers").expect("layers");
     assert_eq!(layers.bodies.len(), 3);
-    assert_eq!(layers.turns, Some(vec![2, 1, 0, 1, 2, 1, 0, 1]));
+    assert_eq!(layers.turns, Some(vec![0, 1, 2, 1, 0, 1, 2, 1]));
     let turns = |path: &str| {
         let found = model.parameters.iter().find(|parameter| parameter.path == path).expect("a parameter");
         found.turns.clone()

@@ -6,3 +6,4 @@ mod functions;
 mod gemms;
 mod levels;
 mod nests;
+mod visits;

@@ -1,6 +1,8 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
+mod compiled;
 mod conformance;
+mod damage;
 mod diagnostics;
 mod gradient;
 mod graph;
@@ -9,6 +11,7 @@ mod manual;
 mod native;
 mod oracles;
 mod program;
+mod renaming;
 mod runtime;
 mod step;
 mod syntax;

@@ -39,6 +39,9 @@ pub struct Attend {
     pub output: Matrix,
     /// L: rows are queries, column stride 0; written by the forward kernel if it is there, read by the backward one.
     pub logsum: Option<Matrix>,
+    /// Only where a test asks how much was skipped: a buffer of whole numbers (element I32), one for each turn of the
+    /// body, to which the pairs of a query and a key are added that a product is computed for.
+    pub visits: Option<usize>,
 }
 
 /// Query i sees the keys from the largest of 0 and `from` up to the smallest of `keys` and `to` (exclusive).

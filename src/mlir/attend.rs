@@ -15,6 +15,7 @@ mod scores;
 use super::body::Body;
 use super::gemm::micro::{self, Call, Layout};
 use super::kernels::product;
+use super::memory::{Lanes, Place};
 use super::text::{Kind, Value, Writer};
 use crate::kernel::{Amount, Attend, AttendGradient, Kernel, Matrix};
 use crate::target::Target;
@@ -84,6 +85,8 @@ struct Attention<'a> {
     value_width: Value,
     /// Row arrays, [`rows`].
     marks: Value,
+    /// Where the turn counts what it visits, if it does.
+    visits: Option<Place>,
 }
 
 impl<'a> Attention<'a> {
@@ -104,7 +107,7 @@ impl<'a> Attention<'a> {
         }
         let size = writer.int((rows::SLOTS * BLOCK_ROWS + rows::slots_of_extras(form) * BLOCK_ROWS) as i64);
         let marks = body.room(writer, size, Kind::I64);
-        Attention { writer, kernel, form, target, body, rows, queries, keys, width, value_width, marks }
+        Attention { writer, kernel, form, target, body, rows, queries, keys, width, value_width, marks, visits: None }
     }
 
     /// Panels of so many columns.
@@ -134,6 +137,22 @@ impl<'a> Attention<'a> {
 
     fn call(&mut self, layout: Layout, rows: Value, call: Call) {
         micro::call(self.writer, layout, self.target, rows, call);
+    }
+
+    /// From here on, pairs are counted for this turn.
+    fn count_for(&mut self, turn: Value) {
+        self.visits = self.form.visits.map(|_| Place::One(turn));
+    }
+
+    /// Counts rows × keys as visited.
+    fn visit(&mut self, rows: Value, keys: Value) {
+        let (Some(buffer), Some(place)) = (self.form.visits, self.visits) else { return };
+        let (base, element) = (self.body.buffers[buffer], self.kernel.buffers[buffer].element);
+        let before = self.writer.read(base, element, place, Lanes::default());
+        let before = self.writer.convert(before, Kind::I64);
+        let pairs = self.writer.multiply(rows, keys);
+        let sum = self.writer.add(before, pairs);
+        self.writer.write(base, element, place, sum, Lanes::default());
     }
 
     fn buffer(&self, matrix: &Matrix) -> Value {

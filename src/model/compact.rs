@@ -65,7 +65,6 @@ impl Walk<'_> {
             ValueKind::Else(x, y) => ValueKind::Else(self.value(*x), self.value(*y)),
             ValueKind::Reduce(combine, axes, x) => ValueKind::Reduce(*combine, axes.clone(), self.value(*x)),
             ValueKind::Rank(axes, x) => ValueKind::Rank(axes.clone(), self.value(*x)),
-            ValueKind::Gradient { of, by } => ValueKind::Gradient { of: self.value(*of), by: self.value(*by) },
             ValueKind::Index(x, places) => {
                 let x = self.value(*x);
                 let place = |(axis, place): &(_, crate::tensor::Affine<ValueId>)| {

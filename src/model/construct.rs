@@ -234,6 +234,17 @@ impl Values {
         self.emit(draft.present(value.presence).index_of(value.index_of))
     }
 
+    /// The same value over exactly these axes in this order; they hold all of its own. What different turns make of one
+    /// name must agree in the order too.
+    pub fn laid_out(&mut self, id: ValueId, axes: &[AxisId]) -> ValueId {
+        let value = self.value(id).clone();
+        if value.ty.axes == axes {
+            return id;
+        }
+        let draft = Draft::new(ValueKind::Broadcast(id), axes.to_vec(), value.ty.dtype);
+        self.emit(draft.present(value.presence).index_of(value.index_of))
+    }
+
     /// The same value in another element type (a precision that was asked for, an int as a real).
     pub fn convert(&mut self, id: ValueId, dtype: DType) -> ValueId {
         let value = self.value(id).clone();
@@ -256,7 +267,7 @@ impl ValueKind {
             ValueKind::Scalar(_, operands) | ValueKind::Draw { operands, .. } => operands.clone(),
             ValueKind::Broadcast(x) | ValueKind::Where(x) | ValueKind::Stop(x) | ValueKind::Peek(x) => vec![*x],
             ValueKind::Reduce(_, _, x) | ValueKind::Rank(_, x) => vec![*x],
-            ValueKind::Else(x, y) | ValueKind::Gradient { of: x, by: y } => vec![*x, *y],
+            ValueKind::Else(x, y) => vec![*x, *y],
             ValueKind::Index(x, places) => {
                 let mut reads = vec![*x];
                 reads.extend(places.iter().flat_map(|(_, place)| place.values()));

@@ -27,6 +27,14 @@ pub struct Model {
     pub weights: Vec<WeightMap>,
 }
 
+impl Model {
+    /// An input by the number that programs know it by: the model's own, then those of the `generate` line.
+    pub fn input(&self, place: usize) -> &Input {
+        let generated = self.generate.as_ref().map_or(&[][..], |generate| &generate.inputs);
+        self.inputs.get(place).unwrap_or_else(|| &generated[place - self.inputs.len()])
+    }
+}
+
 /// A compile-time value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Setting {

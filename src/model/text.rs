@@ -202,7 +202,6 @@ impl Writer<'_> {
             ValueKind::Draw { law, path, operands } => format!("draw {} {path:?} {}", self.law(*law), ids(operands)),
             ValueKind::Stop(x) => format!("stop {}", id(*x)),
             ValueKind::Peek(x) => format!("peek {}", id(*x)),
-            ValueKind::Gradient { of, by } => format!("gradient {} by {}", id(*of), id(*by)),
             ValueKind::Carried(place) => format!("carried {place}"),
             ValueKind::Turn => "turn".into(),
             ValueKind::Final(region, place) => format!("final {}.{place}", region.0),

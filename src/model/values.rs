@@ -106,13 +106,6 @@ pub enum ValueKind {
     Stop(ValueId),
     /// The operand; blindness does not look through it.
     Peek(ValueId),
-    /// The derivative of a scalar by a value.
-    Gradient {
-        /// The scalar.
-        of: ValueId,
-        /// By this.
-        by: ValueId,
-    },
     /// In a body: the carried value of that place.
     Carried(u32),
     /// In a body: the number of the turn.

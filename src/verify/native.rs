@@ -10,6 +10,7 @@ use crate::fault::Bug;
 use crate::model::Model;
 use archc_runtime::abi::names;
 use calls::Calls;
+pub use calls::load;
 use std::collections::BTreeMap;
 
 /// The compiled programs of one model.

@@ -8,25 +8,25 @@ use archc_runtime::abi::{Element, Size};
 
 /// What is part of the code.
 #[derive(Debug, Clone, Copy)]
-struct Case {
+pub struct Case {
     /// Keys after the query do not count.
-    causal: bool,
+    pub causal: bool,
     /// Keys this far back do not count.
-    window: Option<i64>,
+    pub window: Option<i64>,
     /// A bool for each pair, and a bias for each key.
-    masked: bool,
+    pub masked: bool,
 }
 
 /// rows, key heads, heads of a key head, queries, keys, width, value width.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
-    rows: usize,
-    heads: usize,
-    group: usize,
-    queries: usize,
-    keys: usize,
-    width: usize,
-    values: usize,
+pub struct Shape {
+    pub rows: usize,
+    pub heads: usize,
+    pub group: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub width: usize,
+    pub values: usize,
 }
 
 const OFFSET: i64 = 3;
@@ -42,7 +42,7 @@ fn matrix(buffer: usize, rows: Amount, columns: Amount, batch: [Amount; 3]) -> M
 /// Sizes 0..7 are the shape; then strides: 7 row, 8 key head, 9 group of Q; 10, 11 of K; 12, 13 of V; 14..17 of O;
 /// 17..20 of L. Rows of Q hold all heads side by side as models have them: 20 is the stride of queries, 21 of keys, 22
 /// of values, 23 of results. 24 is the batch stride of the mask.
-fn forward(case: Case) -> Attend {
+pub fn forward(case: Case) -> Attend {
     let (one, zero) = (Amount::Constant(1), Amount::Constant(0));
     let mut extras = Vec::new();
     let mut score = Scalar::identity();
@@ -77,10 +77,11 @@ fn forward(case: Case) -> Attend {
         visible: Visible { from: from.into_iter().collect(), to, present },
         output: matrix(3, n(23), one, [n(14), n(15), n(16)]),
         logsum: Some(matrix(7, one, zero, [n(17), n(18), n(19)])),
+        visits: None,
     }
 }
 
-fn gradient(case: Case) -> AttendGradient {
+pub fn gradient(case: Case) -> AttendGradient {
     let forward = forward(case);
     let on = |buffer: usize, matrix: &Matrix| Matrix { buffer, ..matrix.clone() };
     let mut slope = Scalar::default();
@@ -95,7 +96,7 @@ fn gradient(case: Case) -> AttendGradient {
     }
 }
 
-fn kernel(form: Form) -> Kernel {
+pub fn kernel(form: Form) -> Kernel {
     let gradient = matches!(form, Form::AttendGradient(_));
     let buffer = |place| KernelBuffer {
         element: match place {
@@ -114,7 +115,7 @@ fn values(count: usize, seed: usize) -> Vec<f32> {
 }
 
 impl Shape {
-    fn sizes(&self) -> Vec<i64> {
+    pub fn sizes(&self) -> Vec<i64> {
         let Shape { rows, heads, group, queries, keys, width, values } = *self;
         let (line, key_line, value_line, out_line) =
             (heads * group * width, heads * width, heads * values, heads * group * values);

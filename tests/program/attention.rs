@@ -56,6 +56,8 @@ impl Problem<'_> {
 
     fn forward(&self, memory: &mut Memory, query: i64) {
         let seen = self.seen(memory, query);
+        let widths = [self.attend.width, self.attend.value_width].map(|width| amount(width, self.sizes));
+        memory.multiplications += seen.len() as u64 * widths.iter().sum::<i64>().unsigned_abs();
         let scores = seen.iter().map(|(_, operands)| scalar(&self.attend.score, operands)).collect::<Vec<_>>();
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum = scores.iter().map(|score| (score - largest).exp()).sum::<f64>();

@@ -15,6 +15,8 @@ pub struct Memory {
     pub buffers: Vec<Vec<f64>>,
     /// What elements are.
     pub elements: Vec<Element>,
+    /// Multiplications of the kernels so far, a step of an inner product being one.
+    pub multiplications: u64,
 }
 
 /// One buffer of a kernel: which, and from where on.
@@ -51,7 +53,7 @@ fn rounded(value: f64, element: Element) -> f64 {
 
 /// Runs a program. `given` is asked for the contents of inputs, parameters and states by name and length.
 pub fn execute(program: &Program, symbols: &[i64], given: impl Fn(&str, usize) -> Option<Vec<f64>>) -> Memory {
-    let mut memory = Memory { buffers: Vec::new(), elements: Vec::new() };
+    let mut memory = Memory { buffers: Vec::new(), elements: Vec::new(), multiplications: 0 };
     for buffer in &program.buffers {
         let size = buffer.shape.iter().map(|size| size.evaluate(symbols)).product::<i64>() as usize;
         let outside = matches!(buffer.role, Role::Input | Role::Parameter | Role::State | Role::Packed);

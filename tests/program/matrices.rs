@@ -66,6 +66,7 @@ pub fn gemm(gemm: &Gemm, slots: &[Slot], sizes: &[i64], memory: &mut Memory) {
     each(&amounts(&gemm.batch, sizes), &mut |at| {
         for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
             let mut sum = 0.0;
+            memory.multiplications += k.unsigned_abs();
             for inner in 0..k {
                 let left = memory.read(slots[gemm.a.buffer], element(&gemm.a, at, row, inner, sizes));
                 sum += left * right(memory, at, inner, column);

@@ -9,3 +9,4 @@ mod matrices;
 mod meaning;
 mod models;
 mod nests;
+mod work;

@@ -45,6 +45,7 @@ impl<'n> Nests<'n> {
                 self.set(*register, number as f64, ScalarType::Int);
             }
             Statement::Call(register, function, arguments) => {
+                self.memory.multiplications += u64::from(*function == Function::Multiply);
                 let (value, ty) = self.call(*function, arguments);
                 self.set(*register, value, ty);
             }

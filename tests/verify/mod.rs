@@ -1,5 +1,6 @@
 //! The judge itself: readers, tolerances, layouts, optimizers, and that an altered number is always found.
 
+mod certificate;
 mod echo;
 
 use archc::fault::Fault;

@@ -54,4 +54,11 @@ since the next turn reads what this one wrote.
     S = 0
     for t { S = S + key * val }          # key and val bring axes: declare them, `S[k, m] = 0`
 "#;
+
+E0409 = "a part of the language that is not compiled yet", r#"
+What is written has a meaning in the language, and this version of archc has no program for it. It says so here,
+instead of computing something else.
+
+    g = grad(energy, x)                  # refused
+"#;
 }

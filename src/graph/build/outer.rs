@@ -102,7 +102,6 @@ fn reads(value: &Value) -> Vec<ValueId> {
         ValueKind::Broadcast(operand) | ValueKind::Where(operand) | ValueKind::Stop(operand) => vec![*operand],
         ValueKind::Peek(operand) | ValueKind::Reduce(_, _, operand) | ValueKind::Rank(_, operand) => vec![*operand],
         ValueKind::Else(first, second) => vec![*first, *second],
-        ValueKind::Gradient { of, by } => vec![*of, *by],
         ValueKind::Index(operand, places) => {
             let mut all = vec![*operand];
             places.iter().for_each(|(_, place)| all.extend(place.values()));

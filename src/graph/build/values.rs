@@ -33,7 +33,7 @@ impl Builder<'_> {
     fn plain(&self, scope: &Scope, kind: &ValueKind) -> (Op, Vec<Value>) {
         let at = |id: &ValueId| scope.values[id];
         match kind {
-            ValueKind::Input(place) => (Op::Input(self.model.inputs[*place].name.clone()), vec![]),
+            ValueKind::Input(place) => (Op::Input(self.model.input(*place).name.clone()), vec![]),
             ValueKind::Parameter(place) => (Op::Parameter(self.model.parameters[*place].path.clone()), vec![]),
             ValueKind::Number(number) => (Op::Constant(vec![*number]), vec![]),
             ValueKind::Table(numbers) => (Op::Constant(numbers.clone()), vec![]),

@@ -45,11 +45,20 @@ struct Meeting {
     rows: Value,
 }
 
+/// The rows of a block that are summed for a block of keys.
+#[derive(Debug, Clone, Copy)]
+struct Seeing {
+    count: Value,
+    from: Value,
+    depth: Value,
+}
+
 impl Attention<'_> {
     pub(super) fn backward(&mut self, gradient: &AttendGradient) {
         let scratch = self.backward_scratch();
         let one = self.writer.int(1);
         let (open, turn, _) = self.writer.begin_for(self.body.begin, self.body.end, one, &[]);
+        self.count_for(turn);
         let outer = self.body.unravel(self.writer, turn, &super::batch_extents(self.form, false));
         self.each_block_of_rows(&outer, gradient, |attention, rows, _, _| {
             attention.clear_rows(gradient, rows);
@@ -171,8 +180,9 @@ impl Attention<'_> {
         self.copy_rows(Slot::OutputGradient, gradients, rows, self.value_width, scratch.gradients);
         self.panels_of_rows(scratch.queries, rows, self.width, BLOCK_ROWS, scratch.query_panels);
         self.panels_of_rows(scratch.gradients, rows, self.value_width, BLOCK_ROWS, scratch.gradient_panels);
-        let (zero, height) = (self.writer.int(0), self.writer.int(self.target.rows as i64));
-        let (open, first, _) = self.writer.begin_for(zero, rows, height, &[]);
+        let (from, to) = self.rows_that_see(meeting);
+        let height = self.writer.int(self.target.rows as i64);
+        let (open, first, _) = self.writer.begin_for(from, to, height, &[]);
         let left = self.writer.subtract(rows, first);
         let tile_rows = self.writer.minimum(left, height);
         let seen = self.tile_sees(first, tile_rows, meeting.key, meeting.count);
@@ -187,8 +197,27 @@ impl Attention<'_> {
         }
         self.writer.end(inner, &[]);
         self.writer.end(open, &[]);
-        self.sum_keys(meeting, scratch.weights, (scratch.gradient_panels, scratch.value_panels), scratch.value_sums);
-        self.sum_keys(meeting, scratch.slopes, (scratch.query_panels, scratch.panels), scratch.key_sums);
+        let depth = self.writer.subtract(to, from);
+        self.visit(depth, meeting.count);
+        let seeing = Seeing { count: meeting.count, from, depth };
+        self.sum_keys(&seeing, scratch.weights, (scratch.gradient_panels, scratch.value_panels), scratch.value_sums);
+        self.sum_keys(&seeing, scratch.slopes, (scratch.query_panels, scratch.panels), scratch.key_sums);
+    }
+
+    /// From the first to the last row of the block that sees one of the keys, in whole tiles at the start.
+    fn rows_that_see(&mut self, meeting: &Meeting) -> (Value, Value) {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let (open, row, range) = self.writer.begin_for(zero, meeting.rows, one, &[meeting.rows, zero]);
+        let seen = self.tile_sees(row, one, meeting.key, meeting.count);
+        let next = self.writer.add(row, one);
+        let first = self.writer.minimum(range[0], row);
+        let first = self.writer.select(seen, first, range[0]);
+        let last = self.writer.select(seen, next, range[1]);
+        let range = self.writer.end(open, &[first, last]);
+        let height = self.writer.int(self.target.rows as i64);
+        let tile = self.writer.binary("arith.divsi", range[0], height);
+        let from = self.writer.multiply(tile, height);
+        (self.writer.minimum(from, range[1]), range[1])
     }
 
     /// p and s of a tile of rows, and its part of dQ.
@@ -200,6 +229,7 @@ impl Attention<'_> {
         first: Value,
         rows: Value,
     ) {
+        self.visit(rows, meeting.count);
         let queries = self.at_product(scratch.queries, first, self.width);
         self.products(queries, self.width, scratch.keys_across, scratch.products, rows);
         let gradients = self.at_product(scratch.gradients, first, self.value_width);
@@ -304,23 +334,25 @@ impl Attention<'_> {
     }
 
     /// Adds `weights across · rows` to the sums of a block of keys.
-    fn sum_keys(&mut self, meeting: &Meeting, weights: Value, (rows, panels): (Value, Value), sums: Value) {
+    fn sum_keys(&mut self, seeing: &Seeing, weights: Value, (rows, panels): (Value, Value), sums: Value) {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let height = self.writer.int(self.target.rows as i64);
         let width = self.writer.int(self.target.panel as i64);
         let (keys, room) = (self.writer.int(BLOCK_KEYS as i64), self.writer.int(BLOCK_ROWS as i64));
         let line = self.writer.multiply(panels, width);
-        let (open, first, _) = self.writer.begin_for(zero, meeting.count, height, &[]);
-        let left = self.writer.subtract(meeting.count, first);
+        let (open, first, _) = self.writer.begin_for(zero, seeing.count, height, &[]);
+        let left = self.writer.subtract(seeing.count, first);
         let tile_rows = self.writer.minimum(left, height);
-        let a = self.at(weights, first);
+        let a = self.at_product(weights, seeing.from, keys);
+        let a = self.at(a, first);
         let tiles = self.at_product(sums, first, line);
         let (inner, panel, _) = self.writer.begin_for(zero, panels, one, &[]);
         let column = self.writer.multiply(panel, width);
         let b = self.at_product(rows, column, room);
+        let b = self.at_product(b, seeing.from, width);
         let tile = self.at_product(tiles, column, height);
         let start = self.writer.number(0.0, Type::scalar(Kind::I1));
-        let call = Call { a, a_stride: keys, b, b_stride: width, tile, depth: meeting.rows, first: start };
+        let call = Call { a, a_stride: keys, b, b_stride: width, tile, depth: seeing.depth, first: start };
         self.call(Layout::Across, tile_rows, call);
         self.writer.end(inner, &[]);
         self.writer.end(open, &[]);

@@ -41,6 +41,7 @@ impl Attention<'_> {
         let blocks = self.writer.ceil_divide(self.rows, size);
         let blocks = self.writer.maximum(blocks, one);
         let (open, turn, _) = self.writer.begin_for(self.body.begin, self.body.end, one, &[]);
+        self.count_for(turn);
         let batch = self.writer.binary("arith.divsi", turn, blocks);
         let block = self.writer.binary("arith.remsi", turn, blocks);
         let outer = self.body.unravel(self.writer, batch, &super::batch_extents(self.form, false));
@@ -138,6 +139,7 @@ impl Attention<'_> {
     }
 
     fn forward_tile(&mut self, scratch: &Scratch, first: Value, rows: Value, key: Value, count: Value) {
+        self.visit(rows, count);
         let queries = self.at_product(scratch.queries, first, self.width);
         self.products(queries, self.width, scratch.keys, scratch.products, rows);
         let height = self.writer.int(self.target.rows as i64);

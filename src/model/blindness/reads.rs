@@ -139,7 +139,7 @@ impl<'p> Walk<'p> {
             ValueKind::Scalar(_, operands) | ValueKind::Draw { operands, .. } => operands.clone(),
             ValueKind::Broadcast(x) | ValueKind::Where(x) | ValueKind::Stop(x) => vec![*x],
             ValueKind::Reduce(_, _, x) | ValueKind::Rank(_, x) => vec![*x],
-            ValueKind::Else(a, b) | ValueKind::Gradient { of: a, by: b } => vec![*a, *b],
+            ValueKind::Else(a, b) => vec![*a, *b],
             ValueKind::Index(x, places) => {
                 let read = places.iter().flat_map(|(_, at)| at.values().copied().collect::<Vec<_>>());
                 std::iter::once(*x).chain(read).collect()

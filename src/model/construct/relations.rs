@@ -180,6 +180,12 @@ impl Values {
         self.otherwise(yes, no)
     }
 
+    /// The value with 0 where it is absent: what leaves a `for` beside a flag that says where it is present.
+    pub fn filled(&mut self, x: ValueId) -> ValueId {
+        let zero = self.number(0.0, self.dtype(x));
+        self.otherwise(x, zero)
+    }
+
     /// The axis that both of two values are an index of; a number inside it counts as one.
     pub fn joined_index(&self, x: ValueId, y: ValueId) -> Option<crate::tensor::AxisId> {
         let (left, right) = (self.value(x).index_of, self.value(y).index_of);

@@ -31,10 +31,13 @@ impl Elaborator<'_> {
                     }
                 }
                 let taken = groups.iter().enumerate().filter(|(_, turns)| !turns.is_empty()).collect::<Vec<_>>();
-                match taken.as_slice() {
-                    [(arm, _)] => Ok(*arm),
-                    _ => Err(Fail::Split(*axis, taken.into_iter().map(|(_, turns)| turns.clone()).collect())),
+                if let [(arm, _)] = taken.as_slice() {
+                    return Ok(*arm);
                 }
+                // In the order of their first turns: the order of arms means nothing.
+                let mut parts = taken.into_iter().map(|(_, turns)| turns.clone()).collect::<Vec<_>>();
+                parts.sort_unstable();
+                Err(Fail::Split(*axis, parts))
             }
         }
     }

@@ -166,7 +166,7 @@ impl Elaborator<'_> {
             Builtin::Reduce(Combine::Minimum) => Function::Minimum,
             Builtin::Stop => return self.wrap(name, operands, span, ValueKind::Stop),
             Builtin::Peek => return self.wrap(name, operands, span, ValueKind::Peek),
-            Builtin::Gradient => return self.gradient(operands, span),
+            Builtin::Gradient => return self.gradient(span),
             Builtin::Blind => {
                 let help = "write it in a line of its own: `require blind(a, b)`";
                 return Err(self.fault_with(E0601, "`blind` is a proof, not a value", (span, "here".into()), help));
@@ -204,14 +204,9 @@ impl Elaborator<'_> {
         Ok(Operand::Value(self.values().emit(draft.present(value.presence).index_of(value.index_of))))
     }
 
-    fn gradient(&mut self, operands: &[Operand], span: Span) -> Answer<Operand> {
-        let [of, by] = operands else {
-            return Err(self.fault(E0401, "`grad` takes a scalar and a value", span, "here"));
-        };
-        let (of, by) = (self.to_value(of, span)?, self.to_value(by, span)?);
-        let axes = [self.state.values.axes_of(by), self.state.values.axes_of(of)].concat();
-        let (axes, dtype) = (self.values().order(axes), self.values().dtype(by));
-        let draft = Draft::new(ValueKind::Gradient { of, by }, axes, dtype);
-        Ok(Operand::Value(self.values().emit(draft)))
+    /// A derivative inside of a model is part of the language and of no program that can be compiled today.
+    fn gradient(&mut self, span: Span) -> Answer<Operand> {
+        let help = "leave it out: training derives the gradients of `train` and `loss` by itself";
+        Err(self.fault_with(E0409, "`grad` inside a model is not compiled yet", (span, "here".into()), help))
     }
 }

@@ -1,4 +1,7 @@
 //! What a `for` carries: its type, whether it is present, and its value in the end.
+//!
+//! What can be absent is carried as a value that is always there and a flag; inside, and after, the name stands for the
+//! value where the flag holds.
 
 use super::{Answer, Elaborator};
 use crate::diagnostics::Diagnostic;
@@ -56,14 +59,30 @@ impl Elaborator<'_> {
             presence.require(Relation::Holds(self.values().emit(flag)));
         }
         let draft = Draft::new(ValueKind::Carried(slot.place), initial.ty.axes, initial.ty.dtype);
-        self.values().emit(draft.present(presence).index_of(initial.index_of).inside(Some(body)))
+        let value = self.values().emit(draft.index_of(initial.index_of).inside(Some(body)));
+        self.values().restrict(value, &presence)
+    }
+
+    /// What is carried in a slot: the value, and where it is present if that can change.
+    pub fn carried_parts(&mut self, slot: &Slot, value: ValueId) -> Vec<ValueId> {
+        let axes = self.values().axes_of(slot.initial).to_vec();
+        let presence = self.values().presence(slot.initial);
+        let laid_out = self.values().laid_out(value, &axes);
+        if !slot.flagged {
+            return vec![laid_out];
+        }
+        let flag_axes = self.values().axes_of_presence(&presence);
+        let flag_axes = self.values().order(flag_axes);
+        let own = self.values().presence(value);
+        let flag = self.values().truth_of(&own);
+        vec![self.values().filled(laid_out), self.values().laid_out(flag, &flag_axes)]
     }
 
     /// Whether the new values fit what is carried, and what to change if they do not.
     pub fn compare(&mut self, slots: &[Slot], news: &[Vec<ValueId>], span: Span) -> Answer<Option<Outcome>> {
         for (place, slot) in slots.iter().enumerate() {
             let name = slot.name.text.clone();
-            let unchanged = news.iter().all(|new| self.is_carried(new[place], slot.place));
+            let unchanged = news.iter().all(|new| self.is_carried(new[place], slot));
             if unchanged {
                 return Ok(Some(Outcome::Again(Box::new(move |plan| {
                     plan.constant.insert(name);
@@ -78,8 +97,15 @@ impl Elaborator<'_> {
         Ok(None)
     }
 
-    fn is_carried(&self, value: ValueId, place: u32) -> bool {
-        matches!(self.state.values.value(value).kind, ValueKind::Carried(own) if own == place)
+    /// Whether a value is what the slot held at the start of the turn.
+    fn is_carried(&self, value: ValueId, slot: &Slot) -> bool {
+        let kind = |value: ValueId| &self.state.values.value(value).kind;
+        let own = |value: ValueId| matches!(kind(value), ValueKind::Carried(own) if *own == slot.place);
+        let flag = |flag: ValueId| matches!(kind(flag), ValueKind::Carried(own) if *own == slot.place + 1);
+        match (kind(value), self.state.values.value(value).presence.relations.as_slice()) {
+            (ValueKind::Where(inner), [Relation::Holds(holds)]) if slot.flagged => own(*inner) && flag(*holds),
+            _ => own(value),
+        }
     }
 
     fn compare_one(&mut self, slot: &Slot, new: ValueId, span: Span) -> Answer<Option<Outcome>> {
@@ -129,13 +155,7 @@ impl Elaborator<'_> {
             let same = |dtype: DType| dtype == initial.ty.dtype;
             let new =
                 if same(self.values().dtype(*new)) { *new } else { self.values().convert(*new, initial.ty.dtype) };
-            let presence = self.values().presence(new);
-            results.push(self.values().broadcast(new, &initial.ty.axes));
-            if slot.flagged {
-                let flag_axes = self.values().axes_of_presence(&initial.presence);
-                let flag = self.values().truth_of(&presence);
-                results.push(self.values().broadcast(flag, &flag_axes));
-            }
+            results.extend(self.carried_parts(slot, new));
         }
         results
     }
@@ -152,7 +172,8 @@ impl Elaborator<'_> {
                 presence.require(Relation::Holds(self.values().emit(flag)));
             }
             let draft = Draft::new(ValueKind::Final(region, slot.place), initial.ty.axes, initial.ty.dtype);
-            let value = self.values().emit(draft.present(presence).index_of(initial.index_of));
+            let value = self.values().emit(draft.index_of(initial.index_of));
+            let value = self.values().restrict(value, &presence);
             if let Some(binding) = self.frame().names.get_mut(&slot.name.text) {
                 binding.meaning = Meaning::Is(Operand::Value(value));
             }

@@ -100,14 +100,7 @@ impl Elaborator<'_> {
     fn attempt(&mut self, own: &Loop, plan: &Plan, count: Option<usize>) -> Answer<Outcome> {
         let region = RegionId(self.values().program.regions.len() as u32);
         let slots = self.slots(own, plan)?;
-        let mut carried = vec![ValueId(0); slots.iter().map(|slot| 1 + usize::from(slot.flagged)).sum()];
-        for slot in &slots {
-            carried[slot.place as usize] = slot.initial;
-            if slot.flagged {
-                let presence = self.values().presence(slot.initial);
-                carried[slot.place as usize + 1] = self.values().truth_of(&presence);
-            }
-        }
+        let carried = slots.iter().flat_map(|slot| self.carried_parts(slot, slot.initial)).collect::<Vec<_>>();
         let body = self.current_body();
         let (axis, reverse, label, span) = (own.axis, own.reverse, own.label.clone(), own.span);
         let region_value = Region { axis, reverse, label, carried, bodies: Vec::new(), turns: None, body, span };

@@ -117,27 +117,29 @@ impl Elaborator<'_> {
         let outside = self.presence_outside(region, axis, &values);
         let mut slots = Vec::with_capacity(values.len());
         for value in &values {
-            slots.push(value.map(|value| {
-                let is = self.values().dtype(value);
-                let value = if is == dtype { value } else { self.values().convert(value, dtype) };
-                self.values().broadcast(value, &axes)
-            }));
+            let value = value.unwrap_or_else(|| self.values().number(0.0, dtype));
+            let is = self.values().dtype(value);
+            let value = if is == dtype { value } else { self.values().convert(value, dtype) };
+            let value = self.values().laid_out(value, &axes);
+            slots.push(if outside.is_some() { value } else { self.values().filled(value) });
         }
         let place = self.add_slot(region, slots);
-        let presence = match outside {
-            Some(presence) => presence,
-            None => self.flag(region, axis, &values),
-        };
         let draft = Draft::new(ValueKind::Yielded(region, place), with_axis(axis, &axes), dtype);
-        Ok(self.values().emit(draft.present(presence).index_of(index_of.flatten())))
+        let draft = draft.index_of(index_of.flatten());
+        let Some(presence) = outside else {
+            let value = self.values().emit(draft);
+            let presence = self.flag(region, axis, &values);
+            return Ok(self.values().restrict(value, &presence));
+        };
+        Ok(self.values().emit(draft.present(presence)))
     }
 
     /// Adds a place to what every body yields.
-    fn add_slot(&mut self, region: RegionId, slots: Vec<Option<ValueId>>) -> u32 {
+    fn add_slot(&mut self, region: RegionId, slots: Vec<ValueId>) -> u32 {
         let bodies = &mut self.values().program.regions[region.0 as usize].bodies;
         let place = bodies.first().map_or(0, |body| body.yields.len());
         for (body, slot) in bodies.iter_mut().zip(slots) {
-            body.yields.push(slot);
+            body.yields.push(Some(slot));
         }
         place as u32
     }
@@ -206,7 +208,7 @@ impl Elaborator<'_> {
         }
         let axes = flags.iter().flat_map(|flag| self.state.values.axes_of(*flag).to_vec()).collect::<Vec<_>>();
         let axes = self.values().order(axes);
-        let slots = flags.into_iter().map(|flag| Some(self.values().broadcast(flag, &axes))).collect();
+        let slots = flags.into_iter().map(|flag| self.values().laid_out(flag, &axes)).collect();
         let place = self.add_slot(region, slots);
         let draft = Draft::new(ValueKind::Yielded(region, place), with_axis(axis, &axes), DType::Bool);
         let mut presence = Presence::always();

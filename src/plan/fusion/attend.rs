@@ -70,6 +70,7 @@ impl<'p> Planner<'p> {
             visible,
             output: matrices.matrix(output, batch, &rows, value_width),
             logsum: logsum.map(|view| matrices.matrix(view, batch, &rows, &[])),
+            visits: None,
         })
     }
 

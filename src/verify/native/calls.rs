@@ -25,10 +25,7 @@ pub struct Results<'c> {
 impl Calls {
     /// Links the object to a shared library and loads it.
     pub fn load(compiled: &Compiled, threads: usize) -> Result<Calls, Failure> {
-        let folder = tempfile::tempdir()
-            .map_err(|error| Environment::new(format!("cannot make a temporary folder: {error}")))?;
-        let code = library::open(&shared(&compiled.object, folder.path())?)?;
-        Ok(Calls { loaded: Loaded::new(code, threads).map_err(failure)?, states: States::new() })
+        Ok(Calls { loaded: load(compiled, threads)?, states: States::new() })
     }
 
     /// Whether there is a program of this name.
@@ -73,6 +70,17 @@ impl Calls {
         self.loaded.run(call, &mut self.states).map_err(failure)?;
         Ok(Results { call })
     }
+}
+
+/// The runtime's model of compiled programs, in this process. Its parameters are not set.
+///
+/// # Errors
+/// If there is no linker, or the system cannot load the library.
+pub fn load(compiled: &Compiled, threads: usize) -> Result<Loaded, Failure> {
+    let folder =
+        tempfile::tempdir().map_err(|error| Environment::new(format!("cannot make a temporary folder: {error}")))?;
+    let code = library::open(&shared(&compiled.object, folder.path())?)?;
+    Loaded::new(code, threads).map_err(failure)
 }
 
 impl Results<'_> {

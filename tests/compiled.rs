@@ -1,0 +1,39 @@
+//! From a text to the programs of its model, for tests that ask what the whole pipeline makes of a program.
+
+use archc::diagnostics::{Diagnostics, render};
+use archc::driver::{self, Failure, Graphs, Session};
+use archc::fault::Fault;
+use archc::model::{self, Model, Overrides};
+use archc::plan::Program;
+use archc::source::Sources;
+
+/// The model of a text that must be sound; settings and sizes may be changed from outside.
+pub fn model_with(text: &str, settings: &[(&str, &str)]) -> Model {
+    let (mut sources, mut sink) = (Sources::default(), Diagnostics::default());
+    let main = sources.add("test.arch", text);
+    let library = model::load(&mut sources, main, &mut sink);
+    let mut overrides = Overrides::default();
+    overrides.0.extend(settings.iter().map(|(name, value)| (name.to_string(), driver::setting(value))));
+    let model = model::check(&library, &overrides, &mut sink);
+    model.unwrap_or_else(|| panic!("{}\n{text}", render(&sink, &sources, false)))
+}
+
+pub fn model(text: &str) -> Model {
+    model_with(text, &[])
+}
+
+pub fn graphs(model: &Model) -> Graphs {
+    driver::graphs(model, &mut Session::default()).unwrap_or_else(|failure| fail(&failure))
+}
+
+pub fn programs(graphs: &Graphs) -> Vec<Program> {
+    driver::programs(graphs, &mut Session::default()).unwrap_or_else(|failure| fail(&failure))
+}
+
+/// Says what is wrong, without the whole graph.
+fn fail(failure: &Failure) -> ! {
+    match failure {
+        Failure::Fault(Fault::Bug(bug)) => panic!("{}: {}", bug.stage, bug.guarantee),
+        other => panic!("{other:?}"),
+    }
+}
