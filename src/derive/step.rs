@@ -12,6 +12,7 @@ mod causality;
 mod last;
 mod regions;
 mod rewrite;
+mod rows;
 
 use crate::graph::{Graph, Op, Region, Typed, Value};
 use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};

@@ -1,6 +1,6 @@
 //! What is to be compiled: a file, and what is changed in it from outside.
 
-use super::Failure;
+use super::{Failure, read_json};
 use crate::diagnostics::Diagnostics;
 use crate::fault::Environment;
 use crate::model::{self, Library, Overrides, Setting, library};
@@ -52,7 +52,11 @@ impl Request {
         let config = read_config(path)?;
         let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
         let maps = library.models.first().map(|model| library.maps_of(model)).unwrap_or_default();
-        let named = maps.iter().find(|map| Some(map.architecture.0.as_str()) == architecture);
+        // A configuration that names no architecture is of the only one that the model knows.
+        let named = match (architecture, maps.as_slice()) {
+            (None, [only]) => Some(only),
+            _ => maps.iter().find(|map| Some(map.architecture.0.as_str()) == architecture),
+        };
         let map = named.ok_or_else(|| {
             let wanted = architecture.unwrap_or("(none)");
             Environment::new(format!("{} has no weight map for the architecture {wanted}", self.file.display()))
@@ -67,11 +71,7 @@ impl Request {
 /// # Errors
 /// If there is none, or it is not JSON.
 pub fn read_config(path: &Path) -> Result<Value, Environment> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Environment::new(format!("cannot read {}: {error}", path.display()))
-            .help("published models have a config.json beside their weights")
-    })?;
-    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
+    read_json(path, "published models have a config.json beside their weights")
 }
 
 /// A setting as it is written: a number, a truth value, or a word.

@@ -1,6 +1,7 @@
 //! A reference case: a folder with a configuration, weights, inputs, and the answers of somebody else's code.
 
 use super::array::{Array, read_tensors};
+use crate::driver::read_json;
 use crate::fault::Environment;
 use serde::Deserialize;
 use serde_json::Value;
@@ -75,12 +76,12 @@ impl Case {
         if !folder.is_dir() {
             return Err(Environment::new(format!("{} is not a folder", folder.display())).help(FORM));
         }
-        let answers = parse(&folder.join("case.json"))?;
+        let answers = read_json(&folder.join("case.json"), FORM)?;
         let answers = serde_json::from_value(answers)
             .map_err(|error| Environment::new(format!("{}: {error}", folder.join("case.json").display())).help(FORM))?;
         Ok(Case {
             folder: folder.to_path_buf(),
-            config: parse(&folder.join("config.json"))?,
+            config: read_json(&folder.join("config.json"), FORM)?,
             weights: read_tensors(&folder.join("model.safetensors"))?,
             tensors: read_tensors(&folder.join("case.safetensors"))?,
             answers,
@@ -100,9 +101,3 @@ impl Case {
 }
 
 const FORM: &str = "a case is a folder with config.json, model.safetensors, case.json and case.safetensors";
-
-fn parse(path: &Path) -> Result<Value, Environment> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Environment::new(format!("cannot read {}: {error}", path.display())).help(FORM))?;
-    serde_json::from_str(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
-}

@@ -44,6 +44,7 @@ macro_rules! cases {
 cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
     mixtral qwen3_moe qwen2_moe
+    rwkv retnet mamba mamba2 deltanet gated_deltanet
 }
 
 /// A changed weight changes some number, whichever weight it is: nothing in a file is read past.

@@ -3,8 +3,8 @@
 //! A place reads back if it is `t - j` with `j >= 0`, or another index `s` over all positions; a value that has `s`
 //! may be combined along `s` only where it is present for `s <= t` alone. Both are read off the relations.
 
-use super::NotIncremental;
 use super::rewrite::Rewrite;
+use super::{NotIncremental, Shared};
 use crate::graph::{Node, Op, Value};
 use crate::tensor::{Affine, AxisId, Relation, Term};
 
@@ -50,16 +50,34 @@ fn touches(rewrite: &Rewrite, value: Value) -> bool {
 fn check_places(rewrite: &Rewrite, node: &Node, places: &[(AxisId, Affine<Value>)]) -> Result<(), NotIncremental> {
     let shared = &rewrite.shared;
     for (_, place) in places.iter().filter(|(axis, _)| *axis == shared.chunk) {
-        let back = match place.terms.as_slice() {
-            [(Term::Axis(axis), 1)] if *axis == shared.chunk => place.constant <= 0,
-            [(Term::Axis(axis), 1)] => shared.is_context(*axis) && place.constant == 0,
-            _ => false,
-        };
-        if !back {
+        if !is_earlier(shared, place) {
             return refuse(node, "a value is read at positions that cannot be shown to be earlier ones");
         }
     }
     Ok(())
+}
+
+/// Whether a place is the position `t` or an earlier one: `t - j`, `t + j - n` with `j` of a fixed extent, or another
+/// index over the positions, whose reads are checked where it is combined.
+fn is_earlier(shared: &Shared, place: &Affine<Value>) -> bool {
+    if let [(Term::Axis(axis), 1)] = place.terms.as_slice()
+        && *axis != shared.chunk
+    {
+        return shared.is_context(*axis) && place.constant == 0;
+    }
+    let mut ahead = place.constant;
+    let mut own = false;
+    for (term, factor) in &place.terms {
+        match (term, factor) {
+            (Term::Axis(axis), 1) if *axis == shared.chunk => own = true,
+            (Term::Axis(axis), factor) => match shared.axes.fixed(*axis) {
+                Some(extent) => ahead += (factor * (extent - 1)).max(0),
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
+    own && ahead <= 0
 }
 
 /// Whether a relation lets `axis` reach the position along `chunk` at most: `t - s - j >= 0` with `j >= 0`.

@@ -2,10 +2,11 @@
 //! growing sequence goes on from what it carried at the end of the last call.
 
 use super::rewrite::{Rewrite, Slot};
-use super::{NotIncremental, Shared};
+use super::{NotIncremental, Shared, rows};
 use crate::graph::{For, NodeId, Op, Region, Typed, Value};
 use crate::ops::stacked;
 use crate::tensor::{BATCH, DType, Function, Scalar, ScalarStep, TensorType};
+use rows::by_row;
 
 impl Rewrite<'_> {
     /// Rewrites a `for`.
@@ -70,12 +71,18 @@ impl Rewrite<'_> {
         let mut operands = self.operands(id);
         let first = self.slots.len();
         for initial in operands.iter_mut().take(region.carried) {
-            let typed = self.new.typed(*initial).clone();
+            let mut typed = self.new.typed(*initial).clone();
+            typed.ty = by_row(typed.ty);
             let (name, held) = self.state(&path, typed);
             *initial = self.resumed(held, *initial, &path);
             self.slots.push(Slot { name, held, written: held });
         }
-        let new = self.emit(id, Op::For(region.clone()), operands);
+        let mut region = region.clone();
+        let arguments = self.arguments_of(&region, &operands);
+        region.bodies.iter_mut().for_each(|body| rows::widen(body, &arguments));
+        let types = rows::result_types(&region, &arguments);
+        let new = self.emit(id, Op::For(region), operands);
+        self.new.edit(new, |node| node.results.iter_mut().zip(types).for_each(|(typed, ty)| typed.ty = ty));
         for (place, slot) in self.slots[first..].iter_mut().enumerate() {
             slot.written = Value { node: new, result: place as u32 };
         }

@@ -129,7 +129,8 @@ impl Elaborator<'_> {
         }
         let dtype = old.ty.dtype.join(new.ty.dtype);
         if !extra.is_empty() || dtype != old.ty.dtype {
-            let axes = [old.ty.axes.clone(), extra].concat();
+            // The order of the new value: what a turn computes needs no rearranging then.
+            let axes = self.values().order([new.ty.axes.clone(), old.ty.axes.clone()].concat());
             return Ok(Some(Outcome::Again(Box::new(move |plan| {
                 plan.wide.insert(name, (axes, dtype));
             }))));

@@ -148,7 +148,7 @@ impl Elaborator<'_> {
             let mut initial = self.to_value(&seen_now, name.span)?;
             if let Some((axes, dtype)) = plan.wide.get(&name.text) {
                 initial = self.values().convert(initial, *dtype);
-                initial = self.values().broadcast(initial, axes);
+                initial = self.values().laid_out(initial, axes);
             }
             let flagged = !self.values().presence(initial).is_always();
             slots.push(Slot { name, initial, place, flagged });
