@@ -11,32 +11,42 @@ use archc::model::{self, Combine};
 use archc::plan::{Interface, Program, schedule};
 use archc::tensor::{Affine, AxisId, BATCH, Function};
 use archc_runtime::abi::{Element, Role, Size};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
-/// A model with a wide output and an objective on it.
-fn small(head: &str, logits: &str, objective: &str) -> Graph {
+/// A model with an output of `v` numbers, made of `d`, and an objective on it.
+fn sized((d, v): (i64, i64), (head, logits, objective): Head) -> Graph {
     let text = format!(
-        "model Small {{\n  dim t, d = 5, v = 13\n  input ids[t] : v, keep[t] : bool = true\n  param table[v, d]\n  {head}\n\
+        "model Small {{\n  dim t, d = {d}, v = {v}\n  input ids[t] : v, keep[t] : bool = true\n  param table[v, d]\n  {head}\n\
          x = norm: rmsnorm(table[v: ids])\n  output logits = {logits}\n  train {objective}\n}}\n\
          block smooth(net(ids[t] : v) -> [t, v], ids[t] : v) {{\n  logits = net(ids)\n  logp = log_softmax[v](logits)\n\
          target = ids[t: t + 1]\n  z = log(sum[v](exp(logits)))\n\
-         loss mean[batch, t](0.1 * z * z - 0.9 * logp[v: target] - 0.1 * mean[v](logp))\n}}\n"
+         loss mean[batch, t](0.1 * z * z - 0.9 * logp[v: target] - 0.1 * mean[v](logp))\n}}\n\
+         block outside(net(ids[t] : v) -> [t, v], ids[t] : v) {{\n\
+         loss mean[batch, t](-log_softmax[v](net(ids))[v: ids - 1])\n}}\n"
     );
     train(&checked(text))
 }
 
+/// Parameters of the output, its formula, what is trained.
+type Head = (&'static str, &'static str, &'static str);
+
 const NEXT: &str = "next_token(self, ids, keep)";
+const PLAIN: &str = "sum[d](x * head)";
 
 /// Heads and objectives of every kind.
+const HEADS: [Head; 7] = [
+    ("param head[v, d]", PLAIN, NEXT),
+    ("param head[d, v]", PLAIN, NEXT),
+    ("head = table", PLAIN, NEXT),
+    ("param head[v, d], bias[v], heat = 0.7", "3.0 * tanh((sum[d](x * head) * heat + bias) / 3.0)", NEXT),
+    ("param head[v, d], bias[v]", "sum[d](x * head) + bias", "smooth(self, ids)"),
+    ("head = table", "sum[d](x * head) / 2.0", "next_token(self, ids, keep) + 0.3 * smooth(self, ids)"),
+    ("param head[v, d]", PLAIN, "outside(self, ids)"),
+];
+
 fn variants() -> Vec<Graph> {
-    let plain = "sum[d](x * head)";
-    vec![
-        small("param head[v, d]", plain, NEXT),
-        small("param head[d, v]", plain, NEXT),
-        small("head = table", plain, NEXT),
-        small("param head[v, d], bias[v], heat = 0.7", "3.0 * tanh((sum[d](x * head) * heat + bias) / 3.0)", NEXT),
-        small("param head[v, d], bias[v]", "sum[d](x * head) + bias", "smooth(self, ids)"),
-        small("head = table", "sum[d](x * head) / 2.0", "next_token(self, ids, keep) + 0.3 * smooth(self, ids)"),
-    ]
+    HEADS.into_iter().map(|head| sized((5, 13), head)).collect()
 }
 
 fn chunked(program: &Program) -> Vec<&str> {
@@ -51,20 +61,24 @@ fn chunks_of_rows_give_what_the_interpreter_gives() {
             for rows in [Some(1), Some(2), Some(3), Some(5), None] {
                 let interface = Interface { rows, ..Interface::default() };
                 let program = check_with(&graph, &Call::ragged(batch, extent), &interface);
-                assert!(!chunked(&program).is_empty(), "{program}");
+                assert_eq!(chunked(&program).len(), 1, "the gradient takes the place of the logits: {program}");
             }
         }
     }
 }
 
 #[test]
-fn machine_code_gives_it_too() {
+fn machine_code_gives_it_too_at_every_size() {
     let target = targets().pop().expect("a level that runs here");
-    for graph in variants() {
-        let interface = Interface { rows: Some(4), ..Interface::default() };
-        let program = schedule(&graph, &interface);
+    let mut runner = TestRunner::deterministic();
+    let shapes = (1..9_i64, 3..40_i64, 1..9_i64);
+    for head in HEADS {
+        let (d, v, rows) = shapes.new_tree(&mut runner).expect("no draw is refused").current();
+        let graph = sized((d, v), head);
+        let program = schedule(&graph, &Interface { rows: Some(rows), ..Interface::default() });
+        assert_eq!(chunked(&program).is_empty(), v <= d, "{program}");
         let compiled = Compiled::new(&program, &target);
-        for (batch, extent) in [(1, 1), (1, 9), (3, 7)] {
+        for (batch, extent) in [(1, 1), (1, 9), (2, 4), (3, 7)] {
             let call = Call::ragged(batch, extent);
             let feed = feed(&graph, &call);
             let expected = interpret::run(&graph, &feed).unwrap_or_else(|fault| panic!("{fault:?}"));
@@ -137,7 +151,7 @@ fn no_buffer_grows_with_the_sequence_times_the_vocabulary() {
         assert_eq!(grows_with_both(&plan_few, &plan_many), Vec::<String>::new(), "{plan_few}");
         let whole = Interface { rows: Some(1 << 40), ..Interface::default() };
         assert!(!grows_with_both(&schedule(&few, &whole), &schedule(&many, &whole)).is_empty(), "it can fail");
-        assert_eq!(chunked(&plan_few).len(), 1, "the gradient takes the place of the logits");
+        assert_eq!(chunked(&plan_few).len(), 1, "{plan_few}");
     }
 }
 

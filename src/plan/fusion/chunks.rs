@@ -198,14 +198,35 @@ impl Chunks {
         self.members.iter().filter(needs).map(|id| Value::of(*id)).collect()
     }
 
+    /// Whether a value, stored, would be a chunk that is computed element by element.
+    fn fills(&self, scope: &Scope, value: Value) -> bool {
+        let product = matches!(scope.region.node(value.node).op, Op::Contract(_));
+        !product && self.is_wide(scope.sizes, &scope.typed(value).ty.axes)
+    }
+
+    /// The members in an order in which chunks are filled only when nothing else is left to do.
+    fn last_moment(&self, scope: &Scope, stored: &HashSet<Value>) -> Vec<NodeId> {
+        let mut waiting = self.members.clone();
+        let mut ordered = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let ready = |id: &NodeId| scope.region.node(*id).reads().iter().all(|read| !waiting.contains(&read.node));
+            let fills = |id: &NodeId| stored.contains(&Value::of(*id)) && self.fills(scope, Value::of(*id));
+            let free = waiting.iter().position(|id| ready(id) && !fills(id));
+            let next = free.or_else(|| waiting.iter().position(ready)).unwrap_or(0);
+            ordered.push(waiting.remove(next));
+        }
+        ordered
+    }
+
     /// Finds which stored values can take the place of another of the same axes: it is read element by element, and by
     /// no one later.
     pub fn reuse(&mut self, scope: &Scope, stored: &HashSet<Value>) {
+        self.members = self.last_moment(scope, stored);
         let values = self.members.iter().map(|id| Value::of(*id)).filter(|value| stored.contains(value));
         let reads = values.map(|value| (value, inline_reads(scope, stored, value))).collect::<Vec<_>>();
         for (place, (value, own)) in reads.iter().enumerate() {
             let ty = &scope.typed(*value).ty;
-            if !self.is_wide(scope.sizes, &ty.axes) || matches!(scope.region.node(value.node).op, Op::Contract(_)) {
+            if !self.fills(scope, *value) {
                 continue;
             }
             let free = |(old, pointwise): &&(Value, bool)| {
