@@ -181,6 +181,7 @@ impl<'p> Planner<'p> {
         }
         let mut steps = Vec::new();
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
+        // Chunks that wait for each other were not chosen, so there is an order.
         for turn in turns(scope, &choice.chunks).unwrap_or_default() {
             match turn {
                 Turn::Node(id) => self.visit(scope, id, &choice, &first, &mut steps),
