@@ -8,6 +8,7 @@
 
 mod bring;
 mod catalogue;
+mod chain;
 mod contract;
 mod derivative;
 mod draw;
@@ -28,6 +29,7 @@ mod verify;
 mod write;
 
 pub use catalogue::*;
+pub use chain::{Chain, Factor, MOST_FACTORS, Order, POSITIONS, nominal};
 pub use derivative::keep_needed;
 pub use inverse::bounds;
 pub use map::with_read_operands;

@@ -4,6 +4,7 @@
 //! each the graph is verified, and a watcher is shown what came out, so that a broken guarantee is blamed on the pass
 //! that broke it. Passes read facts (types, presence, who reads what), never names.
 
+mod associate;
 mod common_subexpressions;
 mod constants;
 mod contract;
@@ -50,6 +51,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &common_subexpressions::CommonSubexpressions,
     &contract::Contractions,
     &narrow::Narrow,
+    &associate::Associate,
     &recompute::Recompute,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,

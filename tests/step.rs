@@ -22,9 +22,16 @@ fn data(array: &Array) -> Data {
 fn stepped(step: &Graph, rows: &[&[f64]], pieces: &[Vec<usize>], context: usize) -> Vec<Vec<f64>> {
     let mut feed: Feed = attention_feed(rows, rows[0].len());
     feed.sizes.insert("context".into(), context);
-    for name in step.outputs.iter().filter(|name| name.starts_with("state.")) {
-        feed.inputs
-            .insert(name.clone(), Data::new([rows.len(), 2, context, 2, 2], vec![0.0; rows.len() * 2 * context * 4]));
+    for (name, value) in step.outputs.iter().zip(step.root.results.iter().flatten()) {
+        if name.starts_with("state.") {
+            let axes = step.root.typed(*value).ty.axes.iter().enumerate();
+            let extent = |(place, axis): (usize, &AxisId)| match step.axes.fixed(*axis) {
+                Some(size) => size as usize,
+                None => [rows.len(), context][place.min(1)],
+            };
+            let shape = axes.map(extent).collect::<Vec<_>>();
+            feed.inputs.insert(name.clone(), Data::new(shape.clone(), vec![0.0; shape.iter().product()]));
+        }
     }
     let mut start = vec![0usize; rows.len()];
     let mut all = Vec::new();
@@ -73,11 +80,45 @@ fn pieces_of_a_sequence_give_the_logits_of_the_whole() {
     }
 }
 
+/// The types of what a step keeps.
+fn kept(graph: &Graph) -> Vec<String> {
+    let step = step(graph, axis(graph, "t"), &["logits"]).expect("is incremental");
+    let states = step.outputs.iter().zip(step.root.results.iter().flatten()).skip(1);
+    let name = |axis: &AxisId| step.axes[*axis].name.clone();
+    states.map(|(_, value)| step.root.typed(*value).ty.axes.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
+}
+
 #[test]
-fn keys_and_values_are_kept_and_nothing_else() {
-    let graph = attention();
+fn keys_and_values_are_kept_where_their_input_is_wider() {
+    let source = include_str!("graph/attention.graph").replace("axis d 4", "axis d 32");
+    let graph = text::parse(&source).expect("parses");
+    assert_eq!(kept(&graph), ["batch i context h k", "batch i context h k"]);
     let step = step(&graph, axis(&graph, "t"), &["logits"]).expect("is incremental");
     insta::assert_snapshot!(text::print(&step));
+}
+
+#[test]
+fn their_input_is_kept_where_it_is_narrower_than_both() {
+    assert_eq!(kept(&attention()), ["batch i context d"]);
+    // With a hundred heads, sums over d for each of them would take longer than reading keys and values does.
+    let source =
+        include_str!("graph/attention.graph").replace("axis h 2", "axis h 100").replace("axis d 4", "axis d 200");
+    assert_eq!(kept(&text::parse(&source).expect("parses")), ["batch i context h k", "batch i context h k"]);
+}
+
+#[test]
+fn what_is_turned_by_its_position_is_kept_after_the_turn() {
+    let sizes = [("axis h 2", "axis h 4"), ("axis k 2", "axis k 4"), ("axis d 4", "axis d 16")];
+    let source = include_str!("graph/attention.graph").to_string();
+    let plain = sizes.iter().fold(source, |source, (from, to)| source.replace(from, to));
+    assert_eq!(kept(&text::parse(&plain).expect("parses")), ["batch i context d"]);
+    // A turn stands in the way of folding: keys would take a projection for each position at each step.
+    let turned = plain.replace("= index %6 [t: s]", "= index %18 [t: s]").replace(
+        "    %7 = contract [d] %0, %3",
+        "    %18 = map multiply(%6, to_real(coordinate t)) : real[batch, t, h, k]\n    %7 = contract [d] %0, %3",
+    );
+    assert_ne!(plain, turned);
+    assert_eq!(kept(&text::parse(&turned).expect("parses")), ["batch i context h k", "batch i context h k"]);
 }
 
 #[test]

@@ -5,14 +5,20 @@
 //! outputs at the last new position. Prefill is a long run, decoding a run of one, prefill in pieces anything between.
 //! Right only if no position reads a later one, which is proved here, or the place that looks ahead is named.
 //!
+//! [`keep`] decides which values are kept and which are made again, [`reach`] how far back they are read.
 //! What depends on a position alone is computed for the new ones. A value that is read at other positions (`key[t: s]`,
-//! `u[t: t - 1]`) becomes a state: written at the new positions, read at all.
+//! `u[t: t - 1]`) becomes a state: written at the new positions, read at all, or at those that are still read.
 
 mod causality;
+mod elsewhere;
+mod keep;
 mod last;
+mod reach;
 mod regions;
 mod rewrite;
 mod rows;
+mod split;
+mod state;
 
 use crate::graph::{Graph, Op, Region, Typed, Value};
 use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};
@@ -42,6 +48,8 @@ struct Shared {
     context: AxisId,
     /// Names of states given out so far.
     states: Vec<String>,
+    /// Axes of states that hold the latest positions only.
+    rings: Vec<AxisId>,
 }
 
 impl Shared {
@@ -70,11 +78,13 @@ impl Shared {
 pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, NotIncremental> {
     let mut axes = graph.axes.clone();
     let context = axes.divide(along, names::CHUNK, names::CONTEXT);
-    let mut shared = Shared { axes, chunk: along, context, states: Vec::new() };
+    let mut shared = Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new() };
+    let mut old = graph.root.clone();
+    split::split(&graph.axes, &mut old, along);
     let mut root = Region::default();
     let per_row = Typed::always(TensorType::new([BATCH], DType::Int));
     let start = root.add_one(Op::Input(names::START.into()), [], per_row, names::START);
-    let mut rewrite = Rewrite::new(&mut shared, &graph.root, root, start, None);
+    let mut rewrite = Rewrite::new(&mut shared, &old, root, start, None);
     let wanted = wanted_outputs(graph, outputs);
     rewrite.run(&wanted.iter().map(|(_, value)| *value).collect::<Vec<_>>())?;
     let mut results = Vec::new();

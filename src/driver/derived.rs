@@ -16,6 +16,8 @@ pub struct Graphs {
     pub forward: Graph,
     /// Loss and gradients, if the model has a loss.
     pub train: Option<Graph>,
+    /// The loss alone, if the model has one.
+    pub evaluate: Option<Graph>,
     /// New positions after those already seen, if the model allows it.
     pub step: Option<Graph>,
 }
@@ -23,7 +25,7 @@ pub struct Graphs {
 impl Graphs {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Graph> {
-        std::iter::once(&self.forward).chain(&self.train).chain(&self.step)
+        std::iter::once(&self.forward).chain(&self.train).chain(&self.evaluate).chain(&self.step)
     }
 }
 
@@ -46,8 +48,9 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
         let train = train.map(passes::prepare).transpose()?;
         let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
-        let step = step(model, &forward);
-        Ok::<_, Bug>(Graphs { forward, train, step })
+        let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
+        let step = step(model, passes::prepare(forward.clone())?);
+        Ok::<_, Bug>(Graphs { forward, train, evaluate, step })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
@@ -62,10 +65,10 @@ fn trained(model: &Model) -> Vec<String> {
 }
 
 /// The step program along the token input's sequence, for the model's first output.
-fn step(model: &Model, forward: &Graph) -> Option<Graph> {
+fn step(model: &Model, forward: Graph) -> Option<Graph> {
     let tokens = model.inputs.iter().find(|input| input.index_of.is_some() && input.default.is_none())?;
     let (output, _) = model.forward.outputs.first()?;
-    derive::step(forward, *tokens.axes.first()?, &[output]).ok()
+    derive::step(&forward, *tokens.axes.first()?, &[output]).ok()
 }
 
 /// Plans each program.

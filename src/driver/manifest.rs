@@ -86,6 +86,7 @@ fn program_info(program: &Program) -> ProgramInfo {
         name: program.name.clone(),
         sizes: program.symbols.clone(),
         buffers: program.buffers.clone(),
+        limits: program.limits.iter().map(|(symbol, most)| (program.symbols[*symbol].clone(), *most)).collect(),
         multiply_adds: program.multiply_adds.clone(),
     }
 }

@@ -3,6 +3,9 @@
 use super::{Amount, Matrix};
 use crate::tensor::Scalar;
 
+/// Keys are walked in blocks of so many, which start at its multiples.
+pub const KEY_BLOCK: i64 = 64;
+
 /// For every batch index and every query i, over the keys j that [`Visible`] lets it see:
 ///
 /// `x[j] = score(sum over w of Q[i, w] · K[j, w], extras at (i, j))`, `m = max x`, `l = sum of exp(x[j] - m)`,
@@ -29,6 +32,8 @@ pub struct Attend {
     pub key: Matrix,
     /// V: rows are keys, columns the value width.
     pub value: Matrix,
+    /// K and V hold the latest keys only: key j lies at row `j % ring`, a multiple of [`KEY_BLOCK`].
+    pub ring: Option<i64>,
     /// Matrices that the score or the presence reads at (query, key); a stride of 0 repeats.
     pub extras: Vec<Matrix>,
     /// The score of a product: operand 0 is the sum, then the extras.

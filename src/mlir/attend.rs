@@ -17,13 +17,13 @@ use super::gemm::micro::{self, Call, Layout};
 use super::kernels::product;
 use super::memory::{Lanes, Place};
 use super::text::{Kind, Value, Writer};
-use crate::kernel::{Amount, Attend, AttendGradient, Kernel, Matrix};
+use crate::kernel::{Amount, Attend, AttendGradient, KEY_BLOCK, Kernel, Matrix};
 use crate::target::Target;
 
 /// Rows (queries) of a block: enough to be worth a packed block of keys.
 const BLOCK_ROWS: usize = 96;
 /// Keys of a block.
-const BLOCK_KEYS: usize = 64;
+const BLOCK_KEYS: usize = KEY_BLOCK as usize;
 
 /// Whether a batch loop shares its keys and values.
 fn shares(form: &Attend, place: usize) -> bool {

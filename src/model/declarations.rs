@@ -21,6 +21,8 @@ pub struct Model {
     pub forward: Program,
     /// Losses of the model and of its `train` line; `training` is true. Absent without a `train` or `loss` line.
     pub train: Option<Program>,
+    /// The same losses with `training` false, and no buffer changes: what a text is judged by.
+    pub evaluate: Option<Program>,
     /// The `generate` line, if there is one.
     pub generate: Option<Generate>,
     /// Weight maps that fit this model, resolved against its parameters.

@@ -133,6 +133,8 @@ pub struct Elaborator<'a> {
     pub overrides: &'a Overrides,
     /// The constant of that name.
     pub training: bool,
+    /// Whether losses count: in the programs that compute them.
+    pub adding: bool,
     /// What the model's own lines gave in this program.
     pub own: Option<programs::Own>,
     /// What attempts change.

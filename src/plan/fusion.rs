@@ -12,6 +12,7 @@ mod expression;
 mod gemm;
 mod matrices;
 mod pack;
+mod ring;
 mod softmax;
 mod softmax_gradient;
 mod visible;

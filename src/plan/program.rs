@@ -10,6 +10,8 @@ pub struct Program {
     pub name: String,
     /// The names of run-time sizes: `batch`, a sequence's extent, …. Counters of loops are symbols too, after these.
     pub symbols: Vec<String>,
+    /// Sizes that have a largest value, by their symbols.
+    pub limits: Vec<(usize, i64)>,
     /// How many loop counters there are.
     pub counters: usize,
     /// All buffers, in the order of the frame.

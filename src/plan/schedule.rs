@@ -92,6 +92,7 @@ impl<'p> Planner<'p> {
         let mut program = Program {
             name,
             symbols: self.sizes.symbols().to_vec(),
+            limits: self.sizes.limits(),
             counters: self.counters,
             buffers: self.buffers,
             kernels: self.kernels,

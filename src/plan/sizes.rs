@@ -37,6 +37,11 @@ impl<'a> Sizes<'a> {
         &self.symbols
     }
 
+    /// The symbols whose value is bounded, and the largest that each may have.
+    pub fn limits(&self) -> Vec<(usize, i64)> {
+        self.sequences.iter().filter_map(|(axis, symbol)| Some((*symbol, self.axes[*axis].most?))).collect()
+    }
+
     /// The table of axes.
     pub fn axes(&self) -> &'a Axes {
         self.axes

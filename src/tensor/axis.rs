@@ -37,6 +37,8 @@ pub struct Axis {
     pub extent: Extent,
     /// The representative of all axes like it; itself, if it is the first.
     pub class: AxisId,
+    /// The most positions that it may have in one call, where something sets a bound.
+    pub most: Option<i64>,
 }
 
 /// All axes of one compilation.
@@ -47,7 +49,7 @@ pub struct Axes {
 
 impl Default for Axes {
     fn default() -> Axes {
-        Axes { all: vec![Axis { name: "batch".into(), extent: Extent::Batch, class: BATCH }] }
+        Axes { all: vec![Axis { name: "batch".into(), extent: Extent::Batch, class: BATCH, most: None }] }
     }
 }
 
@@ -55,7 +57,7 @@ impl Axes {
     /// Adds an axis that is like no other.
     pub fn add(&mut self, name: impl Into<String>, extent: Extent) -> AxisId {
         let id = AxisId(self.all.len() as u32);
-        self.all.push(Axis { name: name.into(), extent, class: id });
+        self.all.push(Axis { name: name.into(), extent, class: id, most: None });
         id
     }
 
@@ -63,7 +65,7 @@ impl Axes {
     pub fn add_like(&mut self, name: impl Into<String>, model: AxisId) -> AxisId {
         let id = AxisId(self.all.len() as u32);
         let (extent, class) = (self[model].extent.clone(), self[model].class);
-        self.all.push(Axis { name: name.into(), extent, class });
+        self.all.push(Axis { name: name.into(), extent, class, most: None });
         id
     }
 
@@ -92,12 +94,18 @@ impl Axes {
         let new = self.add(rest, self[axis].extent.clone());
         for (place, other) in self.all.iter_mut().enumerate() {
             if place == axis.0 as usize {
-                *other = Axis { name: alone.into(), extent: other.extent.clone(), class: axis };
+                *other = Axis { name: alone.into(), extent: other.extent.clone(), class: axis, most: None };
             } else if other.class == class {
                 other.class = new;
             }
         }
         new
+    }
+
+    /// Allows an axis so many positions in one call, or as few as something else already does.
+    pub fn limit(&mut self, axis: AxisId, most: i64) {
+        let known = &mut self.all[axis.0 as usize].most;
+        *known = Some(known.map_or(most, |known| known.min(most)));
     }
 
     /// All axes in the order of their ids.

@@ -3,7 +3,7 @@
 //! With random weights and rows of unlike lengths, native code over whole sequences, prefill in pieces split at
 //! arbitrary places, and decoding step by step must give what the interpreter gives. Allowed is max(2e-5, 10 × the
 //! change of the logits when every weight moves by one rounding step). A row alone must be bit-identical to the same
-//! row in a batch.
+//! row in a batch. If states hold the latest positions only, longer rows go round them more than once.
 
 use super::array::Array;
 use super::case::Answers;
@@ -18,7 +18,7 @@ use crate::fault::{Bug, Environment};
 use crate::model::Model;
 
 /// The lengths of the rows.
-const LENGTHS: [usize; 3] = [6, 9, 4];
+pub const LENGTHS: [usize; 3] = [6, 9, 4];
 /// Where rows are split for prefill in pieces: unlike in each row.
 const PIECES: [[usize; 3]; 3] = [[1, 2, 3], [4, 1, 4], [1, 1, 2]];
 
@@ -30,28 +30,37 @@ pub struct Certificate<'a> {
     answers: Answers,
     /// The interpreter's logits: rows, positions, entries.
     truth: Vec<Vec<Vec<f64>>>,
+    /// The interpreter's loss, if the model has one.
+    loss: Option<f64>,
 }
 
 impl<'a> Certificate<'a> {
-    /// Draws weights and tokens, and asks the interpreter.
+    /// Draws weights and tokens for rows of these lengths, and asks the interpreter.
     ///
     /// # Errors
     /// If the model is not one over tokens, or a program cannot run.
-    pub fn new(model: &'a Model, interpreter: &mut dyn Engine, seed: u64) -> Result<Certificate<'a>, Failure> {
+    pub fn new(
+        model: &'a Model,
+        interpreter: &mut dyn Engine,
+        seed: u64,
+        lengths: [usize; 3],
+    ) -> Result<Certificate<'a>, Failure> {
         let axis = token_input(model)?.index_of;
         let vocabulary = axis.and_then(|axis| model.axes.fixed(axis)).ok_or_else(|| {
             Environment::new("the number of distinct tokens is not known").help("give the axis a size, or use --set")
         })?;
         let mut random = Random::new(seed);
         let mut token = || (random.bits() % vocabulary as u64) as usize;
-        let rows = LENGTHS.iter().map(|length| (0..*length).map(|_| token()).collect()).collect();
+        let rows = lengths.iter().map(|length| (0..*length).map(|_| token()).collect()).collect();
         let mut certificate = Certificate {
             model,
             weights: random_weights(model, seed),
             rows,
             answers: Answers::default(),
             truth: Vec::new(),
+            loss: None,
         };
+        certificate.loss = interpreter.loss(&certificate.weights, &padded(model, &certificate.rows)?)?;
         certificate.truth = certificate.logits(interpreter, &certificate.weights, &certificate.rows)?;
         Ok(certificate)
     }
@@ -62,16 +71,46 @@ impl<'a> Certificate<'a> {
     /// If a program cannot run.
     pub fn run(&mut self, native: &mut Native<'_>) -> Result<Report, Failure> {
         let mut report = Report::default();
-        let whole = self.logits(native, &self.weights, &self.rows)?;
-        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.rows)?;
-        self.answers.noise.one_ulp_weights = largest_difference(&whole, &moved);
-        self.compare("whole sequences", &mut report, &whole);
+        let whole = self.whole("whole sequences", native, &mut report)?;
         self.alone(native, &whole, &mut report)?;
+        if let Some(loss) = self.loss {
+            let actual = native.loss(&self.weights, &padded(self.model, &self.rows)?)?;
+            let [actual, loss] = [actual.unwrap_or(f64::NAN), loss].map(|number| Array::filled(&[1], number));
+            report.compare("the loss alone", Quantity::Loss, &actual, &loss, &self.answers);
+        }
         match native.can_step() {
             true => self.steps(native, &mut report)?,
             false => report.push("prefill, step", Verdict::NotChecked("the model has no step program".into())),
         }
         Ok(report)
+    }
+
+    /// Compares rows that are longer than states which hold the latest positions only.
+    ///
+    /// # Errors
+    /// As [`Certificate::run`].
+    pub fn run_far(&mut self, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
+        self.whole("far: whole sequences", native, report)?;
+        let lengths = self.rows.iter().map(Vec::len).collect::<Vec<_>>();
+        let cut = |sizes: &[usize]| lengths.iter().map(|length| split(*length, sizes)).collect::<Vec<_>>();
+        self.pieces("far: prefill at once", native, report, &cut(&[usize::MAX]))?;
+        self.pieces("far: prefill in pieces", native, report, &cut(&[70, 1, 33, 2]))?;
+        self.snapshot("far: from a snapshot", native, report)?;
+        self.pieces("far: step by step", native, report, &cut(&[1]))
+    }
+
+    /// Compares whole sequences, and finds out how far off they may be.
+    fn whole(
+        &mut self,
+        name: &str,
+        native: &mut Native<'_>,
+        report: &mut Report,
+    ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
+        let whole = self.logits(native, &self.weights, &self.rows)?;
+        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.rows)?;
+        self.answers.noise.one_ulp_weights = largest_difference(&whole, &moved);
+        self.compare(name, report, &whole);
+        Ok(whole)
     }
 
     fn steps(&self, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
@@ -82,6 +121,7 @@ impl<'a> Certificate<'a> {
         let ones = vec![1; shortest - 1];
         let after_prompt = LENGTHS.map(|length| [vec![length - ones.len()], ones.clone()].concat());
         self.pieces("prefill, then steps", native, report, &after_prompt)?;
+        self.snapshot("from a snapshot", native, report)?;
         self.pieces("step by step", native, report, &LENGTHS.map(|_| vec![1; shortest]))
     }
 
@@ -93,22 +133,40 @@ impl<'a> Certificate<'a> {
         report: &mut Report,
         pieces: &[Vec<usize>],
     ) -> Result<(), Failure> {
-        let context = LENGTHS.iter().copied().max().unwrap_or(0);
+        let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
         let mut seen = vec![0; self.rows.len()];
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
-        let turns = pieces.first().map_or(0, Vec::len);
-        let steps = (0..turns).map(|turn| pieces.iter().map(|row| row[turn]).collect::<Vec<_>>());
+        let turns = pieces.iter().map(Vec::len).max().unwrap_or(0);
+        let count = |row: &Vec<usize>, turn: usize| row.get(turn).copied().unwrap_or(0);
+        let steps = (0..turns).map(|turn| pieces.iter().map(|row| count(row, turn)).collect::<Vec<_>>());
         for counts in steps {
             let chunks: Vec<&[usize]> =
                 (0..seen.len()).map(|row| &self.rows[row][seen[row]..seen[row] + counts[row]]).collect();
             let logits = stepper.step(&chunks)?;
-            for (row, logits) in logits.into_iter().enumerate() {
+            for (row, logits) in logits.into_iter().enumerate().filter(|(row, _)| counts[*row] > 0) {
                 seen[row] += counts[row];
                 expected.extend_from_slice(&self.truth[row][seen[row] - 1]);
                 actual.extend(logits);
             }
         }
+        report.compare(name, Quantity::Values, &flat(actual), &flat(expected), &self.answers);
+        Ok(())
+    }
+
+    /// Goes on from half of each row twice: with tokens of another row, then, from a snapshot, with its own.
+    fn snapshot(&self, name: &str, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
+        let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
+        let halves: Vec<_> = self.rows.iter().map(|row| row.split_at(row.len() / 2)).collect();
+        let first: Vec<&[usize]> = halves.iter().map(|(first, _)| *first).collect();
+        let rest: Vec<&[usize]> = halves.iter().map(|(_, rest)| *rest).collect();
+        stepper.step(&first)?;
+        let snapshot = stepper.snapshot()?;
+        stepper.step(&first)?;
+        stepper.restore(snapshot);
+        let actual = stepper.step(&rest)?.concat();
+        let expected = self.truth.iter().filter_map(|row| row.last()).flatten().copied().collect();
         report.compare(name, Quantity::Values, &flat(actual), &flat(expected), &self.answers);
         Ok(())
     }
@@ -146,6 +204,19 @@ impl<'a> Certificate<'a> {
         let entry = |row: usize, place: usize| output.data[(row * longest + place) * width..][..width].to_vec();
         Ok(rows.iter().enumerate().map(|(row, ids)| (0..ids.len()).map(|place| entry(row, place)).collect()).collect())
     }
+}
+
+/// A length as a sum of sizes, taken in turn; the last is what is left.
+fn split(length: usize, sizes: &[usize]) -> Vec<usize> {
+    let (mut parts, mut left) = (Vec::new(), length);
+    for size in sizes.iter().cycle() {
+        if left == 0 {
+            break;
+        }
+        parts.push(left.min(*size));
+        left -= left.min(*size);
+    }
+    parts
 }
 
 /// Rows of unlike lengths, padded at the end by token 0.

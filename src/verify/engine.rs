@@ -47,6 +47,12 @@ pub trait Engine {
     /// If the program cannot be made or run.
     fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure>;
 
+    /// The loss alone, by the program that evaluates; nothing if the model has no loss.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure>;
+
     /// A greedy decode of `new` tokens.
     ///
     /// # Errors

@@ -68,6 +68,12 @@ impl Engine for Interpreted<'_> {
         })
     }
 
+    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
+        let Some(graph) = &self.graphs.evaluate else { return Ok(None) };
+        let outputs = run(graph, &self.feed(parameters, batch))?;
+        Ok(outputs.get(names::LOSS).map(|loss| loss.numbers[0]))
+    }
+
     fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {
         let output = self.output()?.to_string();
         let mut decoded = Decoded { ids: prompt.to_vec(), logits: Vec::new() };

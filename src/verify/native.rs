@@ -9,6 +9,7 @@ use crate::driver::{Compiled, Failure};
 use crate::fault::Bug;
 use crate::model::Model;
 use archc_runtime::abi::names;
+use archc_runtime::model::States;
 use calls::Calls;
 pub use calls::load;
 use std::collections::BTreeMap;
@@ -72,12 +73,47 @@ pub struct Stepper<'n> {
     context: usize,
 }
 
+/// What a decode in progress has seen.
+pub struct Snapshot {
+    states: States,
+    seen: Vec<usize>,
+}
+
 impl Stepper<'_> {
+    /// What it has seen so far.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
+        Ok(Snapshot { states: self.calls.copy_states()?, seen: self.seen.clone() })
+    }
+
+    /// Goes back to what it had seen.
+    pub fn restore(&mut self, snapshot: Snapshot) {
+        self.calls.set_states(snapshot.states);
+        self.seen = snapshot.seen;
+    }
+
     /// Adds new tokens to each row and returns each row's logits at its last one.
     ///
     /// # Errors
     /// If the program cannot run.
     pub fn step(&mut self, rows: &[&[usize]]) -> Result<Vec<Vec<f64>>, Failure> {
+        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let piece = self.calls.longest_piece()?;
+        let mut logits = vec![Vec::new(); rows.len()];
+        for first in (0..longest).step_by(piece) {
+            let part = |row: &&'_ [usize]| (first.min(row.len()), (first + piece).min(row.len()));
+            let parts: Vec<&[usize]> = rows.iter().map(|row| &row[part(row).0..part(row).1]).collect();
+            let given = self.step_once(&parts)?;
+            let spoke = logits.iter_mut().zip(given).zip(&parts).filter(|(_, part)| !part.is_empty());
+            spoke.for_each(|((own, given), _)| *own = given);
+        }
+        Ok(logits)
+    }
+
+    /// The same for no more tokens than one call takes.
+    fn step_once(&mut self, rows: &[&[usize]]) -> Result<Vec<Vec<f64>>, Failure> {
         let chunk = rows.iter().map(|row| row.len()).max().unwrap_or(0);
         let mut ids = vec![0.0; rows.len() * chunk];
         for (row, tokens) in rows.iter().enumerate() {
@@ -120,6 +156,15 @@ impl Engine for Native<'_> {
             loss: loss.data[0],
             gradients: self.model.parameters.iter().map(|parameter| gradient(&parameter.path)).collect(),
         })
+    }
+
+    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
+        if !self.calls.has(names::EVALUATE) {
+            return Ok(None);
+        }
+        self.calls.set_parameters(parameters)?;
+        let mut call = self.call(names::EVALUATE, batch)?;
+        Ok(self.calls.run(&mut call)?.outputs().get(names::LOSS).map(|loss| loss.data[0]))
     }
 
     fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {

@@ -1,14 +1,19 @@
 //! The two questions that `archc verify` answers, from files to a report.
 
+use super::certificate::LENGTHS;
 use super::{Case, Certificate, Comparison, Interpreted, Native, Report};
 use crate::driver::{self, Failure, Request, Session};
 use crate::fault::Environment;
+use crate::graph::Graph;
 use crate::model::{Model, WeightMap};
 use crate::target::Target;
+use archc_runtime::abi::names;
 use std::path::{Path, PathBuf};
 
 /// The seed of a certificate's weights and tokens.
 const SEED: u64 = 1;
+/// The longest ring that a certificate goes round: the interpreter's work grows with the square of it.
+const FAR: usize = 1024;
 
 /// How numbers are computed.
 #[derive(Debug, Clone)]
@@ -73,7 +78,27 @@ fn map_of<'m>(model: &'m Model, case: &Case) -> Result<&'m WeightMap, Environmen
 pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Result<Report, Failure> {
     let model = driver::check(request, session)?;
     let graphs = driver::graphs(&model, session)?;
-    let mut certificate = Certificate::new(&model, &mut Interpreted::new(&model, &graphs)?, SEED)?;
+    let interpreter = &mut Interpreted::new(&model, &graphs)?;
+    let mut certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
     let compiled = driver::compile(&model, &graphs, target, session)?;
-    certificate.run(&mut Native::new(&model, &compiled, 0)?)
+    let mut native = Native::new(&model, &compiled, 0)?;
+    let mut report = certificate.run(&mut native)?;
+    match graphs.step.as_ref().and_then(longest_ring) {
+        Some(ring) if ring > FAR => {
+            report.note(format!("states hold the latest {ring} positions: not gone round; try a smaller window"));
+        }
+        Some(ring) => {
+            let lengths = [ring + 70, ring + 5, 40];
+            Certificate::new(&model, interpreter, SEED, lengths)?.run_far(&mut native, &mut report)?;
+        }
+        None => {}
+    }
+    Ok(report)
+}
+
+/// The size of the largest state that holds the latest positions only.
+fn longest_ring(step: &Graph) -> Option<usize> {
+    let rings = step.axes.iter().filter(|(_, axis)| axis.name == names::RECENT);
+    let sizes = rings.filter_map(|(axis, _)| step.axes.fixed(axis));
+    sizes.max().and_then(|size| usize::try_from(size).ok())
 }

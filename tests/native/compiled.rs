@@ -36,6 +36,7 @@ pub fn program(kernel: Kernel, lengths: &[Size], work: i64) -> Program {
     Program {
         name: "test".to_string(),
         symbols: (0..kernel.sizes).map(|size| format!("n{size}")).collect(),
+        limits: Vec::new(),
         counters: 0,
         buffers,
         kernels: vec![kernel],

@@ -31,6 +31,11 @@ impl Problem<'_> {
         edge.slope * query + amount(edge.offset, self.sizes) + edge.constant + table
     }
 
+    /// The row of a key in memory.
+    fn stored(&self, key: i64) -> i64 {
+        self.attend.ring.map_or(key, |ring| key % ring)
+    }
+
     /// The keys that a query sees, with the operands of their scores.
     fn seen(&self, memory: &Memory, query: i64) -> Vec<(i64, Vec<f64>)> {
         let visible = &self.attend.visible;
@@ -41,7 +46,8 @@ impl Problem<'_> {
         for key in from..to {
             let width = amount(self.attend.width, self.sizes);
             let product = (0..width).map(|column| {
-                self.read(memory, &self.attend.query, query, column) * self.read(memory, &self.attend.key, key, column)
+                self.read(memory, &self.attend.query, query, column)
+                    * self.read(memory, &self.attend.key, self.stored(key), column)
             });
             let mut operands = vec![product.sum::<f64>()];
             for extra in &self.attend.extras {
@@ -63,7 +69,7 @@ impl Problem<'_> {
         let sum = scores.iter().map(|score| (score - largest).exp()).sum::<f64>();
         for column in 0..amount(self.attend.value_width, self.sizes) {
             let parts = seen.iter().zip(&scores).map(|((key, _), score)| {
-                (score - largest).exp() / sum * self.read(memory, &self.attend.value, *key, column)
+                (score - largest).exp() / sum * self.read(memory, &self.attend.value, self.stored(*key), column)
             });
             let result = parts.sum::<f64>();
             self.write(memory, &self.attend.output, query, column, result);

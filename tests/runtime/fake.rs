@@ -39,7 +39,13 @@ pub fn manifest() -> Manifest {
     let rows = || vec![Size::Symbol(0), Size::Symbol(1)];
     let program = |name: &str, sizes: Vec<String>, mut buffers: Vec<BufferInfo>| {
         buffers.insert(0, buffer("scores.table", Role::Parameter, Element::F32, vec![V.into(), V.into()]));
-        ProgramInfo { name: name.into(), sizes, buffers, multiply_adds: Size::Symbol(1).times(V.into()) }
+        ProgramInfo {
+            name: name.into(),
+            sizes,
+            buffers,
+            limits: vec![],
+            multiply_adds: Size::Symbol(1).times(V.into()),
+        }
     };
     let ids = |shape| buffer("ids", Role::Input, Element::I32, shape);
     let loss = || buffer(names::LOSS, Role::Output, Element::F32, vec![]);

@@ -122,3 +122,20 @@ fn equal_scores_go_to_the_lower_id() {
     let one = Sampling { top_k: 1, ..Sampling::default() };
     assert_eq!(choose(&[1.0, 3.0, 3.0], &[], &one, 0.9), 1);
 }
+
+#[test]
+fn a_snapshot_is_gone_back_to_as_often_as_one_likes() {
+    let mut model = model();
+    let mut decoder = Decoder::new(&mut model, 2, 20).unwrap();
+    decoder.feed(&[&[1, 2, 3], &[4]]).unwrap();
+    let snapshot = decoder.snapshot().unwrap();
+    decoder.feed(&[&[5], &[6, 7]]).unwrap();
+    let after = [decoder.scores(0).to_vec(), decoder.scores(1).to_vec()];
+    decoder.feed(&[&[9, 9, 9], &[8]]).unwrap();
+    for _ in 0..2 {
+        decoder.restore(&snapshot).unwrap();
+        assert_eq!([decoder.filled(0), decoder.filled(1)], [3, 1]);
+        decoder.feed(&[&[5], &[6, 7]]).unwrap();
+        assert_eq!([decoder.scores(0), decoder.scores(1)], [&after[0], &after[1]]);
+    }
+}

@@ -33,6 +33,7 @@ pub fn model(case: &Case) -> Model {
         parameters,
         forward: Program::default(),
         train: None,
+        evaluate: None,
         generate: None,
         weights: Vec::new(),
     }
@@ -120,6 +121,10 @@ impl Engine for Echo {
     fn gradients(&mut self, _: &[Array], _: &Batch) -> Result<Gradients, Failure> {
         let gradients = self.case.weights.keys().map(|name| Some(self.gradient(name))).collect();
         Ok(Gradients { loss: self.loss(), gradients })
+    }
+
+    fn loss(&mut self, _: &[Array], _: &Batch) -> Result<Option<f64>, Failure> {
+        Ok(self.case.tensors.get("loss").map(|loss| loss.data[0]))
     }
 
     fn decode(&mut self, _: &[Array], _: &[usize], new: usize) -> Result<Decoded, Failure> {

@@ -3,6 +3,7 @@
 //! A place reads back if it is `t - j` with `j >= 0`, or another index `s` over all positions; a value that has `s`
 //! may be combined along `s` only where it is present for `s <= t` alone. Both are read off the relations.
 
+use super::reach::offsets;
 use super::rewrite::Rewrite;
 use super::{NotIncremental, Shared};
 use crate::graph::{Node, Op, Value};
@@ -65,19 +66,7 @@ fn is_earlier(shared: &Shared, place: &Affine<Value>) -> bool {
     {
         return shared.is_context(*axis) && place.constant == 0;
     }
-    let mut ahead = place.constant;
-    let mut own = false;
-    for (term, factor) in &place.terms {
-        match (term, factor) {
-            (Term::Axis(axis), 1) if *axis == shared.chunk => own = true,
-            (Term::Axis(axis), factor) => match shared.axes.fixed(*axis) {
-                Some(extent) => ahead += (factor * (extent - 1)).max(0),
-                None => return false,
-            },
-            _ => return false,
-        }
-    }
-    own && ahead <= 0
+    offsets(shared, place).is_some_and(|(_, high)| high <= 0)
 }
 
 /// Whether a relation lets `axis` reach the position along `chunk` at most: `t - s - j >= 0` with `j >= 0`.

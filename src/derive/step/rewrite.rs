@@ -1,5 +1,7 @@
 //! Rewrites one region: every value at its own new positions, states for what is read elsewhere.
 
+use super::keep::remade;
+use super::reach::{Reaches, reaches};
 use super::{NotIncremental, Shared, causality};
 use crate::graph::{NodeId, Op, Region, Typed, Value};
 use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term};
@@ -23,8 +25,14 @@ pub(super) struct Rewrite<'a> {
     pub slots: Vec<Slot>,
     /// What arguments are now: what depends on positions belongs to a row, since rows start at different ones.
     pub arguments: Vec<Typed>,
-    /// Old values at all positions: what states hold after the write.
-    whole: HashMap<Value, Value>,
+    /// How far back each old value is read that is read at other positions.
+    pub reaches: Reaches,
+    /// Old values that are made again at other positions.
+    pub remade: HashSet<Value>,
+    /// Old values at the positions of another index.
+    pub elsewhere: HashMap<(Value, AxisId), Value>,
+    /// Old values at other positions: the state after the write, and its axis of positions.
+    pub whole: HashMap<Value, (Value, AxisId)>,
     /// The position of each new place, once asked for.
     position: Option<Value>,
 }
@@ -43,13 +51,28 @@ pub(super) struct Slot {
 impl<'a> Rewrite<'a> {
     /// A rewrite of `old` into `new`, which holds `start`.
     pub fn new(shared: &'a mut Shared, old: &'a Region, new: Region, start: Value, turns: Option<AxisId>) -> Self {
-        let (own, whole) = (HashMap::new(), HashMap::new());
-        Rewrite { shared, old, new, own, start, turns, slots: Vec::new(), arguments: Vec::new(), whole, position: None }
+        Rewrite {
+            shared,
+            old,
+            new,
+            own: HashMap::new(),
+            start,
+            turns,
+            slots: Vec::new(),
+            arguments: Vec::new(),
+            reaches: Reaches::new(),
+            remade: HashSet::new(),
+            elsewhere: HashMap::new(),
+            whole: HashMap::new(),
+            position: None,
+        }
     }
 
     /// Rewrites everything that the wanted old values need.
     pub fn run(&mut self, wanted: &[Value]) -> Result<(), NotIncremental> {
         let needed = needed(self.old, wanted);
+        self.remade = remade(self.shared, self.old, &needed);
+        self.reaches = reaches(self.shared, self.old, &needed, &self.remade);
         let order = self.old.order();
         order.into_iter().filter(|id| needed.contains(id)).try_for_each(|id| self.node(id))
     }
@@ -130,37 +153,16 @@ impl<'a> Rewrite<'a> {
         self.emit(id, Op::Map(scalar), operands);
     }
 
-    /// What is read at other positions of the growing sequence is read from a state.
+    /// What is read at other positions of the growing sequence is read from a state, or made again from one.
     fn index(&mut self, id: NodeId, places: &[(AxisId, Affine<Value>)]) {
         let source = self.old.node(id).operands[0];
-        let chunk = self.shared.chunk;
-        let elsewhere = places.iter().any(|(axis, _)| *axis == chunk);
-        let operand = if elsewhere { self.whole(source) } else { self.own[&source] };
-        let mut moved = Vec::with_capacity(places.len());
-        for (axis, place) in places {
-            moved.push((self.on_context(*axis), self.place(place)));
-        }
-        self.emit(id, Op::Index(moved), vec![operand]);
-    }
-
-    /// The old value at all positions.
-    fn whole(&mut self, value: Value) -> Value {
-        if let Some(&known) = self.whole.get(&value) {
-            return known;
-        }
-        let old = &self.old.typed(value).ty;
-        let mut axes = old.axes.iter().map(|&axis| self.on_context(axis)).collect::<Vec<_>>();
-        if !axes.contains(&BATCH) {
-            axes.insert(0, BATCH);
-        }
-        let typed = Typed::always(TensorType::new(axes, old.dtype));
-        let (name, held) = self.state(&self.old.node(value.node).path.clone(), typed.clone());
-        let at = Affine::axis(self.shared.chunk).plus(&Affine::value(self.start), 1);
-        let places = vec![(self.shared.context, at)];
-        let written = self.new.add_one(Op::Write(places), [held, self.own[&value]], typed, name.clone());
-        self.slots.push(Slot { name, held, written });
-        self.whole.insert(value, written);
-        written
+        let (op, operand) = if places.iter().any(|(axis, _)| *axis == self.shared.chunk) {
+            self.read_elsewhere(source, places)
+        } else {
+            let moved = places.iter().map(|(axis, place)| (*axis, self.place(place))).collect();
+            (Op::Index(moved), self.own[&source])
+        };
+        self.emit(id, op, vec![operand]);
     }
 
     /// A new state as this region receives it. Arguments are numbered from 0 here, and put into the order of their
@@ -180,12 +182,8 @@ impl<'a> Rewrite<'a> {
         self.new.add_one(op, [], typed, name)
     }
 
-    fn on_context(&self, axis: AxisId) -> AxisId {
-        if axis == self.shared.chunk { self.shared.context } else { axis }
-    }
-
     /// The position of every new place: `start + coordinate`.
-    fn position(&mut self) -> Value {
+    pub fn position(&mut self) -> Value {
         if let Some(position) = self.position {
             return position;
         }
@@ -212,7 +210,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// A place in terms of new values: coordinates of the growing sequence begin at `start`.
-    fn place(&mut self, place: &Affine<Value>) -> Affine<Value> {
+    pub fn place(&mut self, place: &Affine<Value>) -> Affine<Value> {
         let chunk = self.shared.chunk;
         let mut moved = Affine::number(place.constant);
         for (term, factor) in &place.terms {

@@ -65,6 +65,9 @@ fn read_axis(line: &mut Line, axes: &mut AxisNames) -> Result<(), String> {
         },
         _ => return Err("an axis needs an extent".into()),
     };
+    if line.skip("most") {
+        axes.table.limit(id, line.whole()?);
+    }
     axes.by_name.insert(name, id);
     Ok(())
 }

@@ -106,7 +106,8 @@ impl Printer {
             } else {
                 format!("like {}", self.axis(known.class))
             };
-            let line = format!("axis {} {extent}\n", self.axis(axis));
+            let most = known.most.map(|most| format!(" most {most}")).unwrap_or_default();
+            let line = format!("axis {} {extent}{most}\n", self.axis(axis));
             self.text.push_str(&line);
         }
     }

@@ -107,10 +107,11 @@ impl Attention<'_> {
         let left = self.writer.subtract(self.keys, key);
         let count = self.writer.minimum(left, size);
         let indices = self.outer_indices(outer);
+        let stored = self.stored_key(key);
         let start = self.body.start_of(self.writer, &indices, &form.key.batch);
-        self.pack_across(&form.key, start, key, count, self.width, scratch.keys);
+        self.pack_across(&form.key, start, stored, count, self.width, scratch.keys);
         let start = self.body.start_of(self.writer, &indices, &form.value.batch);
-        self.pack_keys(&form.value, start, key, count, self.value_width, scratch.values);
+        self.pack_keys(&form.value, start, stored, count, self.value_width, scratch.values);
         let (zero, height) = (self.writer.int(0), self.writer.int(self.target.rows as i64));
         let (open, first, _) = self.writer.begin_for(zero, rows, height, &[]);
         let left = self.writer.subtract(rows, first);
@@ -120,6 +121,13 @@ impl Attention<'_> {
         self.forward_tile(scratch, first, tile_rows, key, count);
         self.writer.end(inner, &[]);
         self.writer.end(open, &[]);
+    }
+
+    /// The row at which a block of keys begins in memory: blocks do not wrap, as a ring is a multiple of them.
+    fn stored_key(&mut self, key: Value) -> Value {
+        let Some(size) = self.form.ring else { return key };
+        let size = self.writer.int(size);
+        self.writer.binary("arith.remsi", key, size)
     }
 
     /// Indices with 0 for the loops that share keys.

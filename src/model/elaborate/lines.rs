@@ -175,7 +175,7 @@ impl Elaborator<'_> {
     /// `loss …`: added to what training minimises; absent counts as 0.
     fn loss(&mut self, expr: &Expr) -> Answer<()> {
         let value = self.evaluate_value(expr)?;
-        if !self.training {
+        if !self.adding {
             return Ok(());
         }
         self.add_loss(value, expr)

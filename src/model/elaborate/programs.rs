@@ -62,7 +62,7 @@ pub fn elaborate(
     said: &mut Vec<Diagnostic>,
 ) -> Option<Compiled> {
     let state = State::new(Axes::default(), model.name.span);
-    let mut elaborator = Elaborator { library, model, overrides, training: false, own: None, state };
+    let mut elaborator = Elaborator { library, model, overrides, training: false, adding: false, own: None, state };
     elaborator.own_lines();
     elaborator.check_overrides();
     let forward = elaborator.state.values.clone();
@@ -71,7 +71,9 @@ pub fn elaborate(
         return None;
     }
     let asks = |wanted: fn(&LineKind) -> bool| model.body.lines.iter().any(|line| wanted(&line.kind));
-    let train = asks(|kind| matches!(kind, LineKind::Train(_) | LineKind::Loss(_))).then(|| elaborator.train_program());
+    let learns = asks(|kind| matches!(kind, LineKind::Train(_) | LineKind::Loss(_)));
+    let train = learns.then(|| elaborator.loss_program(true));
+    let evaluate = learns.then(|| elaborator.loss_program(false));
     let generate = model.body.lines.iter().find_map(|line| match &line.kind {
         LineKind::Generate(call) => Some(elaborator.generate_program(call, line.span)),
         _ => None,
@@ -89,6 +91,7 @@ pub fn elaborate(
         parameters: elaborator.state.parameters.iter().map(declared).collect(),
         forward: compact::compact(&forward.program),
         train,
+        evaluate,
         generate: generate.flatten(),
         weights: Vec::new(),
     };
@@ -186,9 +189,10 @@ impl Elaborator<'_> {
         self.fault_with(E0207, format!("`{name}` has no setting `{unknown}`"), (span, label), help);
     }
 
-    /// The losses of the model and of its `train` lines.
-    fn train_program(&mut self) -> Program {
-        self.training = true;
+    /// The losses of the model and of its `train` lines, as training sees them or as they are judged.
+    fn loss_program(&mut self, training: bool) -> Program {
+        self.training = training;
+        self.adding = true;
         self.own_lines();
         let own_losses = std::mem::take(&mut self.values().program.losses);
         let mut asked = false;
@@ -205,6 +209,7 @@ impl Elaborator<'_> {
             self.values().program.losses.extend(rest);
         }
         self.training = false;
+        self.adding = false;
         let program = &mut self.state.values.program;
         program.outputs.clear();
         program.named.clear();

@@ -45,7 +45,8 @@ impl<'p> Planner<'p> {
             matrices.buffer(output, true);
             logsum.map(|view| matrices.buffer(view, true));
         }
-        let (query, key, value) = (scope.view(found.query)?, scope.view(found.key)?, scope.view(found.value)?);
+        let query = scope.view(found.query)?;
+        let (key, value) = (scope.view_of_keys(found, found.key)?, scope.view_of_keys(found, found.value)?);
         let frame = self.frame(scope, found, [&query, &key, &value, output])?;
         let Frame { batch, queries, keys, width, value_width } = &frame;
         let (rows, columns) = ([*queries], [*keys]);
@@ -65,6 +66,7 @@ impl<'p> Planner<'p> {
             query: matrices.matrix(&query, batch, &rows, width),
             key: matrices.matrix(&key, batch, &columns, width),
             value: matrices.matrix(&value, batch, &columns, value_width),
+            ring: scope.ring_size(found),
             extras,
             score: found.score.scalar(&leaves, &[])?,
             visible,

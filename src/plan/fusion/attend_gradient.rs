@@ -19,6 +19,9 @@ impl<'p> Planner<'p> {
         targets: [&View; 3],
     ) -> Option<Vec<Step>> {
         let forward = &found.forward;
+        if scope.ring_size(forward).is_some() {
+            return None;
+        }
         let upstream = scope.view(forward.root)?;
         let (query, key, value) = (scope.view(forward.query)?, scope.view(forward.key)?, scope.view(forward.value)?);
         let frame = self.frame(scope, forward, [&query, &key, &value, &upstream])?;

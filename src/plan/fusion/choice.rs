@@ -115,15 +115,18 @@ impl<'c, 'g> Chooser<'c, 'g> {
     /// What a streamed attention reads.
     fn read_by(&self, found: &Attention) -> Vec<Value> {
         let score = found.score.leaves().into_iter().filter(|leaf| *leaf != found.product);
-        score.chain([found.query, found.key, found.value]).chain(self.scope.conditions(found)).collect()
+        let [key, value] = [found.key, found.value].map(|one| self.scope.memory_of(found, one));
+        score.chain([found.query, key, value]).chain(self.scope.conditions(found)).collect()
     }
 
     /// Products and attentions, and what they need in memory.
     fn find_products(&mut self) {
         let order = self.region.order();
+        let axes = self.scope.sizes.axes();
+        let width = |summed: &[AxisId]| summed.iter().map(|axis| axes.fixed(*axis).unwrap_or(1)).product();
         for &id in &order {
             let value = Value::of(id);
-            let found = attention(self.region, value).filter(|found| self.scope.can_stream(found));
+            let found = attention(self.region, value, &width).filter(|found| self.scope.can_stream(found));
             if let Some(found) = found {
                 self.choice.attentions.insert(value, found);
             }

@@ -119,6 +119,7 @@ pub fn prepare(packings: &[Packing]) -> Program {
     let mut program = Program {
         name: names::PREPARE.into(),
         symbols: Vec::new(),
+        limits: Vec::new(),
         counters: 0,
         buffers: Vec::new(),
         kernels: Vec::new(),

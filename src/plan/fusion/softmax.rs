@@ -30,15 +30,16 @@ pub struct Attention {
     pub score: Expression,
 }
 
-/// The attention that a value is the result of, if it is one.
-pub fn attention(region: &Region, root: Value) -> Option<Attention> {
+/// The attention that a value is the result of, if it is one. Of several products in the score the widest is streamed;
+/// the others are further values. `width` says how many elements some axes have.
+pub fn attention(region: &Region, root: Value, width: &dyn Fn(&[AxisId]) -> i64) -> Option<Attention> {
     let node = region.node(root.node);
     let Op::Contract(axes) = &node.op else { return None };
     let ([keys], [left, right]) = (axes.as_slice(), node.operands.as_slice()) else { return None };
     let found = weights(region, *left, *keys).map(|found| (*left, *right, found));
     let found = found.or_else(|| weights(region, *right, *keys).map(|found| (*right, *left, found)));
     let (weights, value, score) = found?;
-    let product = product_of(region, &score)?;
+    let product = widest_product(region, &score, width)?;
     let inner = region.node(product.node);
     let (Op::Contract(width), [one, other]) = (&inner.op, inner.operands.as_slice()) else { return None };
     let has = |value: &Value| region.typed(*value).ty.has(*keys);
@@ -73,6 +74,16 @@ fn reduced(region: &Region, value: Value, combine: Combine, axis: AxisId) -> Opt
         Op::Reduce(with, axes) if *with == combine && *axes == [axis] => Some(region.node(value.node).operands[0]),
         _ => None,
     }
+}
+
+/// The contraction among the leaves of a score that sums most.
+fn widest_product(region: &Region, score: &Expression, width: &dyn Fn(&[AxisId]) -> i64) -> Option<Value> {
+    let summed = |value: Value| match &region.node(value.node).op {
+        Op::Contract(axes) => Some((width(axes), value)),
+        _ => None,
+    };
+    let products = score.leaves().into_iter().filter_map(summed);
+    products.max_by_key(|(width, value)| (*width, std::cmp::Reverse(*value))).map(|(_, value)| value)
 }
 
 /// The one contraction among the leaves of a score.

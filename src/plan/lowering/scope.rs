@@ -156,7 +156,7 @@ impl<'g> Scope<'g> {
             let last = match term {
                 Term::Axis(axis) => fixed(axis)? - 1,
                 Term::Quotient(axis, by) => (fixed(axis)? - 1) / by,
-                Term::Remainder(axis, by) => (fixed(axis)? - 1).min(by - 1),
+                Term::Remainder(axis, by) => fixed(axis).map_or(*by, |size| size.min(*by)) - 1,
                 Term::Value(_) => return None,
             };
             low += (coefficient * last).min(0);

@@ -8,6 +8,6 @@ mod decoder;
 mod sampler;
 mod session;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, Snapshot, longest_piece};
 pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session};

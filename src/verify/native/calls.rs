@@ -5,8 +5,9 @@ use super::library;
 use crate::driver::{Compiled, Failure};
 use crate::fault::{Bug, Environment};
 use crate::link::shared;
-use archc_runtime::abi::Element;
+use archc_runtime::abi::{Element, names};
 use archc_runtime::error::{Error, Kind};
+use archc_runtime::generate::longest_piece;
 use archc_runtime::memory::Tensor;
 use archc_runtime::model::{Call, Loaded, States};
 use std::collections::BTreeMap;
@@ -31,6 +32,21 @@ impl Calls {
     /// Whether there is a program of this name.
     pub fn has(&self, program: &str) -> bool {
         self.loaded.has(program)
+    }
+
+    /// What rows have seen so far.
+    pub fn copy_states(&self) -> Result<States, Failure> {
+        self.states.duplicate().map_err(failure)
+    }
+
+    /// Goes back to what rows had seen.
+    pub fn set_states(&mut self, states: States) {
+        self.states = states;
+    }
+
+    /// Most new positions of one call of the step program.
+    pub fn longest_piece(&self) -> Result<usize, Failure> {
+        Ok(longest_piece(self.loaded.program(names::STEP).map_err(failure)?))
     }
 
     /// Gives all parameters new numbers, in the order of the model.

@@ -85,6 +85,9 @@ pub struct ProgramInfo {
     pub sizes: Vec<String>,
     /// Its buffers, in the order of [`super::Frame::buffers`].
     pub buffers: Vec<BufferInfo>,
+    /// Sizes that have a largest value: beyond it a call is refused.
+    #[serde(default)]
+    pub limits: Vec<(String, i64)>,
     /// How many multiply-adds one call does, as a size (for `bench`).
     pub multiply_adds: Size,
 }

@@ -20,6 +20,8 @@ pub const PREPARE: &str = "prepare";
 pub const BATCH: &str = "batch";
 /// In [`STEP`]: the size that is the number of places for new positions in a row.
 pub const CHUNK: &str = "chunk";
+/// In [`STEP`]: the axis of a state that holds the latest positions only; position `p` lies at `p` modulo its size.
+pub const RECENT: &str = "recent";
 /// In [`STEP`]: the size that is the number of positions that the states have room for.
 pub const CONTEXT: &str = "context";
 

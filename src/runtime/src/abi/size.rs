@@ -59,6 +59,11 @@ impl Size {
         match (self, other) {
             (Size::Constant(left), Size::Constant(right)) => Size::Constant(left + right),
             (Size::Constant(0), other) | (other, Size::Constant(0)) => other,
+            // One list, however many are added: a sum in a sum in a sum cannot be read back.
+            (Size::Sum(mut terms), other) => {
+                terms.push(other);
+                Size::Sum(terms)
+            }
             (left, right) => Size::Sum(vec![left, right]),
         }
     }

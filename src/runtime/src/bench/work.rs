@@ -5,7 +5,7 @@ use super::probe::{fma_rate, read_rate};
 use crate::abi::names;
 use crate::error::Result;
 use crate::evaluate::token_call;
-use crate::generate::Decoder;
+use crate::generate::{Decoder, longest_piece};
 use crate::memory::Block;
 use crate::model::{Call, Loaded, States};
 use crate::optimizer::{Optimizer, Settings};
@@ -46,10 +46,9 @@ pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize) -> Result<([Figur
 /// # Errors
 /// As [`decode`].
 pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
-    let sizes = [(names::BATCH, 1), (names::CHUNK, tokens as i64), (names::CONTEXT, tokens as i64)];
-    let operations = 2.0 * multiply_adds(model, names::STEP, &sizes)?;
     let probe = Pool::new(model.pool().threads());
     let ids = some_ids(model, tokens);
+    let operations = 2.0 * prefill_multiply_adds(model, tokens)?;
     let mut decoder = Decoder::new(model, 1, tokens)?;
     let work = || {
         decoder.rewind(0);
@@ -89,6 +88,21 @@ pub fn train(model: &mut Loaded, batch: usize, context: usize, pairs: usize) -> 
 fn multiply_adds(model: &Loaded, program: &str, sizes: &[(&str, i64)]) -> Result<f64> {
     let call = model.prepare_call(program, sizes)?;
     Ok(model.program(program)?.multiply_adds.evaluate(call.sizes()) as f64)
+}
+
+/// Those of taking in so many tokens, in as many calls as that takes.
+fn prefill_multiply_adds(model: &Loaded, tokens: usize) -> Result<f64> {
+    let longest = longest_piece(model.program(names::STEP)?);
+    let mut sum = 0.0;
+    for start in (0..tokens).step_by(longest) {
+        let piece = longest.min(tokens - start) as i64;
+        sum += multiply_adds(
+            model,
+            names::STEP,
+            &[(names::BATCH, 1), (names::CHUNK, piece), (names::CONTEXT, tokens as i64)],
+        )?;
+    }
+    Ok(sum)
 }
 
 /// Those of a training step.

@@ -1,6 +1,6 @@
 //! Feeds tokens through the `step` program and keeps its caches.
 
-use crate::abi::{BufferInfo, Role, names};
+use crate::abi::{BufferInfo, ProgramInfo, Role, names};
 use crate::error::{Error, Result};
 use crate::evaluate::token_input;
 use crate::model::{Call, Loaded, States};
@@ -17,12 +17,22 @@ pub struct Decoder<'model> {
     input: String,
     output: String,
     context: usize,
+    /// Most new positions of one call.
+    piece: usize,
     /// How many positions each row holds.
     filled: Vec<usize>,
     /// The scores after each row's last position.
     scores: Vec<Vec<f32>>,
     /// Prepared calls by their number of new positions.
     calls: BTreeMap<usize, Call>,
+}
+
+/// What a decoder holds at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    states: States,
+    filled: Vec<usize>,
+    scores: Vec<Vec<f32>>,
 }
 
 impl<'model> Decoder<'model> {
@@ -34,6 +44,7 @@ impl<'model> Decoder<'model> {
         let program = model.program(names::STEP)?;
         let (input, _) = token_input(program)?;
         let output = score_output(&program.buffers)?;
+        let piece = longest_piece(program);
         if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
             let name = &model.manifest().model;
             return Err(Error::request(format!("{context} positions are more than {name} allows, which is {longest}"))
@@ -41,7 +52,7 @@ impl<'model> Decoder<'model> {
         }
         let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
         let (states, calls) = (States::new(), BTreeMap::new());
-        Ok(Decoder { model, states, input, output, context, filled, scores, calls })
+        Ok(Decoder { model, states, input, output, context, piece, filled, scores, calls })
     }
 
     /// How many rows there are.
@@ -64,6 +75,28 @@ impl<'model> Decoder<'model> {
         self.states.bytes()
     }
 
+    /// What it holds now.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot { states: self.states.duplicate()?, filled: self.filled.clone(), scores: self.scores.clone() })
+    }
+
+    /// Goes back to what it held once; the snapshot can be used again.
+    ///
+    /// # Errors
+    /// If it is another decoder's, or there is not enough memory.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        if snapshot.filled.len() != self.rows() || snapshot.filled.iter().any(|filled| *filled > self.context) {
+            return Err(Error::request("the snapshot is of a decoder of other rows or another context"));
+        }
+        self.states = snapshot.states.duplicate()?;
+        self.filled.clone_from(&snapshot.filled);
+        self.scores.clone_from(&snapshot.scores);
+        Ok(())
+    }
+
     /// Takes all rows back to a number of positions, for the next timing. What a recurrence has carried since stays.
     pub(crate) fn rewind(&mut self, position: usize) {
         self.filled.fill(position);
@@ -81,8 +114,8 @@ impl<'model> Decoder<'model> {
     pub fn feed(&mut self, rows: &[&[u32]]) -> Result<()> {
         rows.iter().enumerate().try_for_each(|(row, ids)| self.check(row, ids))?;
         let longest = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        for start in (0..longest).step_by(LONGEST_PIECE) {
-            let piece = LONGEST_PIECE.min(longest - start);
+        for start in (0..longest).step_by(self.piece) {
+            let piece = self.piece.min(longest - start);
             let part = |ids: &&'_ [u32]| (start.min(ids.len()), (start + piece).min(ids.len()));
             let parts: Vec<&[u32]> = rows
                 .iter()
@@ -146,6 +179,13 @@ impl<'model> Decoder<'model> {
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
         Ok(())
     }
+}
+
+/// Most new positions of one call: states that hold only the latest positions have room for so many.
+pub fn longest_piece(program: &ProgramInfo) -> usize {
+    let limit = program.limits.iter().find(|(size, _)| size == names::CHUNK);
+    let limit = limit.and_then(|(_, most)| usize::try_from(*most).ok());
+    limit.map_or(LONGEST_PIECE, |most| most.clamp(1, LONGEST_PIECE))
 }
 
 /// Writes one number for each row into an input, if the program has it.

@@ -119,9 +119,16 @@ impl Call {
 fn ordered_sizes(info: &ProgramInfo, given: &[(&str, i64)]) -> Result<Vec<i64>> {
     let value = |name: &String| {
         let found = given.iter().find(|(other, _)| other == name);
-        found.map(|(_, value)| *value).ok_or_else(|| {
+        let value = found.map(|(_, value)| *value).ok_or_else(|| {
             Error::bug(format!("the program `{}` needs the size `{name}`, which the caller does not know", info.name))
-        })
+        })?;
+        match info.limits.iter().find(|(other, most)| other == name && value > *most) {
+            Some((_, most)) => Err(Error::request(format!(
+                "the program `{}` takes {most} at most as `{name}`, not {value}",
+                info.name
+            ))),
+            None => Ok(value),
+        }
     };
     info.sizes.iter().map(value).collect()
 }

@@ -107,7 +107,10 @@ impl Loaded {
     /// # Errors
     /// If there is not enough memory, or code and manifest do not fit together.
     pub fn run(&mut self, call: &mut Call, states: &mut States) -> Result<()> {
-        self.renew_packed()?;
+        let packed = |buffer: &BufferInfo| buffer.role == Role::Packed;
+        if self.code.program(call.program).buffers.iter().any(packed) {
+            self.renew_packed()?;
+        }
         self.run_as_is(call, states)
     }
 

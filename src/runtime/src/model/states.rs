@@ -22,6 +22,15 @@ impl States {
         self.tensors.values().map(|tensor| tensor.block().len()).sum()
     }
 
+    /// The same states in memory of their own: to come back to, or to go on from in two ways.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn duplicate(&self) -> Result<States> {
+        let copy = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.duplicate()?));
+        Ok(States { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
+    }
+
     /// One state.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)

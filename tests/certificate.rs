@@ -1,0 +1,156 @@
+//! Certificates: whole sequences, pieces, steps and the interpreter agree, and what decoding keeps is what was derived.
+
+use archc::derive::STATE;
+use archc::driver::{self, Failure, Graphs, Request, Session};
+use archc::graph::Graph;
+use archc::target::Target;
+use archc::verify::{Report, certify};
+use archc_runtime::abi::Role;
+use std::path::PathBuf;
+
+/// A file of the repository, or one that a test wrote.
+fn request(file: &str, settings: &[(&str, &str)]) -> Request {
+    let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    Request { file: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file), settings, config: None }
+}
+
+fn fail(failure: &Failure, session: &Session) -> ! {
+    panic!("{failure:?}\n{}", archc::diagnostics::render(&session.diagnostics, &session.sources, false))
+}
+
+fn certified(file: &str, settings: &[(&str, &str)]) -> Report {
+    let mut session = Session::default();
+    let report = certify(&request(file, settings), &Target::native(), &mut session);
+    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    assert!(report.passed(), "{report}");
+    report
+}
+
+fn graphs(file: &str, settings: &[(&str, &str)]) -> Graphs {
+    let mut session = Session::default();
+    let model = driver::check(&request(file, settings), &mut session);
+    let model = model.unwrap_or_else(|failure| fail(&failure, &session));
+    driver::graphs(&model, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
+}
+
+/// Bytes of all states for one row and so many positions.
+fn state_bytes(graphs: &Graphs, context: i64) -> i64 {
+    let mut session = Session::default();
+    let programs = driver::programs(graphs, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+    let step = programs.iter().find(|program| program.name == "step").expect("has a step program");
+    let size = |name: &String| if name == "context" { context } else { 1 };
+    let symbols = step.symbols.iter().map(size).collect::<Vec<_>>();
+    let states = step.buffers.iter().filter(|buffer| buffer.role == Role::State);
+    let bytes = |shape: &[archc_runtime::abi::Size]| shape.iter().map(|one| one.evaluate(&symbols)).product::<i64>();
+    states.map(|buffer| bytes(&buffer.shape) * buffer.element.bytes() as i64).sum()
+}
+
+/// The axes of every state, by name, without rows and layers.
+fn states(step: &Graph) -> Vec<String> {
+    let name = |axis: &archc::tensor::AxisId| step.axes[*axis].name.clone();
+    let kept = step.outputs.iter().zip(step.root.results.iter().flatten()).filter(|(name, _)| name.starts_with(STATE));
+    let axes = kept.map(|(_, value)| step.root.typed(*value).ty.axes.iter().map(name).collect::<Vec<_>>().join(" "));
+    axes.collect()
+}
+
+/// A mistral of two layers whose positions see `window`.
+fn small(window: &str) -> Vec<(&str, &str)> {
+    let sizes = [("layers", "2"), ("heads", "4"), ("kv_heads", "2"), ("hidden", "40"), ("d", "32"), ("v", "61")];
+    sizes.into_iter().chain([("window", window)]).collect()
+}
+
+#[test]
+fn a_window_keeps_as_much_however_long_the_context_is() {
+    let small = graphs("examples/mistral.arch", &small("8"));
+    assert_eq!(state_bytes(&small, 512), state_bytes(&small, 1 << 20));
+    assert_eq!(states(small.step.as_ref().expect("steps")), ["batch i recent g k", "batch i recent g k"]);
+    let large = graphs("examples/mistral.arch", &[]);
+    let ring = (4095 + 128 + 63) / 64 * 64;
+    assert_eq!(state_bytes(&large, 1 << 20), 32 * 2 * ring * 8 * 128 * 4);
+    let whole = graphs("examples/mistral.arch", &[("window", "inf")]);
+    assert_eq!(state_bytes(&whole, 1024), 32 * 2 * 1024 * 8 * 128 * 4);
+}
+
+#[test]
+fn decoding_far_past_a_window_is_the_whole_sequence() {
+    for window in ["1", "8", "70", "130"] {
+        let report = certified("examples/mistral.arch", &small(window));
+        assert!(report.has("far: step by step"), "{report}");
+    }
+}
+
+#[test]
+fn latent_attention_is_certified() {
+    certified("tests/model/mla.arch", &[]);
+}
+
+/// DeepSeek-V3's sizes, with two layers.
+const LATENT: &str = "
+model Latent {
+  set layers = 2
+  dim t, s like t, d = 7168, v = 129280
+  input ids[t] : v
+  param table[v, d]
+  x = table[v: ids]
+  for i in layers { x += attn: mla(norm1: rmsnorm(x), s <= t, 128, 1536, 512, 128, 64, 128) }
+  output logits = sum[d](norm: rmsnorm(x) * table)
+}";
+
+fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("model.arch");
+    std::fs::write(&file, text).expect("writable");
+    (folder, file)
+}
+
+#[test]
+fn latent_attention_keeps_the_latent_and_the_shared_key_and_nothing_else() {
+    let (_folder, file) = written(LATENT);
+    let large = graphs(file.to_str().expect("a path"), &[]);
+    let step = large.step.as_ref().expect("steps");
+    let mut kept = states(step);
+    kept.sort();
+    assert_eq!(kept, ["batch i context c", "batch i context e"]);
+    assert_eq!(state_bytes(&large, 1), 2 * 576 * 4);
+    insta::assert_snapshot!(body_of_the_layers(step));
+}
+
+/// What one layer of a step computes, optimized.
+fn body_of_the_layers(step: &Graph) -> String {
+    let optimized = archc::passes::optimize(step.clone()).unwrap_or_else(|bug| panic!("{bug:?}"));
+    archc::graph::text::print(&optimized)
+}
+
+#[test]
+fn no_expanded_key_or_value_is_ever_stored() {
+    let (_folder, file) = written(LATENT);
+    let large = graphs(file.to_str().expect("a path"), &[]);
+    let mut session = Session::default();
+    let programs = driver::programs(&large, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+    let step = programs.iter().find(|program| program.name == "step").expect("has a step program");
+    let elements = |context: i64| {
+        let size = |name: &String| if name == "context" { context } else { 1 };
+        let symbols = step.symbols.iter().map(size).chain(std::iter::repeat_n(0, step.counters)).collect::<Vec<_>>();
+        let buffers =
+            step.buffers.iter().map(|buffer| buffer.shape.iter().map(|one| one.evaluate(&symbols)).product::<i64>());
+        (buffers.collect::<Vec<_>>(), step.multiply_adds.evaluate(&symbols))
+    };
+    let ((few, less), (many, more)) = (elements(1000), elements(2000));
+    let grown = few.iter().zip(&many).map(|(few, many)| (many - few) / 1000).max().expect("has buffers");
+    assert!(grown <= 2 * 512, "some buffer grows by {grown} numbers a position: a latent of two layers has 1024");
+    let work = (more - less) / 1000 / 2;
+    assert_eq!(work, 128 * (512 + 64 + 512), "multiply-adds for each layer and further position");
+}
+
+#[test]
+fn shifts_and_taps_go_round_their_rings() {
+    let common = [("layers", "2"), ("d", "16"), ("v", "31")];
+    let files = [
+        ("examples/rwkv.arch", vec![("inner", "16"), ("hidden", "24")]),
+        ("examples/mamba.arch", vec![("inner", "24"), ("low", "4"), ("state", "4")]),
+    ];
+    for (file, own) in files {
+        let report = certified(file, &[common.to_vec(), own].concat());
+        assert!(report.has("far: step by step"), "{report}");
+    }
+}
