@@ -143,6 +143,37 @@ fn no_expanded_key_or_value_is_ever_stored() {
 }
 
 #[test]
+fn both_products_of_latent_attention_are_streamed() {
+    let (_folder, file) = written(LATENT);
+    let large = graphs(file.to_str().expect("a path"), &[]);
+    let mut session = Session::default();
+    let programs = driver::programs(&large, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+    for (name, sequence) in [("forward", "t"), ("step", "context")] {
+        let program = programs.iter().find(|program| program.name == name).expect("is there");
+        let elements = |positions: i64| {
+            let size = |symbol: &String| match symbol.as_str() {
+                "batch" => 1,
+                "chunk" => 64,
+                symbol => i64::from(symbol != sequence) + i64::from(symbol == sequence) * positions,
+            };
+            let symbols = program.symbols.iter().map(size).chain(std::iter::repeat_n(0, program.counters));
+            let symbols = symbols.collect::<Vec<_>>();
+            let buffers = program
+                .buffers
+                .iter()
+                .map(|buffer| buffer.shape.iter().map(|one| one.evaluate(&symbols)).product::<i64>());
+            buffers.collect::<Vec<_>>()
+        };
+        // A table of all queries and keys of 128 heads would grow by at least 128 · 64 a position, and ever faster.
+        let (few, some, many) = (elements(1000), elements(2000), elements(4000));
+        for place in 0..few.len() {
+            assert_eq!(many[place] - some[place], 2 * (some[place] - few[place]), "{:?}", program.buffers[place]);
+            assert!(name == "forward" || some[place] - few[place] <= 1000 * 1024, "{:?}", program.buffers[place]);
+        }
+    }
+}
+
+#[test]
 fn shifts_and_taps_go_round_their_rings() {
     let common = [("layers", "2"), ("d", "16"), ("v", "31")];
     let files = [

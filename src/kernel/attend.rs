@@ -8,7 +8,7 @@ pub const KEY_BLOCK: i64 = 64;
 
 /// For every batch index and every query i, over the keys j that [`Visible`] lets it see:
 ///
-/// `x[j] = score(sum over w of Q[i, w] · K[j, w], extras at (i, j))`, `m = max x`, `l = sum of exp(x[j] - m)`,
+/// `x[j] = score(sum over w of Q[i, w] · K[j, w] + further products, extras at (i, j))`, `m = max x`, `l = sum of exp(x[j] - m)`,
 /// `O[i, v] = sum over j of exp(x[j] - m) / l · V[j, v]`, `L[i] = m + log l`.
 ///
 /// A query that sees no key stores zeros in O and 0 in L. Blocks of keys that no query of a block sees are never
@@ -30,6 +30,8 @@ pub struct Attend {
     pub query: Matrix,
     /// K: rows are keys, columns the width.
     pub key: Matrix,
+    /// Further products that are added to that of Q and K before the score is taken.
+    pub further: Vec<Part>,
     /// V: rows are keys, columns the value width.
     pub value: Matrix,
     /// K and V hold the latest keys only: key j lies at row `j % ring`, a multiple of [`KEY_BLOCK`].
@@ -47,6 +49,17 @@ pub struct Attend {
     /// Only where a test asks how much was skipped: a buffer of whole numbers (element I32), one for each turn of the
     /// body, to which the pairs of a query and a key are added that a product is computed for.
     pub visits: Option<usize>,
+}
+
+/// One more product of queries and keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What it is summed over.
+    pub width: Amount,
+    /// Rows are queries, columns the width.
+    pub query: Matrix,
+    /// Rows are keys, columns the width.
+    pub key: Matrix,
 }
 
 /// Query i sees the keys from the largest of 0 and `from` up to the smallest of `keys` and `to` (exclusive).

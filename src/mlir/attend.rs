@@ -27,7 +27,8 @@ const BLOCK_KEYS: usize = KEY_BLOCK as usize;
 
 /// Whether a batch loop shares its keys and values.
 fn shares(form: &Attend, place: usize) -> bool {
-    form.key.batch[place] == Amount::Constant(0) && form.value.batch[place] == Amount::Constant(0)
+    let mut keys = form.further.iter().map(|part| &part.key).chain([&form.key, &form.value]);
+    keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
 }
 
 /// The extents of the batch loops that share keys, or of those that do not.
@@ -105,7 +106,7 @@ impl<'a> Attention<'a> {
             let extent = body.amount(writer, extent);
             rows = writer.multiply(rows, extent);
         }
-        let size = writer.int((rows::SLOTS * BLOCK_ROWS + rows::slots_of_extras(form) * BLOCK_ROWS) as i64);
+        let size = writer.int((rows::SLOTS * BLOCK_ROWS + rows::further_slots(form) * BLOCK_ROWS) as i64);
         let marks = body.room(writer, size, Kind::I64);
         Attention { writer, kernel, form, target, body, rows, queries, keys, width, value_width, marks, visits: None }
     }

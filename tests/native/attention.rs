@@ -71,6 +71,7 @@ pub fn forward(case: Case) -> Attend {
         value_width: n(6),
         query: matrix(0, n(20), one, [n(7), n(8), n(9)]),
         key: matrix(1, n(21), one, [n(10), n(11), zero]),
+        further: Vec::new(),
         value: matrix(2, n(22), one, [n(12), n(13), zero]),
         ring: None,
         extras,

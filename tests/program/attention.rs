@@ -49,7 +49,14 @@ impl Problem<'_> {
                 self.read(memory, &self.attend.query, query, column)
                     * self.read(memory, &self.attend.key, self.stored(key), column)
             });
-            let mut operands = vec![product.sum::<f64>()];
+            let mut sum = product.sum::<f64>();
+            for part in &self.attend.further {
+                for column in 0..amount(part.width, self.sizes) {
+                    sum += self.read(memory, &part.query, query, column)
+                        * self.read(memory, &part.key, self.stored(key), column);
+                }
+            }
+            let mut operands = vec![sum];
             for extra in &self.attend.extras {
                 operands.push(self.read(memory, extra, query, key));
             }

@@ -1,7 +1,7 @@
 //! The forward pass: a running maximum and a running sum for each row, results rescaled when the maximum moves
 //! (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
-use super::rows::{Slot, row_matrices};
+use super::rows::{Slot, further_slot, row_matrices};
 use super::scores::Line;
 use super::{Attention, BLOCK_KEYS, BLOCK_ROWS};
 use crate::kernel::Matrix;
@@ -11,12 +11,14 @@ use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::text::{Kind, Type, Value};
 
 /// Scratch memory of a turn.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Scratch {
     /// Q's rows, `[BLOCK_ROWS][width]`.
     queries: Value,
     /// A block of keys, across.
     keys: Value,
+    /// The same for each further product: its queries, its keys, its width.
+    further: Vec<(Value, Value, Value)>,
     /// A block of values, in panels.
     values: Value,
     /// Products of a tile with a block of keys.
@@ -50,6 +52,10 @@ impl Attention<'_> {
         let rows = self.writer.minimum(left, size);
         let (low, high) = self.mark_rows(&outer, &matrices, first, rows);
         self.copy_rows(Slot::Query, &self.form.query, rows, self.width, scratch.queries);
+        for (place, part) in self.form.further.iter().enumerate() {
+            let (queries, _, width) = scratch.further[place];
+            self.copy_rows(further_slot(self.form, place), &part.query, rows, width, queries);
+        }
         self.start_rows(&scratch, rows);
         let step = self.writer.int(BLOCK_KEYS as i64);
         let number = self.writer.binary("arith.divsi", low, step);
@@ -70,9 +76,14 @@ impl Attention<'_> {
         let value_panels = self.panels(self.value_width);
         let line = self.writer.multiply(value_panels, panel);
         let result_size = self.writer.multiply(line, tile);
+        let widths = self.form.further.iter().map(|part| self.body.amount(self.writer, part.width));
+        let widths = widths.collect::<Vec<_>>();
+        let further = widths.into_iter().map(|width| (self.room(&[rows, width]), self.room(&[keys, width]), width));
+        let further = further.collect();
         Scratch {
             queries: self.room(&[rows, self.width]),
             keys: self.room(&[keys, self.width]),
+            further,
             values: self.room(&[keys, line]),
             products: self.room(&[keys, tile]),
             weights: self.room(&[keys, tile]),
@@ -110,6 +121,10 @@ impl Attention<'_> {
         let stored = self.stored_key(key);
         let start = self.body.start_of(self.writer, &indices, &form.key.batch);
         self.pack_across(&form.key, start, stored, count, self.width, scratch.keys);
+        for (part, &(_, keys, width)) in form.further.iter().zip(&scratch.further) {
+            let start = self.body.start_of(self.writer, &indices, &part.key.batch);
+            self.pack_across(&part.key, start, stored, count, width, keys);
+        }
         let start = self.body.start_of(self.writer, &indices, &form.value.batch);
         self.pack_keys(&form.value, start, stored, count, self.value_width, scratch.values);
         let (zero, height) = (self.writer.int(0), self.writer.int(self.target.rows as i64));
@@ -150,6 +165,10 @@ impl Attention<'_> {
         self.visit(rows, count);
         let queries = self.at_product(scratch.queries, first, self.width);
         self.products(queries, self.width, scratch.keys, scratch.products, rows);
+        for &(queries, keys, width) in &scratch.further {
+            let queries = self.at_product(queries, first, width);
+            self.add_products(queries, width, keys, scratch.products, rows);
+        }
         let height = self.writer.int(self.target.rows as i64);
         let number = self.writer.binary("arith.divsi", first, height);
         let results = self.at_product(scratch.results, number, scratch.result_size);
@@ -173,12 +192,21 @@ impl Attention<'_> {
 
     /// Products of a tile's rows with a block of keys that lies across.
     pub(super) fn products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
+        self.multiply_keys(a, depth, keys, (products, 1.0), rows);
+    }
+
+    /// The same, added to what is there.
+    fn add_products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
+        self.multiply_keys(a, depth, keys, (products, 0.0), rows);
+    }
+
+    fn multiply_keys(&mut self, a: Value, depth: Value, keys: Value, (products, first): (Value, f64), rows: Value) {
         let width = self.writer.int(self.target.panel as i64);
         for panel in 0..BLOCK_KEYS / self.target.panel {
             let column = self.writer.int((panel * self.target.panel) as i64);
             let b = self.at_product(keys, column, depth);
             let tile = self.writer.address_at(products, panel * self.target.rows * self.target.panel, Kind::F32);
-            let first = self.writer.number(1.0, Type::scalar(Kind::I1));
+            let first = self.writer.number(first, Type::scalar(Kind::I1));
             self.call(Layout::Rows, rows, Call { a, a_stride: depth, b, b_stride: width, tile, depth, first });
         }
     }

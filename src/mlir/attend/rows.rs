@@ -28,6 +28,8 @@ pub enum Slot {
     QueryGradient,
     /// In an extra.
     Extra(usize),
+    /// In the queries of a further product, after all extras.
+    Further(usize),
 }
 
 /// Slots besides the extras'.
@@ -43,14 +45,19 @@ impl Slot {
             Slot::Logsum => 4,
             Slot::OutputGradient => 5,
             Slot::QueryGradient => 6,
-            Slot::Extra(extra) => SLOTS + extra,
+            Slot::Extra(place) | Slot::Further(place) => SLOTS + place,
         }
     }
 }
 
-/// How many slots the extras need.
-pub fn slots_of_extras(form: &Attend) -> usize {
-    form.extras.len()
+/// How many slots the extras and further products need.
+pub fn further_slots(form: &Attend) -> usize {
+    form.extras.len() + form.further.len()
+}
+
+/// The slot of a further product.
+pub fn further_slot(form: &Attend, place: usize) -> Slot {
+    Slot::Further(form.extras.len() + place)
 }
 
 /// The matrices whose rows are queries.
@@ -58,6 +65,7 @@ pub fn row_matrices<'f>(form: &'f Attend, gradient: Option<&'f AttendGradient>) 
     let mut list = vec![(Slot::Query, &form.query), (Slot::Output, &form.output)];
     list.extend(form.logsum.as_ref().map(|matrix| (Slot::Logsum, matrix)));
     list.extend(form.extras.iter().enumerate().map(|(place, matrix)| (Slot::Extra(place), matrix)));
+    list.extend(form.further.iter().enumerate().map(|(place, part)| (further_slot(form, place), &part.query)));
     if let Some(gradient) = gradient {
         list.push((Slot::OutputGradient, &gradient.output_gradient));
         list.push((Slot::QueryGradient, &gradient.query_gradient));

@@ -1,10 +1,10 @@
 //! Streamed attention as a kernel.
 
 use super::matrices::{Matrices, merged};
-use super::softmax::Attention;
+use super::softmax::{self, Attention};
 use super::visible::End;
 use crate::graph::Value;
-use crate::kernel::{Amount, Attend, Edge, Form, Matrix, Visible};
+use crate::kernel::{Amount, Attend, Edge, Form, Matrix, Part, Visible};
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
@@ -50,6 +50,7 @@ impl<'p> Planner<'p> {
         let frame = self.frame(scope, found, [&query, &key, &value, output])?;
         let Frame { batch, queries, keys, width, value_width } = &frame;
         let (rows, columns) = ([*queries], [*keys]);
+        let further = self.parts(scope, found, &frame, matrices)?;
         let leaves = operands(found);
         let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
         let visible = self.visible(scope, found, &frame, leaves.len(), matrices)?;
@@ -65,6 +66,7 @@ impl<'p> Planner<'p> {
             value_width: matrices.amount(&self.sizes.elements(value_width)),
             query: matrices.matrix(&query, batch, &rows, width),
             key: matrices.matrix(&key, batch, &columns, width),
+            further,
             value: matrices.matrix(&value, batch, &columns, value_width),
             ring: scope.ring_size(found),
             extras,
@@ -74,6 +76,22 @@ impl<'p> Planner<'p> {
             logsum: logsum.map(|view| matrices.matrix(view, batch, &rows, &[])),
             visits: None,
         })
+    }
+
+    /// Further products as matrices.
+    fn parts(&self, scope: &Scope<'p>, found: &Attention, frame: &Frame, matrices: &mut Matrices) -> Option<Vec<Part>> {
+        let part = |part: &softmax::Part| {
+            let (query, key) = (scope.view(part.query)?, scope.view_of_keys(found, part.key)?);
+            let axes = &scope.typed(part.query).ty.axes;
+            let width = axes.iter().copied().filter(|axis| part.width.contains(axis)).collect::<Vec<_>>();
+            let whole = merged(self.sizes, &width, &[&query, &key]) == width.len();
+            whole.then(|| Part {
+                width: matrices.amount(&self.sizes.elements(&width)),
+                query: matrices.matrix(&query, &frame.batch, &[frame.queries], &width),
+                key: matrices.matrix(&key, &frame.batch, &[frame.keys], &width),
+            })
+        };
+        found.further.iter().map(part).collect()
     }
 
     /// Which axes are batches, and whether the others are matrices.

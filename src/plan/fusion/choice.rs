@@ -116,7 +116,8 @@ impl<'c, 'g> Chooser<'c, 'g> {
     fn read_by(&self, found: &Attention) -> Vec<Value> {
         let score = found.score.leaves().into_iter().filter(|leaf| *leaf != found.product);
         let [key, value] = [found.key, found.value].map(|one| self.scope.memory_of(found, one));
-        score.chain([found.query, key, value]).chain(self.scope.conditions(found)).collect()
+        let further = found.further.iter().flat_map(|part| [part.query, self.scope.memory_of(found, part.key)]);
+        score.chain([found.query, key, value]).chain(further).chain(self.scope.conditions(found)).collect()
     }
 
     /// Products and attentions, and what they need in memory.

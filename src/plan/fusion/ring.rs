@@ -19,9 +19,9 @@ struct Held {
 impl Scope<'_> {
     /// The size of the ring that keys and values lie in; nothing if they lie one after the other.
     pub fn ring_size(&self, found: &Attention) -> Option<i64> {
-        let [key, value] = [found.key, found.value].map(|one| self.held(one, found.keys));
-        let (key, value) = (key?, value?);
-        (key.size == value.size).then_some(key.size)
+        let all = found.further.iter().map(|part| part.key).chain([found.key, found.value]);
+        let sizes = all.map(|one| self.held(one, found.keys).map(|held| held.size)).collect::<Option<Vec<_>>>()?;
+        sizes.iter().all(|size| *size == sizes[0]).then(|| sizes[0])
     }
 
     /// The value whose memory holds keys or values.

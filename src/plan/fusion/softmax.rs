@@ -24,10 +24,23 @@ pub struct Attention {
     pub query: Value,
     /// The operand of the product with it.
     pub key: Value,
+    /// Further products that are added to the first.
+    pub further: Vec<Part>,
     /// What the weights are multiplied by.
     pub value: Value,
     /// The score, with the product and further values as leaves.
     pub score: Expression,
+}
+
+/// One more product of queries and keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What it is summed over.
+    pub width: Vec<AxisId>,
+    /// The operand without the axis of the keys.
+    pub query: Value,
+    /// The operand with it.
+    pub key: Value,
 }
 
 /// The attention that a value is the result of, if it is one. Of several products in the score the widest is streamed;
@@ -40,18 +53,56 @@ pub fn attention(region: &Region, root: Value, width: &dyn Fn(&[AxisId]) -> i64)
     let found = found.or_else(|| weights(region, *right, *keys).map(|found| (*right, *left, found)));
     let (weights, value, score) = found?;
     let product = widest_product(region, &score, width)?;
-    let inner = region.node(product.node);
-    let (Op::Contract(width), [one, other]) = (&inner.op, inner.operands.as_slice()) else { return None };
-    let has = |value: &Value| region.typed(*value).ty.has(*keys);
+    let Part { width, query, key } = part(region, product, *keys)?;
+    if !region.typed(value).ty.has(*keys) {
+        return None;
+    }
+    let mut further = Vec::new();
+    let score = with_one_product(region, &score, (product, *keys), &mut further);
+    Some(Attention { root, weights, keys: *keys, product, width, query, key, further, value, score })
+}
+
+/// A contraction of queries and keys.
+fn part(region: &Region, product: Value, keys: AxisId) -> Option<Part> {
+    let node = region.node(product.node);
+    let (Op::Contract(width), [one, other]) = (&node.op, node.operands.as_slice()) else { return None };
+    let has = |value: &Value| region.typed(*value).ty.has(keys);
     let (query, key) = match (has(one), has(other)) {
         (false, true) => (*one, *other),
         (true, false) => (*other, *one),
         _ => return None,
     };
-    if !has(&value) {
-        return None;
+    Some(Part { width: width.clone(), query, key })
+}
+
+/// A score in which a product stands for its sum with other products; these are added to `further`.
+fn with_one_product(
+    region: &Region,
+    score: &Expression,
+    (product, keys): (Value, AxisId),
+    further: &mut Vec<Part>,
+) -> Expression {
+    let Expression::Call(function, arguments) = score else { return score.clone() };
+    let mut again = |one: &Expression| with_one_product(region, one, (product, keys), further);
+    let arguments = arguments.iter().map(&mut again).collect::<Vec<_>>();
+    if let (Function::Add, [Expression::Leaf(left), Expression::Leaf(right)]) = (*function, arguments.as_slice()) {
+        let other = if *left == product { *right } else { *left };
+        let alike = same_axes(region, other, product) && region.typed(other) == region.typed(product);
+        if (*left == product) != (*right == product)
+            && alike
+            && let Some(part) = part(region, other, keys)
+        {
+            further.push(part);
+            return Expression::Leaf(product);
+        }
     }
-    Some(Attention { root, weights, keys: *keys, product, width: width.clone(), query, key, value, score })
+    Expression::Call(*function, arguments)
+}
+
+/// Whether two values have the same axes.
+pub(super) fn same_axes(region: &Region, left: Value, right: Value) -> bool {
+    let [left, right] = [left, right].map(|value| &region.typed(value).ty);
+    left.axes.len() == right.axes.len() && left.axes.iter().all(|axis| right.has(*axis))
 }
 
 /// The score of which a value is the softmax along an axis.

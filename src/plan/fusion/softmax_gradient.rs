@@ -5,7 +5,7 @@
 //! one at random numbers.
 
 use super::expression::Expression;
-use super::softmax::{Attention, product_of, weights};
+use super::softmax::{Attention, product_of, same_axes, weights};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::tensor::AxisId;
 
@@ -66,8 +66,18 @@ fn gradient(region: &Region, contractions: &[NodeId], by_values: NodeId) -> Opti
         return None;
     }
     let slope = score.derivative(product)?;
-    let forward =
-        Attention { root: upstream, weights: share, keys, product, width, query, key, value, score: score.clone() };
+    let forward = Attention {
+        root: upstream,
+        weights: share,
+        keys,
+        product,
+        width,
+        query,
+        key,
+        further: Vec::new(),
+        value,
+        score: score.clone(),
+    };
     Some(AttentionGradient { forward, roots: [by_queries, by_keys, Value::of(by_values)], slope })
 }
 
@@ -87,11 +97,6 @@ fn summed(region: &Region, id: NodeId) -> Option<Vec<AxisId>> {
         Op::Contract(axes) => Some(axes.clone()),
         _ => None,
     }
-}
-
-fn same_axes(region: &Region, left: Value, right: Value) -> bool {
-    let [left, right] = [left, right].map(|value| &region.typed(value).ty.axes);
-    left.len() == right.len() && left.iter().all(|axis| right.contains(axis))
 }
 
 /// The values of one gradient while its formula is checked.

@@ -54,6 +54,7 @@ impl Scope<'_> {
         let value = &self.typed(found.value).ty;
         let known = root.axes.iter().all(|axis| product.has(*axis) != value.has(*axis) || self.is_shared(found, *axis));
         shaped
+            && self.has_parts(found, queries)
             && placed
             && known
             && !value.has(queries)
@@ -61,6 +62,20 @@ impl Scope<'_> {
             && found.score.scalar(&leaves, &[]).is_some()
             && !matches!(self.sizes.axes()[found.keys].extent, Extent::Computed { .. })
             && self.sight(found).is_some()
+    }
+
+    /// Whether further products have queries and keys as the first one does.
+    fn has_parts(&self, found: &Attention, queries: AxisId) -> bool {
+        let product = &self.typed(found.product).ty;
+        found.further.iter().all(|part| {
+            let (query, key) = (&self.typed(part.query).ty, &self.typed(part.key).ty);
+            let outer = |axes: &[AxisId]| axes.iter().all(|axis| part.width.contains(axis) || product.has(*axis));
+            outer(&query.axes)
+                && outer(&key.axes)
+                && !key.has(queries)
+                && part.width.iter().all(|axis| query.has(*axis) && key.has(*axis))
+                && [part.query, part.key].iter().all(|one| self.is_always(*one))
+        })
     }
 
     /// Whether an axis of both weights and values is a batch axis: the keys have it too.
