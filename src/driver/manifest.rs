@@ -61,11 +61,7 @@ fn parameter_info(model: &Model, parameter: &Parameter) -> ParameterInfo {
 
 /// The sizes of a parameter, outermost first.
 pub fn shape_of(model: &Model, parameter: &Parameter) -> Vec<i64> {
-    let mut shape: Vec<i64> = parameter.axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(0)).collect();
-    if let (Some(turns), true) = (&parameter.turns, parameter.stacked > 0) {
-        shape[parameter.stacked - 1] = turns.len() as i64;
-    }
-    shape
+    parameter.axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(0)).collect()
 }
 
 /// Values are stated for one turn; the runtime wants them for all.

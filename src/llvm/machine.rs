@@ -12,8 +12,8 @@ use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Tar
 
 /// Loops come vectorised and unrolled; what is left is to simplify and to hoist. `default<O1>` takes three times as long
 /// and makes code of the same speed.
-const PASSES: &str =
-    "function(sroa,early-cse<memssa>,simplifycfg,instcombine,loop-mssa(licm),early-cse<memssa>,simplifycfg)";
+const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),\
+     early-cse<memssa>,simplifycfg)";
 
 /// The bytes of an object file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,12 +12,7 @@ use std::collections::BTreeMap;
 /// The shape of a parameter.
 pub fn parameter_shape(model: &Model, place: usize) -> Vec<usize> {
     let parameter = &model.parameters[place];
-    let mut shape: Vec<usize> =
-        parameter.axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(0) as usize).collect();
-    if let (Some(turns), true) = (&parameter.turns, parameter.stacked > 0) {
-        shape[parameter.stacked - 1] = turns.len();
-    }
-    shape
+    parameter.axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(0) as usize).collect()
 }
 
 /// Fills every parameter of the model from a file's tensors.

@@ -44,7 +44,14 @@ macro_rules! cases {
 cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
     mixtral qwen3_moe qwen2_moe
-    rwkv retnet mamba mamba2 deltanet gated_deltanet
+    rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
+}
+
+/// By native code alone: in the interpreter's f64 the losses of five training steps part by 2e-3 of their size, twice
+/// what is allowed, while every number of the first step agrees. The case's closest call among experts is 1e-3.
+#[test]
+fn qwen3_next_natively() {
+    agrees("qwen3_next", &By::Native(Target::native()));
 }
 
 /// A changed weight changes some number, whichever weight it is: nothing in a file is read past.

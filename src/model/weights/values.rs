@@ -5,9 +5,9 @@ use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::model::construct::Values;
 use crate::model::declarations::Setting;
-use crate::model::values::ValueId;
+use crate::model::values::{ValueId, ValueKind};
 use crate::syntax::ast::{Axes, Template, TemplatePiece, WeightLine, WeightPath, Weights};
-use crate::tensor::{Affine, AxisId, Presence};
+use crate::tensor::{Affine, AxisId, Presence, Relation};
 
 /// A name of a reference case and the value that it means.
 pub type NamedValue = (String, ValueId);
@@ -53,19 +53,40 @@ fn named(
     if counted.len() < counts.len() {
         return Err((format!("`{dotted}` has fewer turns than the path counts"), "here".into()));
     }
-    let sizes = counted.iter().map(|axis| values.axes.fixed(*axis).unwrap_or(1)).collect::<Vec<_>>();
+    let turns = counted.iter().map(|axis| turns_of(values, value, *axis)).collect::<Vec<_>>();
     let mut all = Vec::new();
-    for flat in 0..sizes.iter().product::<i64>() {
-        let (mut rest, mut numbers) = (flat, vec![0; sizes.len()]);
-        for place in (0..sizes.len()).rev() {
-            numbers[place] = rest % sizes[place];
-            rest /= sizes[place];
+    for flat in 0..turns.iter().map(Vec::len).product() {
+        let (mut rest, mut numbers) = (flat, vec![0; turns.len()]);
+        for place in (0..turns.len()).rev() {
+            numbers[place] = (rest % turns[place].len()) as i64;
+            rest /= turns[place].len();
         }
-        let places = counted.iter().zip(&numbers).map(|(axis, number)| (*axis, Affine::number(*number))).collect();
+        let number = |place: usize| Affine::number(turns[place][numbers[place] as usize]);
+        let places = counted.iter().enumerate().map(|(place, axis)| (*axis, number(place))).collect();
         let slice = values.index(value, places, &Presence::always());
         all.push((fill(template, &counts, &numbers, settings)?, slice));
     }
     Ok(all)
+}
+
+/// The turns that yield the value: a name counts these alone, as lists that are appended to do.
+fn turns_of(values: &Values, value: ValueId, axis: AxisId) -> Vec<i64> {
+    let all = 0..values.axes.fixed(axis).unwrap_or(1);
+    let flags = values.presence(value).relations.into_iter().filter_map(|relation| match relation {
+        Relation::Holds(flag) => Some(flag),
+        _ => None,
+    });
+    let flags = flags.collect::<Vec<_>>();
+    all.filter(|turn| !flags.iter().any(|flag| is_never(values, *flag, axis, *turn))).collect()
+}
+
+/// Whether a flag that a `for` along `axis` yields is a plain `false` at a turn.
+fn is_never(values: &Values, flag: ValueId, axis: AxisId, turn: i64) -> bool {
+    let ValueKind::Yielded(region, place) = values.value(flag).kind else { return false };
+    let region = &values.program.regions[region.0 as usize];
+    let body = region.turns.as_ref().map_or(Some(0), |turns| turns.get(turn as usize).copied());
+    let yielded = body.and_then(|body| region.bodies.get(body as usize)?.yields[place as usize]);
+    region.axis == axis && yielded.is_some_and(|value| values.value(value).kind == ValueKind::Number(0.0))
 }
 
 /// A name with its counts and settings as numbers.
