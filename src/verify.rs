@@ -16,6 +16,7 @@ pub mod compare;
 pub mod interpreted;
 pub mod native;
 pub mod weights;
+pub mod rows;
 pub mod certificate;
 mod run;
 

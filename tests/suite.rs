@@ -10,6 +10,7 @@ mod graph;
 mod interpret;
 mod manual;
 mod native;
+mod objectives;
 mod oracles;
 mod program;
 mod renaming;

@@ -13,8 +13,9 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
     let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let folder = arguments.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stated = stated_family(&arguments.folder);
     let family = Request {
-        file: driver::find_family(architecture, &[&folder, kind])?,
+        file: driver::find_family(architecture, &[&folder, &stated, kind])?,
         settings: Vec::new(),
         config: Some(path),
     };
@@ -36,6 +37,12 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
         arguments.folder.display()
     ))?;
     Ok(Verdict::Good)
+}
+
+/// The family that a folder with reference numbers says it is; empty elsewhere.
+fn stated_family(folder: &Path) -> String {
+    let answers = driver::read_config(&folder.join("case.json")).unwrap_or_default();
+    answers.get("family").and_then(Value::as_str).unwrap_or_default().to_string()
 }
 
 /// The file stands there whole and compiles, or not at all.

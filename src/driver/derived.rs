@@ -4,7 +4,7 @@ use super::{Failure, Session};
 use crate::derive;
 use crate::fault::Bug;
 use crate::graph::{self, Graph};
-use crate::model::{Model, WeightMap};
+use crate::model::{Input, Model, WeightMap};
 use crate::passes;
 use crate::plan::{self, Interface, Program};
 use archc_runtime::abi::{Role, names};
@@ -64,9 +64,19 @@ fn trained(model: &Model) -> Vec<String> {
     trained.map(|parameter| parameter.path.clone()).collect()
 }
 
+/// The input that decoding makes longer: the first that is an index of something, is always there, and lies along the
+/// sequence of the model's first output; if that has no sequence, along any.
+pub fn grown_input(model: &Model) -> Option<&Input> {
+    let tokens = |input: &&Input| input.index_of.is_some() && input.default.is_none() && !input.optional;
+    let tokens = || model.inputs.iter().filter(tokens).filter(|input| input.axes.len() == 1);
+    let axes = model.forward.outputs.first().map(|(_, output)| &model.forward.values[output.0 as usize].ty.axes);
+    let along = |input: &&Input| axes.is_some_and(|axes| axes.contains(&input.axes[0]));
+    tokens().find(along).or_else(|| tokens().next())
+}
+
 /// The step program along the token input's sequence, for the model's first output.
 fn step(model: &Model, forward: Graph) -> Option<Graph> {
-    let tokens = model.inputs.iter().find(|input| input.index_of.is_some() && input.default.is_none())?;
+    let tokens = grown_input(model)?;
     let (output, _) = model.forward.outputs.first()?;
     derive::step(&forward, *tokens.axes.first()?, &[output]).ok()
 }

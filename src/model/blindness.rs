@@ -3,6 +3,7 @@
 //! In: a checked model. Out: nothing, or an error that shows where a begins to see it. Both sides are followed to the
 //! inputs by the relations between positions (`reads`); they are blind if no element can be read by both.
 
+mod interval;
 mod reads;
 
 use super::declarations::Model;
@@ -11,7 +12,8 @@ use crate::diagnostics::codes::{E0603, N0601};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::source::Span;
 use crate::tensor::{AxisId, Relation};
-use reads::{Interval, Read, Walk};
+use interval::Interval;
+use reads::{Mark, Read, Walk};
 use std::collections::HashSet;
 
 /// Proves what the programs of a model require.
@@ -57,15 +59,20 @@ fn prove_one(walk: &Walk, left: ValueId, right: ValueId, span: Span, sink: &mut 
 fn seen(walk: &Walk, left: ValueId, right: ValueId, target: ValueId) -> Option<(Read, Read)> {
     let presence = &walk.program.values[left.0 as usize].presence;
     let axes = |value: ValueId| &walk.program.values[value.0 as usize].ty.axes;
-    for theirs in walk.reads_of(target) {
+    let inputs = walk.made_of(target);
+    for theirs in walk.reads_of(target).iter().filter(|theirs| inputs.contains(&theirs.input)) {
         for ours in walk.reads_of(left).iter().filter(|ours| ours.input == theirs.input) {
             let shared = axes(left).iter().filter(|axis| axes(right).contains(axis)).copied().collect::<Vec<_>>();
+            // A number of the row is the same on both sides.
+            let common = |mark: &Mark| match mark {
+                Mark::Axis(axis) => shared.contains(axis),
+                Mark::Number(_) => shared.contains(&crate::tensor::BATCH),
+            };
             let apart = ours.places.iter().zip(&theirs.places).any(|((_, ours), (_, theirs))| {
-                shared
-                    .iter()
-                    .any(|axis| matches!((ours.get(axis), theirs.get(axis)), (Some(a), Some(b)) if !a.meets(*b)))
+                let both = ours.iter().filter(|(mark, _)| common(mark));
+                both.into_iter().any(|(mark, a)| theirs.get(mark).is_some_and(|b| !a.meets(*b)))
             });
-            let here = theirs.places.iter().any(|(_, near)| near.values().any(|near| *near == POINT));
+            let here = theirs.places.iter().any(|(_, near)| near.values().any(|near| *near == Interval::POINT));
             let excluded = here
                 && presence
                     .relations
@@ -79,8 +86,6 @@ fn seen(walk: &Walk, left: ValueId, right: ValueId, target: ValueId) -> Option<(
     None
 }
 
-const POINT: Interval = Interval { low: Some(0), high: Some(0) };
-
 /// An axis of both along which the position that is read is bounded, and its distance.
 fn common(walk: &Walk, seen: &Read, _: &Read, left: ValueId, right: ValueId) -> (Option<AxisId>, Interval) {
     let everywhere = Interval { low: None, high: None };
@@ -89,7 +94,7 @@ fn common(walk: &Walk, seen: &Read, _: &Read, left: ValueId, right: ValueId) -> 
     for axis in shared.filter(|axis| *axis != crate::tensor::BATCH) {
         for (source, distances) in &seen.places {
             if walk.model.axes.alike(*source, axis) {
-                return (Some(axis), distances.get(&axis).copied().unwrap_or(everywhere));
+                return (Some(axis), distances.get(&Mark::Axis(axis)).copied().unwrap_or(everywhere));
             }
         }
     }

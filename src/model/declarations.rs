@@ -131,8 +131,17 @@ pub struct WeightMap {
     pub tensors: Vec<MappedTensor>,
     /// Names that may be in a file and are not read (`*` stands for any text).
     pub ignored: Vec<String>,
+    /// Inputs of the model, and the names that tensors with their data have.
+    pub inputs: Vec<(String, String)>,
     /// Values of the forward program under the names that reference cases use.
     pub values: Vec<(String, ValueId)>,
+}
+
+impl WeightMap {
+    /// The name that data for an input has: what a line of the map says, else its own.
+    pub fn tensor_of<'m>(&'m self, input: &'m str) -> &'m str {
+        self.inputs.iter().find(|(known, _)| known == input).map_or(input, |(_, tensor)| tensor.as_str())
+    }
 }
 
 /// One tensor of a file.

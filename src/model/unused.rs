@@ -112,7 +112,7 @@ impl<'a> Names<'a> {
                     self.path(path);
                     layout.iter().flatten().for_each(|slot| self.slot(slot));
                 }
-                WeightLine::Ignore(_) => {}
+                WeightLine::Ignore(_) | WeightLine::Input(..) => {}
             }
         }
     }

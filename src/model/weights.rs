@@ -14,9 +14,10 @@ pub use values::add_values;
 
 use super::declarations::{MappedTensor, Model, WeightMap};
 use super::library::Library;
+use super::spelling;
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::syntax::ast::{Slot, Template, TemplatePiece, WeightLine, WeightPath, Weights};
+use crate::syntax::ast::{Name, Slot, Template, TemplatePiece, WeightLine, WeightPath, Weights};
 use layout::Part;
 use paths::{Counted, Found};
 
@@ -34,7 +35,7 @@ struct Resolver<'r> {
 impl Resolver<'_> {
     fn map(&mut self, map: &Weights) -> WeightMap {
         let mut tensors: Vec<MappedTensor> = Vec::new();
-        let mut ignored = Vec::new();
+        let (mut ignored, mut inputs) = (Vec::new(), Vec::new());
         let before = self.sink.has_errors();
         for line in &map.lines {
             match line {
@@ -49,6 +50,7 @@ impl Resolver<'_> {
                     tensors.extend(copies);
                 }
                 WeightLine::Ignore(template) => ignored.push(plain(template)),
+                WeightLine::Input(input, tensor) => inputs.extend(self.input(input, tensor)),
                 _ => {}
             }
         }
@@ -58,7 +60,21 @@ impl Resolver<'_> {
         if self.sink.has_errors() == before {
             self.check_complete(map, &tensors);
         }
-        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, values: Vec::new() }
+        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values: Vec::new() }
+    }
+
+    /// An input of the model and the name of its data.
+    fn input(&mut self, input: &Name, tensor: &str) -> Option<(String, String)> {
+        if self.model.inputs.iter().any(|known| known.name == input.text) {
+            return Some((input.text.clone(), tensor.to_string()));
+        }
+        let hint = spelling::hint(&input.text, self.model.inputs.iter().map(|known| known.name.clone()));
+        self.sink.push(
+            Diagnostic::new(E0701, format!("the model has no input `{}`", input.text))
+                .label(input.span, "not an input of it")
+                .help(hint),
+        );
+        None
     }
 
     /// One line: the file tensors that it names.

@@ -106,7 +106,7 @@ fn reserved(rule: Rule) -> &'static str {
         block | block_head => "`block`",
         model | model_head => "`model`",
         weights | weights_head => "`weights`",
-        config | ignore | named_value | mapping | only_weight_line | w_config | w_ignore | w_value => {
+        config | ignore | named_input | named_value | mapping | only_weight_line | w_config | w_ignore | w_value => {
             "a line of a weight map (`config`, `ignore`, `value`, or `path = \"name\"`)"
         }
         _ => "",

@@ -229,6 +229,7 @@ impl<'i> Builder<'i> {
             Rule::truth => Pattern::Truth(inner.as_str() == "true", span),
             Rule::otherwise => Pattern::Any(span),
             Rule::name => Pattern::Word(self.name(&inner)),
+            Rule::string => Pattern::Word(Name { text: self.unquoted(&inner), span }),
             _ => {
                 let number = inner.as_str().replace('_', "").parse().unwrap_or(f64::INFINITY);
                 Pattern::Number(if negative { -number } else { number }, span)

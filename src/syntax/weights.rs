@@ -39,6 +39,10 @@ impl<'i> Builder<'i> {
         match rule {
             Rule::config => WeightLine::Config(self.settings(parts)),
             Rule::ignore => WeightLine::Ignore(self.template(parts.one())),
+            Rule::named_input => {
+                let name = self.name(&parts.one());
+                WeightLine::Input(name, self.unquoted(&parts.one()))
+            }
             _ => WeightLine::Value(self.path(parts.one()), self.template(parts.one())),
         }
     }

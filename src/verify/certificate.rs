@@ -8,17 +8,19 @@
 use super::array::Array;
 use super::case::Answers;
 use super::engine::{Batch, Engine};
-use super::inputs::{token_batch, token_input};
+use super::inputs::{sequence_of, token_input};
 use super::native::Native;
 use super::report::{Report, Verdict};
+use super::rows::{padded, row_alone, tokens_of};
 use super::tolerance::Quantity;
 use super::weights::{Random, one_step_away, random_weights};
 use crate::driver::Failure;
 use crate::fault::{Bug, Environment};
 use crate::model::Model;
 
-/// The lengths of the rows.
+/// The lengths of the rows, and of rows of other sequences.
 pub const LENGTHS: [usize; 3] = [6, 9, 4];
+const OTHER_LENGTHS: [usize; 3] = [5, 3, 7];
 /// Where rows are split for prefill in pieces: unlike in each row.
 const PIECES: [[usize; 3]; 3] = [[1, 2, 3], [4, 1, 4], [1, 1, 2]];
 
@@ -26,7 +28,10 @@ const PIECES: [[usize; 3]; 3] = [[1, 2, 3], [4, 1, 4], [1, 1, 2]];
 pub struct Certificate<'a> {
     model: &'a Model,
     weights: Vec<Array>,
+    batch: Batch,
+    /// The tokens of the batch, row by row.
     rows: Vec<Vec<usize>>,
+    sequence: String,
     answers: Answers,
     /// The interpreter's logits: rows, positions, entries.
     truth: Vec<Vec<Vec<f64>>>,
@@ -45,23 +50,23 @@ impl<'a> Certificate<'a> {
         seed: u64,
         lengths: [usize; 3],
     ) -> Result<Certificate<'a>, Failure> {
-        let axis = token_input(model)?.index_of;
-        let vocabulary = axis.and_then(|axis| model.axes.fixed(axis)).ok_or_else(|| {
-            Environment::new("the number of distinct tokens is not known").help("give the axis a size, or use --set")
-        })?;
-        let mut random = Random::new(seed);
-        let mut token = || (random.bits() % vocabulary as u64) as usize;
-        let rows = lengths.iter().map(|length| (0..*length).map(|_| token()).collect()).collect();
+        let tokens = token_input(model)?;
+        let sequence = sequence_of(model, tokens.axes[0])
+            .ok_or_else(|| Environment::new(format!("`{}` lies along no sequence", tokens.name)))?;
+        let of = |name: &str| if name == sequence { lengths } else { OTHER_LENGTHS };
+        let batch = padded(model, &of, &mut Random::new(seed))?;
         let mut certificate = Certificate {
             model,
             weights: random_weights(model, seed),
-            rows,
+            rows: tokens_of(&batch, &tokens.name, sequence),
+            batch,
+            sequence: sequence.to_string(),
             answers: Answers::default(),
             truth: Vec::new(),
             loss: None,
         };
-        certificate.loss = interpreter.loss(&certificate.weights, &padded(model, &certificate.rows)?)?;
-        certificate.truth = certificate.logits(interpreter, &certificate.weights, &certificate.rows)?;
+        certificate.loss = interpreter.loss(&certificate.weights, &certificate.batch)?;
+        certificate.truth = certificate.logits(interpreter, &certificate.weights, &certificate.batch)?;
         Ok(certificate)
     }
 
@@ -74,13 +79,17 @@ impl<'a> Certificate<'a> {
         let whole = self.whole("whole sequences", native, &mut report)?;
         self.alone(native, &whole, &mut report)?;
         if let Some(loss) = self.loss {
-            let actual = native.loss(&self.weights, &padded(self.model, &self.rows)?)?;
+            let actual = native.loss(&self.weights, &self.batch)?;
             let [actual, loss] = [actual.unwrap_or(f64::NAN), loss].map(|number| Array::filled(&[1], number));
             report.compare("the loss alone", Quantity::Loss, &actual, &loss, &self.answers);
         }
-        match native.can_step() {
-            true => self.steps(native, &mut report)?,
-            false => report.push("prefill, step", Verdict::NotChecked("the model has no step program".into())),
+        match (native.can_step(), &self.model.generate) {
+            (true, _) => self.steps(native, &mut report)?,
+            (false, Some(_)) => {
+                report.push("prefill, step", Verdict::NotChecked("the model has no step program".into()));
+            }
+            // What nobody asks to write on has one form.
+            (false, None) => {}
         }
         Ok(report)
     }
@@ -106,8 +115,8 @@ impl<'a> Certificate<'a> {
         native: &mut Native<'_>,
         report: &mut Report,
     ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
-        let whole = self.logits(native, &self.weights, &self.rows)?;
-        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.rows)?;
+        let whole = self.logits(native, &self.weights, &self.batch)?;
+        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.batch)?;
         self.answers.noise.one_ulp_weights = largest_difference(&whole, &moved);
         self.compare(name, report, &whole);
         Ok(whole)
@@ -134,7 +143,7 @@ impl<'a> Certificate<'a> {
         pieces: &[Vec<usize>],
     ) -> Result<(), Failure> {
         let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
+        let mut stepper = native.begin(&self.weights, &self.batch, context)?;
         let mut seen = vec![0; self.rows.len()];
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
         let turns = pieces.iter().map(Vec::len).max().unwrap_or(0);
@@ -157,7 +166,7 @@ impl<'a> Certificate<'a> {
     /// Goes on from half of each row twice: with tokens of another row, then, from a snapshot, with its own.
     fn snapshot(&self, name: &str, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
         let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut stepper = native.begin(&self.weights, self.rows.len(), context)?;
+        let mut stepper = native.begin(&self.weights, &self.batch, context)?;
         let halves: Vec<_> = self.rows.iter().map(|row| row.split_at(row.len() / 2)).collect();
         let first: Vec<&[usize]> = halves.iter().map(|(first, _)| *first).collect();
         let rest: Vec<&[usize]> = halves.iter().map(|(_, rest)| *rest).collect();
@@ -174,8 +183,9 @@ impl<'a> Certificate<'a> {
     /// A row by itself must be the same bits as in the batch.
     fn alone(&self, native: &mut Native<'_>, whole: &[Vec<Vec<f64>>], report: &mut Report) -> Result<(), Failure> {
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
-        for (row, together) in self.rows.iter().zip(whole) {
-            actual.extend(self.logits(native, &self.weights, std::slice::from_ref(row))?.concat().concat());
+        for (row, together) in whole.iter().enumerate() {
+            let alone = row_alone(self.model, &self.batch, row);
+            actual.extend(self.logits(native, &self.weights, &alone)?.concat().concat());
             expected.extend(together.concat());
         }
         report.compare("a row alone", Quantity::Ids, &flat(actual), &flat(expected), &self.answers);
@@ -189,20 +199,15 @@ impl<'a> Certificate<'a> {
     }
 
     /// The first output of the model at every position that exists.
-    fn logits(
-        &self,
-        engine: &mut dyn Engine,
-        weights: &[Array],
-        rows: &[Vec<usize>],
-    ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
-        let batch = padded(self.model, rows)?;
+    fn logits(&self, engine: &mut dyn Engine, weights: &[Array], batch: &Batch) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
         let name = &self.model.forward.outputs.first().ok_or_else(|| Bug::new("model", "a model has an output"))?.0;
-        let output = engine.forward(weights, &batch)?.remove(name);
+        let output = engine.forward(weights, batch)?.remove(name);
         let output = output.ok_or_else(|| Bug::new("graph", format!("the forward program gives `{name}`")))?;
-        let longest = batch.lengths.iter().copied().max().unwrap_or(0);
-        let width = output.data.len() / (rows.len() * longest).max(1);
+        let lengths = &batch.lengths[&self.sequence];
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let width = output.data.len() / (batch.rows * longest).max(1);
         let entry = |row: usize, place: usize| output.data[(row * longest + place) * width..][..width].to_vec();
-        Ok(rows.iter().enumerate().map(|(row, ids)| (0..ids.len()).map(|place| entry(row, place)).collect()).collect())
+        Ok(lengths.iter().enumerate().map(|(row, own)| (0..*own).map(|place| entry(row, place)).collect()).collect())
     }
 }
 
@@ -217,16 +222,6 @@ fn split(length: usize, sizes: &[usize]) -> Vec<usize> {
         left -= left.min(*size);
     }
     parts
-}
-
-/// Rows of unlike lengths, padded at the end by token 0.
-fn padded(model: &Model, rows: &[Vec<usize>]) -> Result<Batch, Environment> {
-    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let place = |row: &Vec<usize>, place: usize| row.get(place).map_or(0.0, |token| *token as f64);
-    let data = rows.iter().flat_map(|row| (0..longest).map(move |at| place(row, at))).collect();
-    let mut batch = token_batch(model, Array { shape: vec![rows.len(), longest], data })?;
-    batch.lengths = rows.iter().map(Vec::len).collect();
-    Ok(batch)
 }
 
 fn flat(data: Vec<f64>) -> Array {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub struct Batch {
     /// Number of rows.
     pub rows: usize,
-    /// The number of positions of each row.
-    pub lengths: Vec<usize>,
+    /// The number of positions of each row, for every sequence by name.
+    pub lengths: BTreeMap<String, Vec<usize>>,
     /// Inputs by the model's names; `[rows, …]`, padded at the end to the longest row.
     pub inputs: BTreeMap<String, Array>,
 }
@@ -27,7 +27,7 @@ pub struct Gradients {
 /// What a greedy decode chose, and by which numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
-    /// The prompt and what follows it.
+    /// The tokens of the start and what follows them.
     pub ids: Vec<usize>,
     /// The row of logits that chose each new token.
     pub logits: Vec<Vec<f64>>,
@@ -53,11 +53,11 @@ pub trait Engine {
     /// If the program cannot be made or run.
     fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure>;
 
-    /// A greedy decode of `new` tokens.
+    /// A greedy decode of `new` tokens after those of one row; its other inputs stay as they are.
     ///
     /// # Errors
     /// If the program cannot be made or run.
-    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure>;
+    fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure>;
 }
 
 /// The place of the largest number; the lowest of equals.

@@ -2,20 +2,19 @@
 
 use super::array::Array;
 use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
-use super::inputs::{token_batch, token_input};
+use super::inputs::{token_input, with_tokens};
 use crate::driver::{Failure, Graphs};
 use crate::fault::Bug;
 use crate::interpret::{Data, Feed, run};
 use crate::model::Model;
 use archc_runtime::abi::names;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The graphs of one model.
 pub struct Interpreted<'a> {
     model: &'a Model,
     graphs: &'a Graphs,
-    sequence: String,
 }
 
 impl<'a> Interpreted<'a> {
@@ -24,8 +23,8 @@ impl<'a> Interpreted<'a> {
     /// # Errors
     /// If the model has no input of tokens.
     pub fn new(model: &'a Model, graphs: &'a Graphs) -> Result<Interpreted<'a>, Failure> {
-        let input = token_input(model)?;
-        Ok(Interpreted { model, graphs, sequence: model.axes[input.axes[0]].name.clone() })
+        token_input(model)?;
+        Ok(Interpreted { model, graphs })
     }
 
     fn feed(&self, parameters: &[Array], batch: &Batch) -> Feed {
@@ -34,7 +33,7 @@ impl<'a> Interpreted<'a> {
         Feed {
             inputs: batch.inputs.iter().map(|(name, array)| (name.clone(), data(array))).collect(),
             parameters: named.map(|(parameter, array)| (parameter.path.clone(), Rc::new(data(array)))).collect(),
-            lengths: HashMap::from([(self.sequence.clone(), batch.lengths.clone())]),
+            lengths: batch.lengths.clone().into_iter().collect(),
             ..Feed::default()
         }
     }
@@ -74,20 +73,19 @@ impl Engine for Interpreted<'_> {
         Ok(outputs.get(names::LOSS).map(|loss| loss.numbers[0]))
     }
 
-    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {
-        let output = self.output()?.to_string();
-        let mut decoded = Decoded { ids: prompt.to_vec(), logits: Vec::new() };
+    fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {
+        let (output, tokens) = (self.output()?.to_string(), token_input(self.model)?.name.clone());
+        let mut ids = start.inputs[&tokens].clone();
+        let mut logits = Vec::new();
         for _ in 0..new {
-            let data = decoded.ids.iter().map(|id| *id as f64).collect();
-            let batch = token_batch(self.model, Array { shape: vec![1, decoded.ids.len()], data })?;
-            let mut outputs = self.forward(parameters, &batch)?;
-            let logits =
-                outputs.remove(&output).ok_or_else(|| Bug::new("graph", "the forward graph has the output"))?;
-            let width = logits.data.len() / decoded.ids.len();
-            let row = logits.data[logits.data.len() - width..].to_vec();
-            decoded.ids.push(argmax(&row));
-            decoded.logits.push(row);
+            let mut outputs = self.forward(parameters, &with_tokens(self.model, start, ids.clone())?)?;
+            let all = outputs.remove(&output).ok_or_else(|| Bug::new("graph", "the forward graph has the output"))?;
+            let width = all.data.len() / ids.data.len();
+            let row = all.data[all.data.len() - width..].to_vec();
+            ids.data.push(argmax(&row) as f64);
+            ids.shape[1] += 1;
+            logits.push(row);
         }
-        Ok(decoded)
+        Ok(Decoded { ids: ids.data.iter().map(|id| *id as usize).collect(), logits })
     }
 }

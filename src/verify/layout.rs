@@ -51,9 +51,7 @@ pub fn parameters_of(
 }
 
 fn check_names(map: &WeightMap, file: &BTreeMap<String, Array>) -> Result<(), Environment> {
-    let known = |name: &String| {
-        map.tensors.iter().any(|tensor| tensor.name == *name) || map.ignored.iter().any(|pattern| fits(pattern, name))
-    };
+    let known = |name: &String| map.tensors.iter().any(|tensor| tensor.name == *name) || is_ignored(map, name);
     match file.keys().find(|name| !known(name)) {
         Some(name) => Err(Environment::new(format!(
             "the file holds `{name}`, which no line of the weight map of {} names",
@@ -62,6 +60,11 @@ fn check_names(map: &WeightMap, file: &BTreeMap<String, Array>) -> Result<(), En
         .help("add a line for it to the map, or `ignore` it there")),
         None => Ok(()),
     }
+}
+
+/// Whether a map says that the model does not need a tensor.
+pub fn is_ignored(map: &WeightMap, name: &str) -> bool {
+    map.ignored.iter().any(|pattern| fits(pattern, name))
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text.

@@ -5,6 +5,7 @@ mod library;
 
 use super::array::Array;
 use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
+use super::inputs::{token_input, with_tokens, without_tokens};
 use crate::driver::{Compiled, Failure};
 use crate::fault::Bug;
 use crate::model::Model;
@@ -19,7 +20,6 @@ pub struct Native<'a> {
     model: &'a Model,
     calls: Calls,
     tokens: String,
-    sequence: String,
 }
 
 impl<'a> Native<'a> {
@@ -28,9 +28,8 @@ impl<'a> Native<'a> {
     /// # Errors
     /// If they cannot be loaded, or the model has no input of tokens.
     pub fn new(model: &'a Model, compiled: &Compiled, threads: usize) -> Result<Native<'a>, Failure> {
-        let input = super::inputs::token_input(model)?;
-        let sequence = model.axes[input.axes[0]].name.clone();
-        Ok(Native { model, calls: Calls::load(compiled, threads)?, tokens: input.name.clone(), sequence })
+        let input = token_input(model)?;
+        Ok(Native { model, calls: Calls::load(compiled, threads)?, tokens: input.name.clone() })
     }
 
     /// Whether there is a program that takes new positions after those already seen.
@@ -38,27 +37,39 @@ impl<'a> Native<'a> {
         self.calls.has(names::STEP)
     }
 
-    /// Forgets all that rows have seen, and makes room for so many positions.
+    /// Forgets all that rows have seen, and makes room for so many positions. What does not lie along the tokens stays
+    /// as the batch has it; what lies beside them gets its default.
     ///
     /// # Errors
     /// If the model has no step program.
-    pub fn begin(&mut self, parameters: &[Array], rows: usize, context: usize) -> Result<Stepper<'_>, Failure> {
+    pub fn begin(&mut self, parameters: &[Array], batch: &Batch, context: usize) -> Result<Stepper<'_>, Failure> {
         self.calls.set_parameters(parameters)?;
         if !self.can_step() {
             return Err(Bug::new("graph", "this model has no step program").into());
         }
         self.calls.clear_states();
-        Ok(Stepper { calls: &mut self.calls, tokens: &self.tokens, seen: vec![0; rows], context })
+        let fixed = without_tokens(self.model, batch)?;
+        Ok(Stepper { model: self.model, calls: &mut self.calls, seen: vec![0; batch.rows], fixed, context })
     }
 
     fn call(&mut self, program: &str, batch: &Batch) -> Result<archc_runtime::model::Call, Failure> {
-        let mut inputs: BTreeMap<String, Vec<f64>> =
-            batch.inputs.iter().map(|(name, array)| (name.clone(), array.data.clone())).collect();
-        inputs.insert(names::length(&self.sequence), numbers(&batch.lengths));
-        let longest = batch.lengths.iter().copied().max().unwrap_or(0) as i64;
-        let sizes = [(names::BATCH, batch.rows as i64), (self.sequence.as_str(), longest)];
+        let (inputs, sizes) = given(batch);
         self.calls.prepare(program, &inputs, &sizes)
     }
+}
+
+/// Inputs and lengths of a call, by name.
+type Numbers = BTreeMap<String, Vec<f64>>;
+
+/// Inputs and lengths by name, and the sizes of a call.
+fn given(batch: &Batch) -> (Numbers, Vec<(&str, i64)>) {
+    let mut inputs: Numbers = batch.inputs.iter().map(|(name, array)| (name.clone(), array.data.clone())).collect();
+    let mut sizes = vec![(names::BATCH, batch.rows as i64)];
+    for (sequence, lengths) in &batch.lengths {
+        inputs.insert(names::length(sequence), numbers(lengths));
+        sizes.push((sequence.as_str(), lengths.iter().copied().max().unwrap_or(0) as i64));
+    }
+    (inputs, sizes)
 }
 
 fn numbers(values: &[usize]) -> Vec<f64> {
@@ -67,9 +78,10 @@ fn numbers(values: &[usize]) -> Vec<f64> {
 
 /// A decode in progress: each call takes new tokens of each row, which may be unlike many.
 pub struct Stepper<'n> {
+    model: &'n Model,
     calls: &'n mut Calls,
-    tokens: &'n str,
     seen: Vec<usize>,
+    fixed: Batch,
     context: usize,
 }
 
@@ -122,14 +134,15 @@ impl Stepper<'_> {
         let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
         let start = numbers(&self.seen);
         self.seen.iter_mut().zip(&lengths).for_each(|(seen, new)| *seen += new);
-        let inputs = BTreeMap::from([
-            (self.tokens.to_string(), ids),
+        let beside = with_tokens(self.model, &self.fixed, Array { shape: vec![rows.len(), chunk], data: ids })?;
+        let (_, mut sizes) = given(&self.fixed);
+        let (mut inputs, _) = given(&beside);
+        inputs.extend([
             (names::START.to_string(), start),
             (names::length(names::CHUNK), numbers(&lengths)),
             (names::length(names::CONTEXT), numbers(&self.seen)),
         ]);
-        let sizes =
-            [(names::BATCH, rows.len() as i64), (names::CHUNK, chunk as i64), (names::CONTEXT, self.context as i64)];
+        sizes.extend([(names::CHUNK, chunk as i64), (names::CONTEXT, self.context as i64)]);
         let mut call = self.calls.prepare(names::STEP, &inputs, &sizes)?;
         let mut outputs = self.calls.run(&mut call)?.outputs();
         let (_, output) = outputs.pop_first().ok_or_else(|| Bug::new("program", "the step program has an output"))?;
@@ -167,10 +180,11 @@ impl Engine for Native<'_> {
         Ok(self.calls.run(&mut call)?.outputs().get(names::LOSS).map(|loss| loss.data[0]))
     }
 
-    fn decode(&mut self, parameters: &[Array], prompt: &[usize], new: usize) -> Result<Decoded, Failure> {
-        let mut stepper = self.begin(parameters, 1, prompt.len() + new)?;
-        let mut decoded = Decoded { ids: prompt.to_vec(), logits: Vec::new() };
-        let mut chunk = prompt.to_vec();
+    fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {
+        let prompt: Vec<usize> = start.inputs[&self.tokens].data.iter().map(|id| *id as usize).collect();
+        let mut stepper = self.begin(parameters, start, prompt.len() + new)?;
+        let mut decoded = Decoded { ids: prompt.clone(), logits: Vec::new() };
+        let mut chunk = prompt;
         for _ in 0..new {
             let row = stepper.step(&[&chunk])?.remove(0);
             chunk = vec![argmax(&row)];

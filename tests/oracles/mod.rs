@@ -45,6 +45,7 @@ cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
     mixtral qwen3_moe qwen2_moe
     rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
+    bert t5 t5_v11 bart unilm prefix_lm glm_blank_infilling
 }
 
 /// By native code alone: in the interpreter's f64 the losses of five training steps part by 2e-3 of their size, twice

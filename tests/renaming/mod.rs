@@ -82,6 +82,17 @@ fn difference(left: &str, right: &str) -> String {
     format!("line {}:\n{}\n\nrenamed:\n{}", at + 1, around(left), around(right))
 }
 
+/// Without the numbers that the paths of draws become in kernels: by the rules of the language they follow the names.
+fn without_draw_paths(text: &str) -> String {
+    let mut pieces = text.split(" path: ");
+    let mut kept = pieces.next().unwrap_or_default().to_string();
+    for piece in pieces {
+        kept.push_str(" path: ");
+        kept.push_str(piece.trim_start_matches(|one: char| one.is_ascii_digit()));
+    }
+    kept
+}
+
 fn assert_renamed_copy_is_the_same(name: &str, text: &str) {
     let mut copy = with_library(text);
     let names = new_names(&mut copy);
@@ -95,7 +106,8 @@ fn assert_renamed_copy_is_the_same(name: &str, text: &str) {
     let renamed = print(&copy);
     assert!(names.keys().all(|old| !words(&renamed).any(|word| word == old)), "{name}: nothing keeps its name");
     for (original, copied) in forms(&print(&tree(text))).iter().zip(forms(&renamed)) {
-        let copied = old_names(&copied, &names);
+        let copied = without_draw_paths(&old_names(&copied, &names));
+        let original = &without_draw_paths(original);
         assert!(*original == copied, "{name}, {}", difference(original, &copied));
     }
 }

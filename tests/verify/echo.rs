@@ -67,7 +67,13 @@ pub fn map(case: &Case) -> WeightMap {
         }],
         copy: false,
     });
-    WeightMap { architecture: "Echo".into(), tensors: tensors.collect(), ignored: Vec::new(), values: Vec::new() }
+    WeightMap {
+        architecture: "Echo".into(),
+        tensors: tensors.collect(),
+        ignored: Vec::new(),
+        inputs: Vec::new(),
+        values: Vec::new(),
+    }
 }
 
 /// Answers with the numbers of the case that it was made of.
@@ -91,13 +97,14 @@ impl Echo {
         self.case.tensors.get(&format!("grad.{name}")).cloned().unwrap_or_else(|| Array::filled(shape, even))
     }
 
-    /// The first call, then five steps of one optimizer, then five of the other.
+    /// The first call, then five steps of one optimizer, then five of the other; and those once more for who asks again.
     fn loss(&mut self) -> f64 {
         let (sgd, adamw) = (self.case.answers.sgd.as_ref(), self.case.answers.adamw.as_ref());
         let losses: Vec<f64> = sgd
             .into_iter()
             .flat_map(|known| &known.losses)
             .chain(adamw.into_iter().flat_map(|known| &known.losses[1..]))
+            .chain(adamw.into_iter().flat_map(|known| &known.losses))
             .copied()
             .collect();
         let loss = losses[self.steps];
@@ -127,7 +134,7 @@ impl Engine for Echo {
         Ok(self.case.tensors.get("loss").map(|loss| loss.data[0]))
     }
 
-    fn decode(&mut self, _: &[Array], _: &[usize], new: usize) -> Result<Decoded, Failure> {
+    fn decode(&mut self, _: &[Array], _: &Batch, new: usize) -> Result<Decoded, Failure> {
         let logits = &self.case.tensors["decode_logits"];
         let width = logits.data.len() / new;
         Ok(Decoded {

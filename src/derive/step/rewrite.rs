@@ -117,11 +117,13 @@ impl<'a> Rewrite<'a> {
         let by_row = self.is_by_row(&op, &operands);
         let mut results = Vec::with_capacity(node.results.len());
         for typed in &node.results {
-            let mut ty = typed.ty.clone();
-            if by_row && !ty.has(BATCH) {
+            let (mut ty, presence) = (typed.ty.clone(), self.presence(&typed.presence));
+            let mut reads = presence.relations.iter().flat_map(Relation::values);
+            // Where a position begins is a row's own, and with it where a value exists.
+            if !ty.has(BATCH) && (by_row || reads.any(|value| self.new.typed(*value).ty.has(BATCH))) {
                 ty.axes.insert(0, BATCH);
             }
-            results.push(Typed { ty, presence: self.presence(&typed.presence) });
+            results.push(Typed { ty, presence });
         }
         let count = results.len() as u32;
         let new = self.new.add(op, operands, results, node.path.clone());

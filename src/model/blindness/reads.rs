@@ -1,23 +1,27 @@
 //! What every value of a program reads of the inputs, as far as relations between positions tell.
 //!
 //! In: a program. Out: for each value a list of [`Read`]s: which input, and for each of its axes the interval of
-//! (position read - coordinate) along the value's own axes. What is not in a map may be anywhere. A `for` is walked
-//! until nothing changes; what still grows then is widened to everything.
+//! (position read - coordinate) along the value's own axes, and of (position read - number) for whole numbers that a row
+//! has, such as the end of its prefix. What is not in a map may be anywhere. A relation that holds in one of two ways
+//! gives two reads. A `for` is walked until nothing changes; what still grows then is widened to everything.
 
+use super::interval::Interval;
 use crate::model::declarations::Model;
-use crate::model::values::{Program, Region, RegionId, ValueId, ValueKind};
-use crate::tensor::{Affine, AxisId, Relation, Term};
-use std::collections::BTreeMap;
+use crate::model::values::{Program, Region, RegionId, Value, ValueId, ValueKind};
+use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Relation, Term};
+use std::collections::{BTreeMap, HashSet};
 
-/// Lowest and highest; absent: without bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interval {
-    pub low: Option<i64>,
-    pub high: Option<i64>,
+/// What the distance to a position is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// A coordinate of the value that reads.
+    Axis(AxisId),
+    /// A whole number of the row.
+    Number(ValueId),
 }
 
-/// The distances from coordinates to the position that is read.
-pub type Distances = BTreeMap<AxisId, Interval>;
+/// The distances from marks to the position that is read.
+pub type Distances = BTreeMap<Mark, Interval>;
 
 /// Elements of one input that a value reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,36 +32,6 @@ pub struct Read {
     pub places: Vec<(AxisId, Distances)>,
     /// Bools over the position that is read: where one holds, it is not read after all.
     pub unless: Vec<ValueId>,
-}
-
-impl Interval {
-    const POINT: Interval = Interval { low: Some(0), high: Some(0) };
-
-    fn shifted(self, by: i64) -> Interval {
-        Interval { low: self.low.map(|low| low + by), high: self.high.map(|high| high + by) }
-    }
-
-    /// All sums of a number of each.
-    fn plus(self, other: Interval) -> Interval {
-        let sum = |a: Option<i64>, b: Option<i64>| Some(a? + b?);
-        Interval { low: sum(self.low, other.low), high: sum(self.high, other.high) }
-    }
-
-    /// Whether some number lies in both.
-    pub fn meets(self, other: Interval) -> bool {
-        let below = |high: Option<i64>, low: Option<i64>| matches!((high, low), (Some(high), Some(low)) if high < low);
-        !below(self.high, other.low) && !below(other.high, self.low)
-    }
-
-    fn within(self, other: Interval) -> bool {
-        let low = other.low.is_none_or(|outer| self.low.is_some_and(|inner| inner >= outer));
-        low && other.high.is_none_or(|outer| self.high.is_some_and(|inner| inner <= outer))
-    }
-
-    fn and(self, other: Interval) -> Interval {
-        let low = self.low.into_iter().chain(other.low).max();
-        Interval { low, high: self.high.into_iter().chain(other.high).min() }
-    }
 }
 
 /// Walks a program.
@@ -118,10 +92,67 @@ impl<'p> Walk<'p> {
         }
         for relation in &value.presence.relations {
             if let Relation::AtLeastZero(affine) = relation {
-                reads.iter_mut().for_each(|read| self.tighten(read, affine));
+                let ways = self.ways(affine);
+                let narrowed = |read: &Read| ways.iter().map(|way| self.tightened(read, way)).collect::<Vec<_>>();
+                reads = reads.iter().flat_map(narrowed).collect();
             }
         }
         merged(reads)
+    }
+
+    /// `max(a, b) - c >= 0` holds where `a - c >= 0` or where `b - c >= 0`.
+    fn ways(&self, affine: &Affine<ValueId>) -> Vec<Affine<ValueId>> {
+        for (term, factor) in &affine.terms {
+            let Term::Value(value) = term else { continue };
+            let wanted = if *factor > 0 { Function::Maximum } else { Function::Minimum };
+            let ValueKind::Scalar(function, operands) = &self.bare(*value).1.kind else { continue };
+            if *function == wanted {
+                let rest = affine.plus(&Affine::term(term.clone()), -factor);
+                return operands.iter().flat_map(|one| self.ways(&rest.plus(&self.form(*one), *factor))).collect();
+            }
+        }
+        vec![affine.clone()]
+    }
+
+    /// A whole number as far as it is linear.
+    fn form(&self, id: ValueId) -> Affine<ValueId> {
+        let (id, value) = self.bare(id);
+        match &value.kind {
+            ValueKind::Number(number) if number.fract() == 0.0 => Affine::number(*number as i64),
+            ValueKind::Coordinate(axis) => Affine::axis(*axis),
+            ValueKind::Scalar(Function::Add, operands) => self.form(operands[0]).plus(&self.form(operands[1]), 1),
+            ValueKind::Scalar(Function::Subtract, operands) => self.form(operands[0]).plus(&self.form(operands[1]), -1),
+            _ => Affine::value(id),
+        }
+    }
+
+    /// What is repeated or restricted; of an input, its first value.
+    fn bare(&self, id: ValueId) -> (ValueId, &Value) {
+        let value = &self.program.values[id.0 as usize];
+        match &value.kind {
+            ValueKind::Broadcast(inner) | ValueKind::Where(inner) => self.bare(*inner),
+            ValueKind::Input(_) => {
+                let same = self.program.values.iter().position(|other| other.kind == value.kind);
+                let first = ValueId(same.map_or(id.0, |place| place as u32));
+                (first, &self.program.values[first.0 as usize])
+            }
+            _ => (id, value),
+        }
+    }
+
+    /// The inputs that a value is made of. Those that only say where it is present are not among them.
+    pub fn made_of(&self, value: ValueId) -> HashSet<usize> {
+        let (mut inputs, mut seen, mut open) = (HashSet::new(), HashSet::new(), vec![value]);
+        while let Some(next) = open.pop() {
+            if !seen.insert(next) {
+                continue;
+            }
+            if let ValueKind::Input(place) = self.program.values[next.0 as usize].kind {
+                inputs.insert(place);
+            }
+            open.extend(self.sources(next));
+        }
+        inputs
     }
 
     pub fn reads_of(&self, value: ValueId) -> &[Read] {
@@ -164,7 +195,7 @@ impl<'p> Walk<'p> {
 
     fn input(&self, place: usize) -> Vec<Read> {
         let Some(input) = self.model.inputs.get(place) else { return Vec::new() };
-        let places = input.axes.iter().map(|axis| (*axis, Distances::from([(*axis, Interval::POINT)])));
+        let places = input.axes.iter().map(|axis| (*axis, Distances::from([(Mark::Axis(*axis), Interval::POINT)])));
         vec![Read { input: place, places: places.collect(), unless: Vec::new() }]
     }
 
@@ -178,7 +209,7 @@ impl<'p> Walk<'p> {
         for made in self.turns(region, *place as usize, false) {
             reads.extend(self.reads_of(made).iter().cloned().map(|mut read| {
                 for (_, distances) in &mut read.places {
-                    if let Some(distance) = distances.get_mut(&region.axis) {
+                    if let Some(distance) = distances.get_mut(&Mark::Axis(region.axis)) {
                         *distance = distance.shifted(if region.reverse { 1 } else { -1 });
                     }
                 }
@@ -196,7 +227,10 @@ impl<'p> Walk<'p> {
     fn without(&self, x: ValueId, axes: &[AxisId]) -> Vec<Read> {
         let mut reads = self.reads_of(x).to_vec();
         for (_, distances) in reads.iter_mut().flat_map(|read| &mut read.places) {
-            distances.retain(|axis, _| !axes.contains(axis));
+            distances.retain(|mark, _| match mark {
+                Mark::Axis(axis) => !axes.contains(axis),
+                Mark::Number(_) => !axes.contains(&BATCH),
+            });
         }
         reads
     }
@@ -205,9 +239,9 @@ impl<'p> Walk<'p> {
         let mut reads = self.reads_of(x).to_vec();
         for (_, distances) in reads.iter_mut().flat_map(|read| &mut read.places) {
             let mut moved = Distances::new();
-            for (axis, distance) in std::mem::take(distances) {
-                match places.iter().find(|(read, _)| *read == axis) {
-                    None => meet(&mut moved, axis, distance),
+            for (mark, distance) in std::mem::take(distances) {
+                match places.iter().find(|(read, _)| Mark::Axis(*read) == mark) {
+                    None => meet(&mut moved, mark, distance),
                     Some((_, at)) => {
                         for (term, _) in at.terms.iter().filter(|(_, factor)| *factor == 1) {
                             if let Some(coordinate) = self.coordinate(term) {
@@ -231,7 +265,8 @@ impl<'p> Walk<'p> {
         if let [Relation::Holds(holds)] = relations.as_slice() {
             let axes = &self.program.values[holds.0 as usize].ty.axes;
             let here = |distances: &Distances| {
-                distances.iter().any(|(axis, distance)| axes.contains(axis) && *distance == Interval::POINT)
+                let here = |mark: &Mark| matches!(mark, Mark::Axis(axis) if axes.contains(axis));
+                distances.iter().any(|(mark, distance)| here(mark) && *distance == Interval::POINT)
             };
             for read in second.iter_mut().filter(|read| read.places.iter().any(|(_, distances)| here(distances))) {
                 read.unless.push(*holds);
@@ -241,15 +276,16 @@ impl<'p> Walk<'p> {
         second
     }
 
-    /// The axis whose coordinate a term is; the turn of a `for` is one along its axis.
-    fn coordinate(&self, term: &Term<ValueId>) -> Option<AxisId> {
+    /// What a term counts from: a coordinate (the turn of a `for` is one along its axis), or a number of the row.
+    fn coordinate(&self, term: &Term<ValueId>) -> Option<Mark> {
         match term {
-            Term::Axis(axis) => Some(*axis),
-            Term::Value(value) => {
-                let value = &self.program.values[value.0 as usize];
+            Term::Axis(axis) => Some(Mark::Axis(*axis)),
+            Term::Value(id) => {
+                let (id, value) = self.bare(*id);
                 match (&value.kind, value.body) {
-                    (ValueKind::Coordinate(axis), _) => Some(*axis),
-                    (ValueKind::Turn, Some(body)) => Some(self.region(body.region).axis),
+                    (ValueKind::Coordinate(axis), _) => Some(Mark::Axis(*axis)),
+                    (ValueKind::Turn, Some(body)) => Some(Mark::Axis(self.region(body.region).axis)),
+                    _ if value.ty.dtype == DType::Int && value.ty.axes == [BATCH] => Some(Mark::Number(id)),
                     _ => None,
                 }
             }
@@ -262,8 +298,10 @@ impl<'p> Walk<'p> {
         let start = Interval { low: Some(at.constant), high: Some(at.constant) };
         let others = at.terms.iter().filter(|(other, _)| other != term);
         others.fold(start, |sum, (other, factor)| {
-            let axis = self.coordinate(other);
-            let last = axis.and_then(|axis| self.model.axes.fixed(axis)).map(|size| factor * (size - 1));
+            let last = match self.coordinate(other) {
+                Some(Mark::Axis(axis)) => self.model.axes.fixed(axis).map(|size| factor * (size - 1)),
+                _ => None,
+            };
             let (low, high) = (last.map(|last| last.min(0)), last.map(|last| last.max(0)));
             let known = matches!(other, Term::Axis(_) | Term::Value(_));
             if known { sum.plus(Interval { low, high }) } else { Interval { low: None, high: None } }
@@ -271,12 +309,13 @@ impl<'p> Walk<'p> {
     }
 
     /// `a - b + c >= 0` bounds what is read near b as seen from a, and the reverse.
-    fn tighten(&self, read: &mut Read, affine: &Affine<ValueId>) {
+    fn tightened(&self, read: &Read, affine: &Affine<ValueId>) -> Read {
+        let mut read = read.clone();
         let (a, b) = match affine.terms.as_slice() {
             [(a, 1), (b, -1)] | [(b, -1), (a, 1)] => (a, b),
-            _ => return,
+            _ => return read,
         };
-        let (Some(a), Some(b)) = (self.coordinate(a), self.coordinate(b)) else { return };
+        let (Some(a), Some(b)) = (self.coordinate(a), self.coordinate(b)) else { return read };
         for (_, distances) in &mut read.places {
             let (near_a, near_b) = (distances.get(&a).copied(), distances.get(&b).copied());
             if let Some(high) = near_b.and_then(|near| near.high) {
@@ -286,12 +325,13 @@ impl<'p> Walk<'p> {
                 meet(distances, b, Interval { low: Some(low - affine.constant), high: None });
             }
         }
+        read
     }
 }
 
-fn meet(distances: &mut Distances, axis: AxisId, distance: Interval) {
-    let known = distances.get(&axis).copied();
-    distances.insert(axis, known.map_or(distance, |known| known.and(distance)));
+fn meet(distances: &mut Distances, mark: Mark, distance: Interval) {
+    let known = distances.get(&mark).copied();
+    distances.insert(mark, known.map_or(distance, |known| known.and(distance)));
 }
 
 /// What still moves after some rounds moves without end, upwards or downwards.

@@ -2,7 +2,7 @@
 
 use super::{Values, single};
 use crate::model::values::{Value, ValueId, ValueKind};
-use crate::tensor::{Affine, AxisId, DType, Extent, Function, Relation, Term};
+use crate::tensor::{Affine, AxisId, DType, Extent, Function, Presence, Relation, Term};
 
 /// What is known of one value.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,9 @@ impl Values {
             high = most.map_or(high, |most| Some(high.map_or(most, |high| high.min(most))));
         }
         let _ = id;
+        if let Some(affine) = &affine {
+            (low, high) = within_presence(&value.presence, affine, (low, high));
+        }
         Fact { affine, low, high }
     }
 
@@ -303,4 +306,20 @@ fn either(left: Option<i64>, right: Option<i64>, combine: impl Fn(i64, i64) -> i
         (Some(left), Some(right)) => Some(combine(left, right)),
         (left, right) => left.or(right),
     }
+}
+
+/// What is present nowhere else lies within the relations that bound it: `x where x < 8` is at most 7.
+fn within_presence(presence: &Presence<ValueId>, affine: &Affine<ValueId>, (low, high): Interval) -> Interval {
+    let (mut low, mut high) = (low, high);
+    for relation in &presence.relations {
+        let Relation::AtLeastZero(form) = relation else { continue };
+        let (above, below) = (form.plus(affine, 1), form.plus(affine, -1));
+        if above.terms.is_empty() {
+            high = Some(high.map_or(above.constant, |high| high.min(above.constant)));
+        }
+        if below.terms.is_empty() {
+            low = low.max(Some(-below.constant));
+        }
+    }
+    (low, high)
 }

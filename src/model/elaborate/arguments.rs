@@ -11,7 +11,7 @@ use crate::model::settings::Known;
 use crate::model::values::{ValueId, ValueKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Kind, Parameter};
-use crate::tensor::{AxisId, DType, Precision};
+use crate::tensor::{Affine, AxisId, DType, Precision, Presence, Relation};
 use std::rc::Rc;
 
 impl Elaborator<'_> {
@@ -129,7 +129,11 @@ impl Elaborator<'_> {
     /// An argument with the axes and the type that the signature says.
     pub fn check_argument(&mut self, target: &ast::Target, operand: Operand, place: Span) -> Answer<Operand> {
         let spread = target.axes.as_ref().is_some_and(|axes| !axes.is_empty()) && matches!(operand, Operand::Known(_));
-        let mut operand = if spread { Operand::Value(self.to_value(&operand, place)?) } else { operand };
+        let mut operand = match self.absent_index(target, &operand)? {
+            Some(absent) => absent,
+            None if spread => Operand::Value(self.to_value(&operand, place)?),
+            None => operand,
+        };
         if let (Some(names), Operand::Value(value)) = (&target.axes, &operand) {
             let mut axes = Vec::new();
             for name in names {
@@ -146,6 +150,21 @@ impl Elaborator<'_> {
             Some(kind) => self.check_kind(operand, kind, &target.name.text, place),
             None => Ok(operand),
         }
+    }
+
+    /// A number outside of the axis, for an index that may be absent: absent everywhere.
+    fn absent_index(&mut self, target: &ast::Target, operand: &Operand) -> Answer<Option<Operand>> {
+        let (Some(kind), Operand::Known(known)) = (&target.kind, operand) else { return Ok(None) };
+        let Some(number) = known.uniform().and_then(Setting::whole).filter(|_| kind.optional) else { return Ok(None) };
+        let axis = self.axis(&kind.name)?;
+        let values = self.values();
+        if number >= 0 && values.axes.fixed(axis).is_none_or(|size| number < size) {
+            return Ok(None);
+        }
+        let mut never = Presence::always();
+        never.require(Relation::AtLeastZero(Affine::number(-1)));
+        let some = values.emit(Draft::new(ValueKind::Number(0.0), Vec::new(), DType::Int).index_of(Some(axis)));
+        Ok(Some(Operand::Value(values.restrict(some, &never))))
     }
 
     fn foreign_axes(&mut self, target: &ast::Target, has: &[AxisId], place: Span) -> Fail {

@@ -266,8 +266,8 @@ impl Elaborator<'_> {
         use crate::model::construct::Draft;
         use crate::model::values::ValueKind;
         use crate::tensor::{Affine, Presence, Relation};
-        let axes = std::iter::once(BATCH).chain(input.axes.iter().copied());
-        let axes = self.values().order(axes);
+        // Data enters in the order in which its axes are written.
+        let axes: Vec<_> = std::iter::once(BATCH).chain(input.axes.iter().copied()).collect();
         let draft = Draft::new(ValueKind::Input(place), axes.clone(), input.dtype).index_of(input.index_of);
         let whole = self.values().emit(draft);
         let (Some(axis), true) = (input.index_of, input.optional) else { return whole };

@@ -65,10 +65,10 @@ impl Elaborator<'_> {
             _ => return,
         };
         let (left, right) = (self.values().affine(operands[0]), self.values().affine(operands[1]));
-        if let ([(Term::Value(length), 1)], 0, []) = (left.terms.as_slice(), left.constant, right.terms.as_slice())
+        if let ([(Term::Value(length), 1)], []) = (left.terms.as_slice(), right.terms.as_slice())
             && let ValueKind::Length(axis) = self.values().value(*length).kind
         {
-            self.values().limit(axis, right.constant - strict);
+            self.values().limit(axis, right.constant - left.constant - strict);
         }
     }
 

@@ -24,6 +24,8 @@ pub enum WeightLine {
     Config(Vec<(Name, Expr)>),
     /// `ignore "…"`.
     Ignore(Template),
+    /// `input source = "input_ids"`: an input of the model, under the name that others give it.
+    Input(Name, String),
     /// `value hidden[i] = "hidden_states.{i}"`: a value of the model that a reference case names.
     Value(WeightPath, Template),
     /// `path = "name" as layout also "copy"`.

@@ -132,7 +132,10 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
     match pattern {
         Pattern::Number(number, _) if number.is_infinite() => real(*number),
         Pattern::Number(number, _) => number.to_string(),
-        Pattern::Word(word) => word.text.clone(),
+        Pattern::Word(word) if word.text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') => {
+            word.text.clone()
+        }
+        Pattern::Word(word) => format!("\"{}\"", word.text),
         Pattern::Truth(truth, _) => truth.to_string(),
         Pattern::Any(_) => "_".to_string(),
     }

@@ -14,6 +14,7 @@ fn weight_line(line: &WeightLine) -> String {
     match line {
         WeightLine::Config(all) => format!("config {}", settings(all)),
         WeightLine::Ignore(name) => format!("ignore {}", template(name)),
+        WeightLine::Input(input, name) => format!("input {} = \"{name}\"", input.text),
         WeightLine::Value(on, name) => format!("value {} = {}", path(on), template(name)),
         WeightLine::Map { path: on, template: name, layout, also, .. } => {
             let layout = layout.as_ref().map_or(String::new(), |layout| format!(" as {}", slots(layout)));

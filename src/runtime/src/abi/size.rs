@@ -60,6 +60,10 @@ impl Size {
             (Size::Constant(left), Size::Constant(right)) => Size::Constant(left + right),
             (Size::Constant(0), other) | (other, Size::Constant(0)) => other,
             // One list, however many are added: a sum in a sum in a sum cannot be read back.
+            (Size::Sum(mut terms), Size::Sum(more)) => {
+                terms.extend(more);
+                Size::Sum(terms)
+            }
             (Size::Sum(mut terms), other) => {
                 terms.push(other);
                 Size::Sum(terms)
