@@ -14,6 +14,8 @@ mod narrow;
 mod recompute;
 mod regions;
 mod simplify;
+mod slices;
+mod slots;
 mod stops;
 
 use crate::fault::Bug;
@@ -35,6 +37,8 @@ const PREPARE: &[&dyn Pass] = &[
     &constants::Constants,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
+    &slots::Slots,
+    &slices::Slices,
     &contract::Contractions,
     &simplify::Simplify,
     &dead_code::DeadCode,
@@ -49,6 +53,8 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &common_subexpressions::CommonSubexpressions,
     &hoist::Hoist,
     &common_subexpressions::CommonSubexpressions,
+    &slots::Slots,
+    &slices::Slices,
     &contract::Contractions,
     &narrow::Narrow,
     &associate::Associate,

@@ -7,6 +7,7 @@ mod builder;
 mod chunks;
 mod compute;
 mod fusion;
+mod grouped;
 mod lifetimes;
 pub mod lowering;
 mod place;

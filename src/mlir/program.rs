@@ -9,7 +9,7 @@ use super::kernels::Symbols;
 use super::memory::stored_kind;
 use super::text::{Kind, Type, Value, Writer};
 use crate::kernel::{Amount, Kernel};
-use crate::plan::{Launch, Program, Step};
+use crate::plan::{Argument, Launch, Program, Step};
 use archc_runtime::abi::Size;
 
 /// Places of the fields of `abi::Frame`, in words of eight bytes.
@@ -73,6 +73,7 @@ impl Function<'_> {
             match step {
                 Step::Launch(launch) => self.launch(launch),
                 Step::Loop { counter, turns, reverse, body } => self.repeat(*counter, turns, *reverse, body),
+                Step::Count { counter, from } => self.count(*counter, from),
                 Step::Switch { counter, table, arms } => self.switch(*counter, table, arms),
             }
         }
@@ -90,6 +91,14 @@ impl Function<'_> {
         self.steps(body);
         self.values[counter] = None;
         self.writer.end(open, &[]);
+    }
+
+    /// Reads a whole number; a counter is valid as far as the steps around it are.
+    fn count(&mut self, counter: usize, from: &Argument) {
+        let offset = self.size(&from.offset);
+        let address = self.writer.element_address(self.buffers[from.buffer], offset, Kind::I32);
+        let number = self.writer.load(address, Type::scalar(Kind::I32));
+        self.values[counter] = Some(self.writer.cast("arith.extsi", number, Kind::I64));
     }
 
     /// The arm is looked up in a constant table; a chain of branches is enough for the few arms there are.

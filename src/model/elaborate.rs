@@ -25,6 +25,7 @@ mod regions;
 mod requirements;
 mod signature;
 mod turns;
+mod updates;
 mod yields;
 
 pub use programs::{Compiled, Overrides, elaborate};

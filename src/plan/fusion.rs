@@ -10,6 +10,7 @@ mod choice;
 mod chunks;
 mod expression;
 mod gemm;
+mod grouped;
 mod matrices;
 mod pack;
 mod ring;
@@ -19,5 +20,7 @@ mod visible;
 
 pub use choice::{Choice, choose};
 pub use chunks::{Chunks, Turn, turns};
+pub use grouped::{Chosen, Grouped, GroupedSum};
+pub use matrices::{Matrices, merged};
 pub use pack::{Packing, prepare};
 pub use softmax_gradient::AttentionGradient;

@@ -51,6 +51,7 @@ impl Walk {
                         self.touched[argument.buffer].push(number);
                     }
                 }
+                Step::Count { from, .. } => self.touched[from.buffer].push(number),
                 Step::Loop { body, .. } => {
                     let place = self.loops.len();
                     self.loops.push((number, number));

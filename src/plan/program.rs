@@ -40,6 +40,13 @@ pub enum Step {
         /// What a turn does.
         body: Vec<Step>,
     },
+    /// Sets a counter to a whole number in memory, for the steps after it.
+    Count {
+        /// The counter.
+        counter: usize,
+        /// Where the number is, an `I32`.
+        from: Argument,
+    },
     /// Runs the arm that the table names for a counter's value.
     Switch {
         /// The counter.

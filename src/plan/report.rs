@@ -89,6 +89,11 @@ fn multiplied(left: Size, right: Size) -> Size {
     if others.len() == 1 { others.remove(0) } else { Size::Product(others) }
 }
 
+/// The sum of products, with terms of the same symbols put together.
+pub(super) fn total(products: Vec<Size>) -> Size {
+    sum(products.into_iter().map(|product| multiplied(Size::Constant(1), product)))
+}
+
 /// The sum with terms of the same symbols put together.
 fn sum(parts: impl Iterator<Item = Size>) -> Size {
     let mut terms: Vec<(Vec<Size>, i64)> = Vec::new();

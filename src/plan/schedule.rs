@@ -5,6 +5,7 @@
 
 use super::chunks::Rows;
 use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, prepare, turns};
+use super::grouped::Sorting;
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -66,7 +67,9 @@ pub(super) struct Planner<'p> {
     pub(super) kernels: Vec<Kernel>,
     pub(super) packings: Vec<Packing>,
     pub(super) counters: usize,
-    pub(super) multiply_adds: Size,
+    /// Rows that are sorted already, by the region that they are sorted in.
+    pub(super) sortings: Vec<(usize, Sorting)>,
+    pub(super) multiply_adds: Vec<Size>,
     /// How often the present region runs.
     pub(super) times: Size,
     /// The rows that steps are made for, if not for all.
@@ -82,7 +85,8 @@ impl<'p> Planner<'p> {
             kernels: Vec::new(),
             packings: Vec::new(),
             counters: 0,
-            multiply_adds: Size::Constant(0),
+            sortings: Vec::new(),
+            multiply_adds: Vec::new(),
             times: Size::Constant(1),
             rows: None,
         }
@@ -97,7 +101,7 @@ impl<'p> Planner<'p> {
             buffers: self.buffers,
             kernels: self.kernels,
             steps,
-            multiply_adds: self.multiply_adds,
+            multiply_adds: super::report::total(self.multiply_adds),
         };
         lifetimes::fill(&mut program);
         program
@@ -229,7 +233,9 @@ impl<'p> Planner<'p> {
             Op::For(region) => self.repeat(scope, id, region, targets, steps),
             Op::Scatter(places) => {
                 let view = self.home(scope, value, targets);
-                steps.extend(self.scatter(scope, id, places, &view));
+                let sum =
+                    choice.grouped_sums.get(&value).and_then(|found| self.grouped_sum(scope, value, found, &view));
+                steps.extend(sum.unwrap_or_else(|| self.scatter(scope, id, places, &view)));
                 scope.store(value, view);
             }
             Op::Write(places) => {
@@ -276,6 +282,10 @@ impl<'p> Planner<'p> {
         if let Some(step) = attended {
             return vec![step];
         }
+        let grouped = choice.grouped.get(&value).and_then(|found| self.grouped(scope, value, found, view));
+        if let Some(steps) = grouped {
+            return steps;
+        }
         let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, view));
         product.or_else(|| self.add_up(scope, value, view)).unwrap_or_else(|| vec![self.compute(scope, value, view)])
     }
@@ -316,7 +326,7 @@ impl<'p> Planner<'p> {
             let mut all = node.results[0].ty.axes.clone();
             all.extend(axes);
             let once = self.sizes.elements(&all).times(self.times.clone());
-            self.multiply_adds = std::mem::replace(&mut self.multiply_adds, Size::Constant(0)).plus(once);
+            self.multiply_adds.push(once);
         }
     }
 }

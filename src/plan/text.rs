@@ -86,6 +86,10 @@ impl Steps<'_, '_, '_, '_> {
                     writeln!(self.out, "for {counter} in {}{order}", self.names.size(turns))?;
                     self.write(body, depth + 1)?;
                 }
+                Step::Count { counter, from } => {
+                    let counter = self.names.size(&Size::Symbol(*counter));
+                    writeln!(self.out, "{counter} = {}", self.names.argument(from))?;
+                }
                 Step::Switch { counter, table, arms } => {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     writeln!(self.out, "switch {counter} {table:?}")?;

@@ -43,7 +43,7 @@ macro_rules! cases {
 
 cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
-    mixtral qwen3_moe qwen2_moe
+    mixtral qwen3_moe qwen2_moe deepseek_v2 deepseek_v3 deepseek_v3_yarn deepseek_v3_mtp
     rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
     bert t5 t5_v11 bart unilm prefix_lm glm_blank_infilling
 }

@@ -92,6 +92,11 @@ impl Run<'_> {
                     }
                     own + 1 + count(body)
                 }
+                Step::Count { counter, from } => {
+                    let slot = Slot { buffer: from.buffer, offset: from.offset.evaluate(&self.values) };
+                    self.values[*counter] = self.memory.read(slot, 0) as i64;
+                    own + 1
+                }
                 Step::Switch { counter, table, arms } => {
                     let arm = table[self.values[*counter] as usize] as usize;
                     let before = arms[..arm].iter().map(|arm| count(arm)).sum::<usize>();
@@ -149,7 +154,7 @@ pub fn amount(amount: Amount, sizes: &[i64]) -> i64 {
 
 fn count(steps: &[Step]) -> usize {
     let inner = |step: &Step| match step {
-        Step::Launch(_) => 0,
+        Step::Launch(_) | Step::Count { .. } => 0,
         Step::Loop { body, .. } => count(body),
         Step::Switch { arms, .. } => arms.iter().map(|arm| count(arm)).sum(),
     };

@@ -2,6 +2,7 @@
 
 mod attention;
 pub mod build;
+mod chosen;
 mod chunks;
 pub mod execute;
 mod fused;

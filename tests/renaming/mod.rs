@@ -30,8 +30,10 @@ fn tree(text: &str) -> ast::File {
 fn with_library(model: &str) -> ast::File {
     let mut whole = tree(model);
     whole.uses.clear();
+    let own = whole.blocks.iter().map(|block| block.name.text.clone()).collect::<Vec<_>>();
     for (_, text) in embedded_files().filter(|(path, _)| path.starts_with("stdlib/")) {
-        whole.blocks.extend(tree(text).blocks);
+        // A block of one's own comes first.
+        whole.blocks.extend(tree(text).blocks.into_iter().filter(|block| !own.contains(&block.name.text)));
     }
     whole
 }

@@ -56,13 +56,17 @@ impl Builder<'_> {
     /// The types of a region's results: as the program reads them, or as the bodies make them.
     fn results_of(&self, scope: &Scope, id: RegionId, region: &model::Region) -> Vec<Typed> {
         let read = |wanted: ValueKind| self.program.values.iter().find(|value| value.kind == wanted);
+        let typed = |value: &model::Value| match self.is_flagged(id, value) {
+            true => Typed::always(value.ty.clone()),
+            false => self.typed(scope, value),
+        };
         let carried = region.carried.iter().enumerate().map(|(place, initial)| {
             let found = read(ValueKind::Final(id, place as u32));
-            self.typed(scope, found.unwrap_or(&self.program.values[initial.0 as usize]))
+            typed(found.unwrap_or(&self.program.values[initial.0 as usize]))
         });
         let yields = region.bodies.first().map_or(0, |body| body.yields.len());
         let yielded = (0..yields).map(|place| match read(ValueKind::Yielded(id, place as u32)) {
-            Some(found) => self.typed(scope, found),
+            Some(found) => typed(found),
             None => self.stacked(region, place),
         });
         carried.chain(yielded).collect()

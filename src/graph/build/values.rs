@@ -12,12 +12,15 @@ impl Builder<'_> {
     /// Makes the node of a value whose reads have nodes.
     pub fn value(&self, scope: &mut Scope, id: ValueId) -> Value {
         let value = &self.program.values[id.0 as usize];
-        let typed = self.typed(scope, value);
         let (op, operands) = match &value.kind {
-            ValueKind::Final(region, place) => return self.result(scope, *region, *place),
+            ValueKind::Final(region, place) => {
+                let result = self.result(scope, *region, *place);
+                return self.flagged(scope, *region, value, result);
+            }
             ValueKind::Yielded(region, place) => {
                 let carried = self.program.regions[region.0 as usize].carried.len() as u32;
-                return self.result(scope, *region, carried + place);
+                let result = self.result(scope, *region, carried + place);
+                return self.flagged(scope, *region, value, result);
             }
             ValueKind::Index(operand, places) => match self.slice(scope, value) {
                 Some((slice, rest)) if rest.is_empty() => return slice,
@@ -26,7 +29,27 @@ impl Builder<'_> {
             },
             kind => self.plain(scope, kind),
         };
+        let typed = self.typed(scope, value);
         scope.region.add_one(op, operands, typed, self.path(value))
+    }
+
+    /// A result of a `for` that is present where another result of it says so: a `where` after the `for`.
+    fn flagged(&self, scope: &mut Scope, region: RegionId, value: &model::Value, result: Value) -> Value {
+        if !self.is_flagged(region, value) {
+            return result;
+        }
+        let typed = self.typed(scope, value);
+        scope.region.add_one(Op::Map(Scalar::identity()), [result], typed, self.path(value))
+    }
+
+    /// Whether the presence of a result of a `for` reads another result of it.
+    pub fn is_flagged(&self, region: RegionId, value: &model::Value) -> bool {
+        let own = |kind: &ValueKind| match kind {
+            ValueKind::Final(from, _) | ValueKind::Yielded(from, _) => *from == region,
+            _ => false,
+        };
+        let mut read = value.presence.relations.iter().flat_map(|relation| relation.values());
+        read.any(|flag| own(&self.program.values[flag.0 as usize].kind))
     }
 
     /// Values that are one operation on their operands.

@@ -209,7 +209,7 @@ impl Elaborator<'_> {
         let place = self.state.parameters.iter().position(|made| made.declared.path == path && !made.declared.trained);
         match place {
             Some(place) => {
-                self.values().program.updates.push((place, value));
+                self.hand_out_update(place, name, value);
                 Ok(())
             }
             None => Err(self.fault_with(

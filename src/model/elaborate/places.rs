@@ -142,12 +142,13 @@ impl Elaborator<'_> {
             _ => None,
         });
         let unlike = positions.into_iter().find(|other| !values.axes.alike(axis, *other));
+        let sources = |one: AxisId| match &values.axes[one].extent {
+            Extent::Computed { lengths, .. } => lengths.iter().map(|(length, _)| *length).chain([one]).collect(),
+            _ => vec![one],
+        };
         let derived = |other: AxisId| {
-            let related = |one: AxisId, two: AxisId| match &values.axes[one].extent {
-                Extent::Computed { lengths, .. } => lengths.iter().any(|(length, _)| values.axes.alike(*length, two)),
-                _ => false,
-            };
-            related(axis, other) || related(other, axis)
+            let own = sources(axis);
+            sources(other).iter().any(|one| own.iter().any(|two| values.axes.alike(*one, *two)))
         };
         match unlike {
             Some(other) if form.terms.len() == 1 && form.constant == 0 && !derived(other) => {

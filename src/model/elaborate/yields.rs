@@ -18,6 +18,8 @@ pub struct Yield {
     pub path: String,
     /// The value.
     pub value: ValueId,
+    /// It has no name: it is the new value of a buffer, the place in the parameters.
+    pub updates: Option<usize>,
 }
 
 impl Elaborator<'_> {
@@ -44,14 +46,15 @@ impl Elaborator<'_> {
             }
             let value = self.to_value(&operand, expr.span)?;
             let path = self.parameter_path(&target.name.text);
-            self.push_yield(Yield { name: target.name.clone(), path, value });
+            self.push_yield(Yield { name: target.name.clone(), path, value, updates: None });
         }
         Ok(())
     }
 
-    fn push_yield(&mut self, handed: Yield) {
+    /// Hands a value out of the innermost `for`.
+    pub fn push_yield(&mut self, handed: Yield) {
         if let Some(active) = self.state.regions.last_mut() {
-            active.yields.retain(|known| known.name.text != handed.name.text);
+            active.yields.retain(|known| !known.is_same(&handed));
             active.yields.push(handed);
         }
     }
@@ -66,15 +69,18 @@ impl Elaborator<'_> {
     ) -> Answer<()> {
         let mut order: Vec<Yield> = Vec::new();
         for handed in bodies.iter().flatten() {
-            if !order.iter().any(|known| known.name.text == handed.name.text) {
+            if !order.iter().any(|known| known.is_same(handed)) {
                 order.push(handed.clone());
             }
         }
         for first in order {
-            let find =
-                |body: &Vec<Yield>| body.iter().find(|own| own.name.text == first.name.text).map(|own| own.value);
+            let find = |body: &Vec<Yield>| body.iter().find(|own| own.is_same(&first)).map(|own| own.value);
             let values = bodies.iter().map(find).collect::<Vec<_>>();
             let value = self.yielded(region, axis, values, &first, span)?;
+            if let Some(place) = first.updates {
+                self.hand_out_update(place, &first.name, value);
+                continue;
+            }
             let binding = self.frame().names.get(&first.name.text).cloned();
             match binding {
                 Some(binding) if binding.origin != Origin::Yielded => {

@@ -5,6 +5,7 @@
 
 use super::chunks::{Chunks, Live};
 use super::expression::Expression;
+use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::{NodeId, Op, Region, Value};
@@ -30,6 +31,10 @@ pub struct Choice {
     pub products: HashMap<Value, Product>,
     /// Streamed attention by its result.
     pub attentions: HashMap<Value, Attention>,
+    /// Products of rows with matrices that they chose.
+    pub grouped: HashMap<Value, Grouped>,
+    /// The transposes of such, by what is scattered to the matrices.
+    pub grouped_sums: HashMap<Value, GroupedSum>,
     /// Gradients of streamed attention.
     pub gradients: Vec<AttentionGradient>,
     /// Values that are computed for some rows at a time.
@@ -142,9 +147,13 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let read = read.chain(upstream).collect::<Vec<_>>();
         read.into_iter().for_each(|value| self.require(value));
         let order = order.into_iter().filter(|id| self.live.contains(id)).collect::<Vec<_>>();
+        self.find_grouped(&order);
         for &id in &order {
             let value = Value::of(id);
-            let special = self.choice.attentions.contains_key(&value) || self.choice.gradient_with(value).is_some();
+            let special = self.choice.attentions.contains_key(&value)
+                || self.choice.gradient_with(value).is_some()
+                || self.choice.grouped.contains_key(&value)
+                || self.is_inside_sum(value);
             if !special && self.is_product(id) {
                 self.contracts.insert(value);
                 let present = self.region.node(id).operands.iter().filter(|operand| self.scope.is_always(**operand));
@@ -164,6 +173,26 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let chunks = live.chunks(&self.contracts);
         self.required.extend(chunks.iter().flat_map(|chunks| chunks.required(&live)));
         self.choice.chunks = chunks;
+    }
+
+    /// Products with chosen matrices and their transposes.
+    fn find_grouped(&mut self, order: &[NodeId]) {
+        for &id in order {
+            if let Some(found) = grouped(self.region, id) {
+                let read = found.chosen.who.iter().map(|(_, who)| *who).chain([found.left, found.matrices]);
+                read.collect::<Vec<_>>().into_iter().for_each(|value| self.require(value));
+                self.choice.grouped.insert(Value::of(id), found);
+            } else if let Some(found) = grouped_sum(self.region, id) {
+                let read = found.chosen.who.iter().map(|(_, who)| *who).chain(found.factors);
+                read.collect::<Vec<_>>().into_iter().for_each(|value| self.require(value));
+                self.choice.grouped_sums.insert(Value::of(id), found);
+            }
+        }
+    }
+
+    /// Whether a value is the product under a transpose, which never exists.
+    fn is_inside_sum(&self, value: Value) -> bool {
+        self.choice.grouped_sums.values().any(|found| found.products.contains(&value))
     }
 
     fn require(&mut self, value: Value) {
@@ -210,12 +239,13 @@ impl<'c, 'g> Chooser<'c, 'g> {
             || self.contracts.contains(&value)
             || self.choice.attentions.contains_key(&value)
             || self.choice.gradient_with(value).is_some()
+            || self.choice.grouped.contains_key(&value)
     }
 
     fn should_store(&self, value: Value) -> bool {
         let node = self.region.node(value.node);
         let open = self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
-        if open || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
+        if open || self.is_inside_sum(value) || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
             return false;
         }
         let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);

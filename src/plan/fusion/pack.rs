@@ -23,7 +23,7 @@ pub struct Packing {
 impl<'p> Planner<'p> {
     /// The right operand of a product, and the step that packs it, if there is one. The groups of axes are those of
     /// the batch loops, the sum and the columns.
-    pub(super) fn right(
+    pub(in crate::plan) fn right(
         &mut self,
         b: &View,
         [batch, sum, columns]: [&Vec<AxisId>; 3],
