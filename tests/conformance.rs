@@ -1,6 +1,8 @@
 //! Walks the catalogue: every operation has an example, whose text round-trips, whose shapes are those that its value
 //! has, whose recorded presence is kept, whose gradient is that of finite differences, and which passes do not change.
 
+mod native;
+
 use archc::graph::{Graph, Op, text};
 use archc::interpret::{Data, Feed, run};
 use archc::model::{Combine, Law};

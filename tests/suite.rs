@@ -5,6 +5,8 @@ mod certificate;
 mod conformance;
 mod damage;
 mod diagnostics;
+mod examples;
+mod generation;
 mod gradient;
 mod graph;
 mod interpret;

@@ -156,12 +156,15 @@ impl Sizes<'_> {
     }
 }
 
-/// The axes that any value has: those of other programs of the model may stay without a size.
+/// The axes that any value has or a `for` runs along: those of other programs of the model may stay without a size.
 fn used_classes(graph: &Graph, region: &Region, used: &mut HashSet<AxisId>) {
     for id in region.ids() {
         let node = region.node(id);
         let axes = node.results.iter().flat_map(|typed| &typed.ty.axes);
         used.extend(axes.map(|axis| graph.axes[*axis].class));
+        if let Op::For(repeated) = &node.op {
+            used.insert(graph.axes[repeated.axis].class);
+        }
         node.bodies().iter().for_each(|body| used_classes(graph, body, used));
     }
 }

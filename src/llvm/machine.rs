@@ -11,9 +11,9 @@ use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, TargetMachine, TargetTriple};
 
 /// Loops come vectorised and unrolled; what is left is to simplify and to hoist. `default<O1>` takes three times as long
-/// and makes code of the same speed.
-const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),\
-     early-cse<memssa>,simplifycfg)";
+/// and makes code of the same speed. By name alone, instcombine ends the process where one round leaves something to do.
+const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
+                      loop-mssa(licm),early-cse<memssa>,simplifycfg)";
 
 /// The bytes of an object file.
 #[derive(Debug, Clone, PartialEq, Eq)]

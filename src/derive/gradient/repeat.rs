@@ -9,7 +9,7 @@ use super::{sum_of_adjoints, sweep};
 use crate::fault::Bug;
 use crate::graph::{For, Node, NodeId, Op, Region, Typed, Value};
 use crate::ops::{Slot, Tape, stacked};
-use crate::tensor::TensorType;
+use crate::tensor::{Affine, BATCH, DType, Presence, Relation, TensorType};
 
 /// Hands the adjoints of a `for`'s results on to its operands.
 pub(super) fn gradient(tape: &mut Tape, id: NodeId, node: &Node, region: &For) -> Result<(), Bug> {
@@ -81,12 +81,14 @@ impl Plan<'_> {
         let mut inner = Tape::apart(tape.axes, body.clone(), active, self.region.carried);
         for place in self.carried() {
             let argument = inner.hand_in(Slot::Carried(place), Typed::always(self.types[place].clone()));
+            let argument = self.of_running_rows(&mut inner, argument);
             body.results[place].into_iter().for_each(|value| inner.give(value, argument));
         }
         for (place, result) in body.results.iter().enumerate().skip(self.region.carried) {
             if let (Some(value), Some(_)) = (result, upstream[place]) {
                 let ty = body.typed(*value).ty.clone();
                 let argument = inner.hand_in(Slot::Yield(place), Typed::always(ty));
+                let argument = self.of_running_rows(&mut inner, argument);
                 inner.give(*value, argument);
             }
         }
@@ -103,6 +105,18 @@ impl Plan<'_> {
         let mut backward = backward.unwrap_or_default();
         backward.results = results.into_iter().map(Some).collect();
         Ok(Body { forward, backward, slots, saved: Vec::new() })
+    }
+
+    /// An adjoint that is absent in rows for which the turn does not exist: nothing is summed over them.
+    fn of_running_rows(&self, inner: &mut Tape, adjoint: Value) -> Value {
+        if !inner.axes.is_sequence(self.region.axis) || !inner.ty(adjoint).has(BATCH) {
+            return adjoint;
+        }
+        let by_row = Typed::always(TensorType::new([BATCH], DType::Int));
+        let length = inner.add(Op::Length(self.region.axis), vec![], by_row);
+        let turn = inner.add(Op::Turn, vec![], Typed::always(TensorType::scalar(DType::Int)));
+        let left = Affine::number(-1).plus(&Affine::value(length), 1).plus(&Affine::value(turn), -1);
+        inner.narrow(adjoint, &Presence { relations: vec![Relation::AtLeastZero(left)] })
     }
 
     /// The adjoint of an argument of a body, in the argument's type.

@@ -17,11 +17,18 @@ impl Rewrite<'_> {
     /// Bodies with states of their own: each becomes one more sliced operand and one more yield.
     fn layers(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
         let mut operands = self.operands(id);
-        let arguments = self.arguments_of(region, &operands);
-        let mut bodies = Vec::new();
-        for body in &region.bodies {
-            bodies.push(rewrite_body(self.shared, body, region, arguments.clone())?);
-        }
+        let known = self.shared.states.len();
+        let bodies = loop {
+            let arguments = self.arguments_of(region, &operands);
+            let mut bodies = Vec::new();
+            for body in &region.bodies {
+                bodies.push(rewrite_body(self.shared, body, region, arguments.clone())?);
+            }
+            if !self.widen(region, &mut operands, &mut bodies) {
+                break bodies;
+            }
+            self.shared.states.truncate(known);
+        };
         let slots = bodies.iter().flat_map(|(_, slots)| slots.clone()).collect::<Vec<_>>();
         let types = bodies.iter().flat_map(|(body, slots)| slots.iter().map(|slot| body.typed(slot.held).ty.clone()));
         let types = types.collect::<Vec<_>>();
@@ -38,6 +45,25 @@ impl Rewrite<'_> {
         operands.push(self.start);
         self.finish(id, rewritten, operands, slots, held);
         Ok(())
+    }
+
+    /// Brings what is carried and what bodies make of it to one type: where one belongs to a row, both do. Whether an
+    /// initial value has changed, so that the bodies have to be made again.
+    fn widen(&mut self, region: &For, operands: &mut [Value], bodies: &mut [(Region, Vec<Slot>)]) -> bool {
+        let mut changed = false;
+        for (place, initial) in operands.iter_mut().enumerate().take(region.carried) {
+            for (body, _) in bodies.iter_mut() {
+                let Some(made) = body.results[place] else { continue };
+                let (own, other) = (body.typed(made).ty.has(BATCH), self.new.typed(*initial).ty.has(BATCH));
+                if other && !own {
+                    body.results[place] = Some(for_each_row(body, made));
+                } else if own && !other {
+                    *initial = for_each_row(&mut self.new, *initial);
+                    changed = true;
+                }
+            }
+        }
+        changed
     }
 
     /// What the bodies of a `for` are handed.
@@ -99,6 +125,13 @@ impl Rewrite<'_> {
         let typed = self.new.typed(held).clone();
         self.new.add_one(Op::Map(scalar), [self.start, held, initial], typed, path)
     }
+}
+
+/// The same value for each row.
+fn for_each_row(region: &mut Region, value: Value) -> Value {
+    let mut typed = region.typed(value).clone();
+    typed.ty.axes.insert(0, BATCH);
+    region.add_one(Op::Map(Scalar::identity()), [value], typed, "rows")
 }
 
 /// Rewrites one body. Arguments of states are numbered from 0 for now; `start` is the argument after all others.

@@ -3,7 +3,8 @@
 use super::keep::remade;
 use super::reach::{Reaches, reaches};
 use super::{NotIncremental, Shared, causality};
-use crate::graph::{NodeId, Op, Region, Typed, Value};
+use crate::graph::{For, NodeId, Op, Region, Typed, Value};
+use crate::ops::stacked;
 use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term};
 use std::collections::{HashMap, HashSet};
 
@@ -116,11 +117,15 @@ impl<'a> Rewrite<'a> {
         let node = old.node(id);
         let by_row = self.is_by_row(&op, &operands);
         let mut results = Vec::with_capacity(node.results.len());
-        for typed in &node.results {
-            let (mut ty, presence) = (typed.ty.clone(), self.presence(&typed.presence));
-            let mut reads = presence.relations.iter().flat_map(Relation::values);
-            // Where a position begins is a row's own, and with it where a value exists.
-            if !ty.has(BATCH) && (by_row || reads.any(|value| self.new.typed(*value).ty.has(BATCH))) {
+        for (place, typed) in node.results.iter().enumerate() {
+            let presence = self.presence(&typed.presence);
+            let mut ty = match &op {
+                Op::For(region) => self.type_of_turns(region, &operands, place, &typed.ty),
+                _ => typed.ty.clone(),
+            };
+            // Rows start at different positions, and so are present at different new ones.
+            let reads_row = presence.relations.iter().flat_map(Relation::values).any(|read| self.has_rows(*read));
+            if (by_row || reads_row) && !ty.has(BATCH) {
                 ty.axes.insert(0, BATCH);
             }
             results.push(Typed { ty, presence });
@@ -133,9 +138,22 @@ impl<'a> Rewrite<'a> {
         new
     }
 
+    /// The type of a result of a rewritten `for`: as its operand, or as its bodies make it.
+    fn type_of_turns(&self, region: &For, operands: &[Value], place: usize, old: &TensorType) -> TensorType {
+        if place < region.carried {
+            return self.new.typed(operands[place]).ty.clone();
+        }
+        let made = region.bodies.iter().find_map(|body| body.results[place].map(|value| body.typed(value).ty.clone()));
+        made.map_or_else(|| old.clone(), |ty| stacked(&ty, region.axis))
+    }
+
+    fn has_rows(&self, value: Value) -> bool {
+        self.new.typed(value).ty.has(BATCH)
+    }
+
     /// Whether the results of a node belong to a row.
     fn is_by_row(&self, op: &Op, operands: &[Value]) -> bool {
-        let row = |value: &Value| self.new.typed(*value).ty.has(BATCH);
+        let row = |value: &Value| self.has_rows(*value);
         match op {
             Op::Contract(axes) | Op::Reduce(_, axes) if axes.contains(&BATCH) => false,
             Op::For(_) => false,

@@ -1,10 +1,10 @@
 //! The table of axes is the model's; sequences of its other programs have no size in this one.
 
-use crate::graph::Region;
+use crate::graph::{Op, Region};
 use crate::tensor::{Axes, AxisId, Extent};
 use std::collections::BTreeSet;
 
-/// Gives sequences that no value of the region lies along, and no length follows from, the size 0.
+/// Gives sequences that no value of the region lies along, no `for` runs along, and no length follows from, the size 0.
 pub fn forget_unused(axes: &mut Axes, region: &Region) {
     let mut used = BTreeSet::new();
     collect(region, axes, &mut used);
@@ -31,8 +31,10 @@ fn collect(region: &Region, axes: &Axes, used: &mut BTreeSet<AxisId>) {
     for id in region.ids() {
         let node = region.node(id);
         used.extend(node.results.iter().flat_map(|typed| &typed.ty.axes).map(|axis| axes[*axis].class));
-        if let crate::graph::Op::Length(axis) = node.op {
-            used.insert(axes[axis].class);
+        match &node.op {
+            Op::Length(axis) => drop(used.insert(axes[*axis].class)),
+            Op::For(repeated) => drop(used.insert(axes[repeated.axis].class)),
+            _ => {}
         }
         node.bodies().iter().for_each(|body| collect(body, axes, used));
     }
