@@ -96,7 +96,7 @@ fn a_damaged_program_never_panics_the_compiler() {
     let files = files();
     let mut random = Random::new(number("ARCHC_SEED", 1));
     let mut broken = Vec::new();
-    for _ in 0..number("ARCHC_DAMAGES", 300) {
+    for _ in 0..number("ARCHC_DAMAGES", 150) {
         let (name, text) = &files[(random.bits() % files.len() as u64) as usize];
         let text = damaged(text, &mut random);
         if let Err(guarantee) = compile(&text) {

@@ -15,6 +15,7 @@ mod native;
 mod objectives;
 mod oracles;
 mod program;
+mod random_models;
 mod renaming;
 mod runtime;
 mod step;

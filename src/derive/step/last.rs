@@ -4,7 +4,7 @@
 
 use super::rewrite::Rewrite;
 use crate::graph::{Node, Op, Typed, Value};
-use crate::tensor::{Affine, BATCH, DType, Presence, Relation, ScalarStep, TensorType};
+use crate::tensor::{Affine, BATCH, DType, Presence, Relation, ScalarStep, TensorType, Term};
 use std::collections::HashMap;
 
 impl Rewrite<'_> {
@@ -22,7 +22,7 @@ impl Rewrite<'_> {
             return known;
         }
         let node = self.new.node(value.node).clone();
-        let narrowed = if self.by_position(&node) { self.narrow(&node, done) } else { self.read_last(value) };
+        let narrowed = if self.by_position(&node) { self.narrow(&node, done) } else { self.read_last(value, done) };
         done.insert(value, narrowed);
         narrowed
     }
@@ -60,15 +60,48 @@ impl Rewrite<'_> {
     }
 
     /// The value itself, read at the last position.
-    fn read_last(&mut self, value: Value) -> Value {
+    fn read_last(&mut self, value: Value, done: &mut HashMap<Value, Value>) -> Value {
         let chunk = self.shared.chunk;
         let length = Typed::always(TensorType::new([BATCH], DType::Int));
         let length = self.new.add_one(Op::Length(chunk), [], length, "last");
         let mut place = Affine::value(length);
         place.constant = -1;
         let source = self.new.node(value.node).clone();
-        let ty = self.without_chunk(&source.results[value.result as usize].ty);
-        let typed = Typed { ty, presence: Presence::always() };
-        self.new.add_one(Op::Index(vec![(chunk, place)]), [value], typed, source.path)
+        let typed = &source.results[value.result as usize];
+        let ty = self.without_chunk(&typed.ty);
+        let mut presence = Presence::always();
+        for relation in &typed.presence.relations {
+            self.at_last(relation, &place, done).into_iter().for_each(|relation| presence.require(relation));
+        }
+        self.new.add_one(Op::Index(vec![(chunk, place)]), [value], Typed { ty, presence }, source.path)
+    }
+
+    /// A relation over new positions as it is at the last of them.
+    fn at_last(
+        &mut self,
+        relation: &Relation<Value>,
+        last: &Affine<Value>,
+        done: &mut HashMap<Value, Value>,
+    ) -> Vec<Relation<Value>> {
+        let chunk = self.shared.chunk;
+        match relation {
+            Relation::AtLeastZero(affine) => {
+                let mut moved = Affine::number(affine.constant);
+                for (term, factor) in &affine.terms {
+                    let term = match term {
+                        Term::Axis(axis) if *axis == chunk => last.clone(),
+                        Term::Value(value) => Affine::value(self.last_of(*value, done)),
+                        other => Affine::term(other.clone()),
+                    };
+                    moved = moved.plus(&term, *factor);
+                }
+                vec![Relation::AtLeastZero(moved)]
+            }
+            Relation::Equal(axis, value) if *axis == chunk => {
+                let value = Affine::value(self.last_of(*value, done));
+                vec![Relation::AtLeastZero(last.plus(&value, -1)), Relation::AtLeastZero(value.plus(last, -1))]
+            }
+            other => vec![other.map_values(|value| self.last_of(*value, done))],
+        }
     }
 }

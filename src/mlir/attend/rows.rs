@@ -5,6 +5,7 @@
 
 use super::{Attention, BLOCK_ROWS, shares};
 use crate::kernel::{Amount, Attend, AttendGradient, Edge, Matrix};
+use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::Lanes;
 use crate::mlir::memory::Place;
 use crate::mlir::text::{Kind, Type, Value};
@@ -144,7 +145,14 @@ impl Attention<'_> {
             let value = self.edge(edge, indices, query);
             high = self.writer.minimum(high, value);
         }
-        let some = self.writer.compare(crate::mlir::arithmetic::Order::Less, low, high);
+        let mut some = self.writer.compare(Order::Less, low, high);
+        if let Some(count) = &form.visible.queries {
+            let zero = self.writer.int(0);
+            let at = self.row_start(count, indices, zero);
+            let count = self.whole_number(count, at);
+            let exists = self.writer.compare(Order::Less, query, count);
+            some = self.writer.both(some, exists);
+        }
         let zero = self.writer.int(0);
         let low = self.writer.select(some, low, self.keys);
         (low, self.writer.select(some, high, zero))
@@ -159,12 +167,16 @@ impl Attention<'_> {
         let mut sum = self.writer.add(sum, constant);
         if let Some(table) = &edge.table {
             let at = self.row_start(table, indices, query);
-            let element = self.kernel.buffers[table.buffer].element;
-            let value = self.writer.read(self.body.buffers[table.buffer], element, Place::One(at), Lanes::default());
-            let value = self.writer.convert(value, Kind::I64);
+            let value = self.whole_number(table, at);
             sum = self.writer.add(sum, value);
         }
         sum
+    }
+
+    fn whole_number(&mut self, table: &Matrix, at: Value) -> Value {
+        let element = self.kernel.buffers[table.buffer].element;
+        let value = self.writer.read(self.body.buffers[table.buffer], element, Place::One(at), Lanes::default());
+        self.writer.convert(value, Kind::I64)
     }
 
     /// The keys that the rows of a tile see: from the smallest start to the largest end.

@@ -121,17 +121,15 @@ impl<'p> Planner<'p> {
         let mut edges =
             |ends: &[End]| ends.iter().map(|end| edge(scope, end, frame, matrices)).collect::<Option<Vec<_>>>();
         let (from, mut to) = (edges(&sight.from)?, edges(&sight.to)?);
-        if let Some(lengths) = scope.length(frame.keys)
-            && frame.batch.contains(&BATCH)
-        {
-            to.push(Edge {
-                slope: 0,
-                offset: Amount::Constant(0),
-                constant: 0,
-                table: Some(matrices.matrix(&lengths, &frame.batch, &[], &[])),
-            });
+        let mut lengths = |axis: AxisId| {
+            let lengths = scope.length(axis).filter(|_| frame.batch.contains(&BATCH))?;
+            Some(matrices.matrix(&lengths, &frame.batch, &[], &[]))
+        };
+        if let Some(table) = lengths(frame.keys) {
+            to.push(Edge { slope: 0, offset: Amount::Constant(0), constant: 0, table: Some(table) });
         }
-        Some(Visible { from, to, present: all_of(operands, sight.conditions.len()) })
+        let queries = lengths(frame.queries);
+        Some(Visible { from, to, present: all_of(operands, sight.conditions.len()), queries })
     }
 }
 

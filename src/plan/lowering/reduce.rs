@@ -5,7 +5,7 @@ use crate::graph::{Node, Op, Value};
 use crate::kernel::{Bound, Carried, Register, ScalarType};
 use crate::model::Combine;
 use crate::plan::place::{Place, Places};
-use crate::tensor::{Affine, AxisId, Function, Relation, Term};
+use crate::tensor::{Affine, AxisId, BATCH, Function, Relation, Term};
 use std::collections::BTreeSet;
 
 /// What one element of a fold is.
@@ -17,6 +17,8 @@ struct Fold<'f> {
     ty: ScalarType,
     values: &'f [Value],
     relations: Vec<Relation<Value>>,
+    /// Sequences that are kept while rows are combined: a row takes part only where it has a position.
+    sequences: Vec<AxisId>,
 }
 
 impl Emitter<'_, '_> {
@@ -66,7 +68,8 @@ impl Emitter<'_, '_> {
     ) -> Register {
         let distinct = values.iter().copied().collect::<BTreeSet<_>>();
         let relations = distinct.iter().flat_map(|&value| self.scope.relations(value)).collect();
-        let fold = Fold { combine, ty, values, relations };
+        let sequences = self.kept_sequences(axes, values, places);
+        let fold = Fold { combine, ty, values, relations, sequences };
         let mut state = vec![self.nest.number(identity(combine, ty), ty)];
         if combine == Combine::First {
             state.push(self.nest.number(0.0, ScalarType::Bool));
@@ -75,6 +78,25 @@ impl Emitter<'_, '_> {
         let state = self.fold_along(&fold, axes, places, state, element);
         self.assumed.truncate(assumed);
         state[0]
+    }
+
+    fn kept_sequences(&self, axes: &[AxisId], values: &[Value], places: &Places) -> Vec<AxisId> {
+        if !axes.contains(&BATCH) {
+            return Vec::new();
+        }
+        let all = values.iter().flat_map(|value| self.scope.typed(*value).ty.axes.iter().copied());
+        let kept = all.filter(|axis| !axes.contains(axis) && places.contains_key(axis));
+        kept.filter(|axis| self.scope.length(*axis).is_some()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a row has the positions that the places are at.
+    fn in_row(&mut self, sequences: &[AxisId], places: &Places) -> Option<Register> {
+        sequences.iter().fold(None, |exists, axis| {
+            let length = self.length(*axis, places);
+            let here = self.nest.place(places.get(axis)?);
+            let inside = self.nest.call(Function::Less, &[here, length]);
+            self.both(exists, Some(inside))
+        })
     }
 
     fn fold_along(
@@ -133,6 +155,8 @@ impl Emitter<'_, '_> {
         element: Element<Self>,
     ) -> Vec<Register> {
         let present = self.all_present(fold.values, places);
+        let exists = self.in_row(&fold.sequences, places);
+        let present = self.both(exists, present);
         let value = element(self, places);
         if let [first, found] = state[..] {
             let seen = self.nest.call(Function::Not, &[found]);
