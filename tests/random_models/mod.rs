@@ -10,7 +10,7 @@ use archc::driver::{Graphs, Session, compile};
 use archc::model::Model;
 use archc::target::Target;
 use archc::verify::certificate::LENGTHS;
-use archc::verify::inputs::token_batch;
+use archc::verify::inputs::batch_of;
 use archc::verify::weights::{Random, one_step_away, random_weights};
 use archc::verify::{Array, Batch, Certificate, Engine, Interpreted, Native};
 use std::collections::BTreeMap;
@@ -26,10 +26,10 @@ fn batch(model: &Model, random: &mut Random) -> Batch {
     let (rows, longest) = (1 + below(3), 2 + below(10));
     let vocabulary = model.inputs[0].index_of.and_then(|axis| model.axes.fixed(axis)).expect("it reads tokens");
     let ids = (0..rows * longest).map(|_| below(vocabulary as usize) as f64).collect();
-    let mut batch = token_batch(model, Array { shape: vec![rows, longest], data: ids }).expect("it reads tokens");
-    for row in 1..rows {
-        batch.lengths[row] = 1 + below(longest);
-    }
+    let ids = Array { shape: vec![rows, longest], data: ids };
+    let mut batch = batch_of(model, BTreeMap::from([("ids".to_string(), ids)])).expect("it reads tokens");
+    let lengths = batch.lengths.get_mut("t").expect("tokens are a sequence");
+    lengths.iter_mut().skip(1).for_each(|length| *length = 1 + below(longest));
     let keep = batch.inputs.get_mut("keep").expect("it is an input");
     keep.data.iter_mut().for_each(|kept| *kept = f64::from(u8::from(below(5) > 0)));
     batch
@@ -42,7 +42,7 @@ fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Ba
     let longest = batch.inputs["ids"].shape[1];
     let width = logits.data.len() / (batch.rows * longest);
     let mut all = BTreeMap::new();
-    let rows = batch.lengths.iter().enumerate();
+    let rows = batch.lengths["t"].iter().enumerate();
     let real = rows.flat_map(|(row, length)| &logits.data[row * longest * width..][..length * width]);
     all.insert("logits".to_string(), real.copied().collect::<Vec<_>>());
     let trained = engine.gradients(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
