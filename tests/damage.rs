@@ -70,7 +70,8 @@ fn compile(text: &str) -> Result<(), String> {
         if sink.has_errors() { None } else { model::check(&library, &Overrides::default(), &mut sink) }
     });
     let Some(model) = checked.map_err(|bug| bug.guarantee)? else {
-        let silent = sink.iter().next().is_none() && text.contains("model ");
+        let says_model = text.lines().any(|line| line.starts_with("model "));
+        let silent = sink.iter().next().is_none() && says_model;
         return if silent { Err("refused without a word".into()) } else { Ok(()) };
     };
     let mut session = Session::default();
