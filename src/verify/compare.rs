@@ -6,9 +6,8 @@ use super::engine::{Batch, Engine, Gradients};
 use super::inputs::{Inputs, batch_of, inputs, tensor_name, token_input};
 use super::layout::{file_tensor, is_ignored, parameters_of};
 use super::optimizer::Optimizer;
-use super::report::{Report, Verdict, judge};
-use super::tolerance::{Quantity, distance, distance_beyond};
-use super::weights::one_step_away;
+use super::report::{Report, Verdict};
+use super::tolerance::Quantity;
 use crate::driver::Failure;
 use crate::model::{Model, WeightMap};
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,38 +145,11 @@ impl Comparison<'_> {
         &self,
         name: &str,
         settings: &Trajectory,
-        optimizer: Optimizer,
+        mut optimizer: Optimizer,
         engine: &mut dyn Engine,
         (parameters, batch, first): (&[Array], &Batch, &Gradients),
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let reference = array(settings.losses.clone());
-        let actual = array(self.losses(settings, optimizer.clone(), engine, (parameters, batch, first))?);
-        let answers = &self.case.answers;
-        if distance(Quantity::Losses, &actual, &reference, answers).is_allowed() {
-            report.compare(name, Quantity::Losses, &actual, &reference, answers);
-            return Ok(());
-        }
-        // Steps of training can be so ill-conditioned that the reference comes out otherwise on another machine: how far
-        // weights that are one rounding step away end up elsewhere is measured, and said.
-        let moved = one_step_away(parameters, 1);
-        let first = engine.gradients(&moved, batch)?;
-        let moved = self.losses(settings, optimizer, engine, (&moved, batch, &first))?;
-        let noise: Vec<f64> = moved.iter().zip(&actual.data).map(|(moved, own)| (moved - own).abs()).collect();
-        report.push(name, judge(distance_beyond(Quantity::Losses, &actual, &reference, answers, &noise)));
-        let most = noise.iter().copied().fold(0.0, f64::max);
-        report.note(format!("weights moved by one rounding step move the losses by {most:.1e}"));
-        Ok(())
-    }
-
-    /// The loss before each step and after the last.
-    fn losses(
-        &self,
-        settings: &Trajectory,
-        mut optimizer: Optimizer,
-        engine: &mut dyn Engine,
-        (parameters, batch, first): (&[Array], &Batch, &Gradients),
-    ) -> Result<Vec<f64>, Failure> {
         let mut parameters = parameters.to_vec();
         let mut computed = first.clone();
         let mut losses = vec![computed.loss];
@@ -187,7 +159,9 @@ impl Comparison<'_> {
             computed = engine.gradients(&parameters, batch)?;
             losses.push(computed.loss);
         }
-        Ok(losses)
+        let (actual, reference) = (array(losses), array(settings.losses.clone()));
+        report.compare(name, Quantity::Losses, &actual, &reference, &self.case.answers);
+        Ok(())
     }
 
     /// Parameters whose file tensors the case's optimizer skips get no gradient.

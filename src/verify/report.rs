@@ -83,7 +83,7 @@ fn rows_joined(shape: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// The verdict on a distance.
-pub fn judge(distance: Distance) -> Verdict {
+fn judge(distance: Distance) -> Verdict {
     if distance.is_allowed() { Verdict::Agrees(distance) } else { Verdict::Differs(distance) }
 }
 
