@@ -19,7 +19,7 @@ pub use derived::{Graphs, expose_values, gradient_name, graphs, grown_input, pro
 pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;
-pub use json::{parse_json, read_json};
+pub use json::read_json;
 pub use manifest::{manifest, shape_of};
 pub use request::{Request, read_config, setting};
 pub use session::{Failure, Session};

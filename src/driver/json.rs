@@ -19,11 +19,8 @@ pub fn read_json(path: &Path, help: &str) -> Result<Value, Environment> {
     parse_json(&text).map_err(|error| Environment::new(format!("{} is not JSON: {error}", path.display())))
 }
 
-/// The value of a text.
-///
-/// # Errors
-/// If it is not JSON: the place is that in the text.
-pub fn parse_json(text: &str) -> Result<Value, serde_json::Error> {
+/// The value of a text; the place in an error is that in the text.
+fn parse_json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text).or_else(|error| serde_json::from_str(&with_texts(text)).map_err(|_| error))
 }
 

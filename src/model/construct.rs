@@ -153,18 +153,7 @@ impl Values {
 
     /// The union of axes in storage order: batch, sequences, then the rest by first appearance.
     pub fn order(&self, axes: impl IntoIterator<Item = AxisId>) -> Vec<AxisId> {
-        let mut all = Vec::new();
-        for axis in axes {
-            if !all.contains(&axis) {
-                all.push(axis);
-            }
-        }
-        all.sort_by_key(|axis| match *axis {
-            BATCH => 0,
-            axis if self.axes.is_sequence(axis) => 1,
-            _ => 2,
-        });
-        all
+        self.axes.ordered(axes)
     }
 
     /// The axes that a place reads: those of its coordinates and of its values.

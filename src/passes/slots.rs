@@ -11,7 +11,7 @@ use super::Pass;
 use crate::graph::{For, Graph, NodeId, Op, Region, Typed, Value};
 use crate::model::Combine;
 use crate::ops::{Typing, infer};
-use crate::tensor::{Axes, AxisId, BATCH, DType, Extent, Presence, Relation, Scalar, ScalarStep, TensorType};
+use crate::tensor::{Axes, AxisId, DType, Extent, Presence, Relation, Scalar, ScalarStep, TensorType};
 use std::collections::HashSet;
 use translate::Translation;
 
@@ -130,7 +130,7 @@ fn rewrite(axes: &mut Axes, region: &mut Region, id: NodeId, found: &Found) -> b
 fn places(axes: &Axes, region: &mut Region, found: &Found, slot: AxisId) -> Vec<(AxisId, Value)> {
     let rank = region.typed(found.rank).clone();
     let path = region.node(found.rank.node).path.clone();
-    let all = ordered(axes, rank.ty.axes.iter().copied().chain([slot]));
+    let all = axes.ordered(rank.ty.axes.iter().copied().chain([slot]));
     let left = all.iter().copied().filter(|axis| !found.axes.contains(axis)).collect::<Vec<_>>();
     let presence = rank.presence.and(&Presence { relations: vec![Relation::Equal(slot, found.rank)] });
     let filled = (!rank.presence.is_always()).then(|| {
@@ -152,20 +152,4 @@ fn places(axes: &Axes, region: &mut Region, found: &Found, slot: AxisId) -> Vec<
         all_places.push((*axis, region.add_one(first, [candidates], typed, path.clone())));
     }
     all_places
-}
-
-/// Each axis once: rows, sequences, the others.
-fn ordered(axes: &Axes, all: impl IntoIterator<Item = AxisId>) -> Vec<AxisId> {
-    let mut once: Vec<AxisId> = Vec::new();
-    for axis in all {
-        if !once.contains(&axis) {
-            once.push(axis);
-        }
-    }
-    once.sort_by_key(|axis| match *axis {
-        BATCH => 0,
-        axis if axes.is_sequence(axis) => 1,
-        _ => 2,
-    });
-    once
 }

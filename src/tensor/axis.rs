@@ -87,6 +87,22 @@ impl Axes {
         matches!(self[axis].extent, Extent::Sequence | Extent::Computed { .. })
     }
 
+    /// Each axis once, in storage order: batch, sequences, then the rest by first appearance.
+    pub fn ordered(&self, axes: impl IntoIterator<Item = AxisId>) -> Vec<AxisId> {
+        let mut once = Vec::new();
+        for axis in axes {
+            if !once.contains(&axis) {
+                once.push(axis);
+            }
+        }
+        once.sort_by_key(|axis| match *axis {
+            BATCH => 0,
+            axis if self.is_sequence(axis) => 1,
+            _ => 2,
+        });
+        once
+    }
+
     /// Makes an axis, with the name `alone`, unlike all those that it was like; they are now like a new axis of the
     /// name `rest`, which is returned.
     pub fn divide(&mut self, axis: AxisId, alone: &str, rest: &str) -> AxisId {

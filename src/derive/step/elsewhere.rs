@@ -1,8 +1,9 @@
 //! Old values at other positions: read from a state, or made again there from what is.
 
 use super::rewrite::Rewrite;
+use super::rows;
 use crate::graph::{Op, Typed, Value};
-use crate::tensor::{Affine, AxisId, BATCH, Presence, Relation, Scalar, ScalarStep, TensorType};
+use crate::tensor::{Affine, AxisId, Presence, Relation, Scalar, ScalarStep, TensorType};
 
 impl Rewrite<'_> {
     /// What an index reads at other positions.
@@ -67,8 +68,7 @@ impl Rewrite<'_> {
             }
             op => op,
         };
-        let by_row = operands.iter().any(|operand| self.new.typed(*operand).ty.has(BATCH))
-            || op.places().iter().flat_map(|(_, place)| place.values()).any(|read| self.new.typed(*read).ty.has(BATCH));
+        let by_row = self.is_by_row(&op, &operands);
         let typed = self.typed_along(value, along, by_row);
         self.new.add_one(op, operands, typed, node.path)
     }
@@ -76,10 +76,8 @@ impl Rewrite<'_> {
     fn typed_along(&mut self, value: Value, along: AxisId, by_row: bool) -> Typed {
         let old = self.old.typed(value).clone();
         let moved = |axis: &AxisId| if *axis == self.shared.chunk { along } else { *axis };
-        let mut axes = old.ty.axes.iter().map(moved).collect::<Vec<_>>();
-        if by_row && !axes.contains(&BATCH) {
-            axes.insert(0, BATCH);
-        }
+        let ty = TensorType::new(old.ty.axes.iter().map(moved).collect::<Vec<_>>(), old.ty.dtype);
+        let ty = if by_row { rows::by_row(ty) } else { ty };
         let mut presence = Presence::always();
         for relation in &old.presence.relations {
             let relation = match relation {
@@ -91,7 +89,7 @@ impl Rewrite<'_> {
             };
             presence.require(relation);
         }
-        Typed { ty: TensorType::new(axes, old.ty.dtype), presence }
+        Typed { ty, presence }
     }
 
     fn affine_along(&mut self, affine: &Affine<Value>, along: AxisId) -> Affine<Value> {

@@ -2,7 +2,8 @@
 //!
 //! `y = f(x); y[t: |t| - 1]`  →  `f(x[t: |t| - 1])`, as long as `f` works at each position by itself.
 
-use super::rewrite::Rewrite;
+use super::rewrite::{Rewrite, equal};
+use super::rows::by_row;
 use crate::graph::{Node, Op, Typed, Value};
 use crate::tensor::{Affine, BATCH, DType, Presence, Relation, ScalarStep, TensorType, Term};
 use std::collections::HashMap;
@@ -52,11 +53,7 @@ impl Rewrite<'_> {
 
     /// The type without the growing sequence; what had it belongs to a row.
     fn without_chunk(&self, ty: &TensorType) -> TensorType {
-        let mut narrowed = ty.without(&[self.shared.chunk]);
-        if !narrowed.has(BATCH) {
-            narrowed.axes.insert(0, BATCH);
-        }
-        narrowed
+        by_row(ty.without(&[self.shared.chunk]))
     }
 
     /// The value itself, read at the last position.
@@ -99,7 +96,7 @@ impl Rewrite<'_> {
             }
             Relation::Equal(axis, value) if *axis == chunk => {
                 let value = Affine::value(self.last_of(*value, done));
-                vec![Relation::AtLeastZero(last.plus(&value, -1)), Relation::AtLeastZero(value.plus(last, -1))]
+                equal(last, &value)
             }
             other => vec![other.map_values(|value| self.last_of(*value, done))],
         }

@@ -106,9 +106,7 @@ impl Rewrite<'_> {
         let mut region = region.clone();
         let arguments = self.arguments_of(&region, &operands);
         region.bodies.iter_mut().for_each(|body| rows::widen(body, &arguments));
-        let types = rows::result_types(&region, &arguments);
         let new = self.emit(id, Op::For(region), operands);
-        self.new.edit(new, |node| node.results.iter_mut().zip(types).for_each(|(typed, ty)| typed.ty = ty));
         for (place, slot) in self.slots[first..].iter_mut().enumerate() {
             slot.written = Value { node: new, result: place as u32 };
         }

@@ -2,7 +2,7 @@
 
 use super::keep::remade;
 use super::reach::{Reaches, reaches};
-use super::{NotIncremental, Shared, causality};
+use super::{NotIncremental, Shared, causality, rows};
 use crate::graph::{For, NodeId, Op, Region, Typed, Value};
 use crate::ops::stacked;
 use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType, Term};
@@ -125,8 +125,8 @@ impl<'a> Rewrite<'a> {
             };
             // Rows start at different positions, and so are present at different new ones.
             let reads_row = presence.relations.iter().flat_map(Relation::values).any(|read| self.has_rows(*read));
-            if (by_row || reads_row) && !ty.has(BATCH) {
-                ty.axes.insert(0, BATCH);
+            if by_row || reads_row {
+                ty = rows::by_row(ty);
             }
             results.push(Typed { ty, presence });
         }
@@ -152,7 +152,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// Whether the results of a node belong to a row.
-    fn is_by_row(&self, op: &Op, operands: &[Value]) -> bool {
+    pub fn is_by_row(&self, op: &Op, operands: &[Value]) -> bool {
         let row = |value: &Value| self.has_rows(*value);
         match op {
             Op::Contract(axes) | Op::Reduce(_, axes) if axes.contains(&BATCH) => false,
@@ -262,13 +262,16 @@ impl<'a> Rewrite<'a> {
             Relation::Equal(axis, value) if *axis == self.shared.chunk => {
                 let position = self.place(&Affine::axis(*axis));
                 let value = Affine::value(self.own[value]);
-                let above = Relation::AtLeastZero(position.plus(&value, -1));
-                let below = Relation::AtLeastZero(value.plus(&position, -1));
-                vec![above, below]
+                equal(&position, &value)
             }
             other => vec![other.map_values(|value| self.own[value])],
         }
     }
+}
+
+/// What holds where two places are the same: neither is beyond the other.
+pub(super) fn equal(left: &Affine<Value>, right: &Affine<Value>) -> Vec<Relation<Value>> {
+    vec![Relation::AtLeastZero(left.plus(right, -1)), Relation::AtLeastZero(right.plus(left, -1))]
 }
 
 /// The nodes that the wanted values need.

@@ -1,6 +1,6 @@
 //! Values read at the places of the chosen: `u[e: who]`, pushed through what u is made of.
 
-use super::{Found, comes_from_turns, is_independent, ordered};
+use super::{Found, comes_from_turns, is_independent};
 use crate::graph::{For, Node, Op, Region, Typed, Value};
 use crate::ops::{Typing, infer};
 use crate::tensor::{Affine, Axes, AxisId, DType, Presence, Relation, Scalar, ScalarStep, TensorType};
@@ -198,7 +198,7 @@ impl<'a> Translation<'a> {
         };
         let kept = repeats.into_iter().filter(|axis| self.who_is(*axis).is_none());
         let read = presence.relations.iter().flat_map(|relation| self.axes_of(relation));
-        let axes = ordered(self.axes, natural.axes.iter().copied().chain(kept).chain(read.collect::<Vec<_>>()));
+        let axes = self.axes.ordered(natural.axes.iter().copied().chain(kept).chain(read.collect::<Vec<_>>()));
         let new = Typed { ty: TensorType { axes, dtype: typed.ty.dtype }, presence };
         Some(self.region.add_one(op, operands, new, node.path.clone()))
     }
@@ -277,7 +277,7 @@ impl<'a> Translation<'a> {
         let op = Op::Index(places);
         let typing = Typing { axes: self.axes, region: self.region };
         let natural = infer(&typing, &op, &[value], None).ok()?.swap_remove(0);
-        let ty = TensorType { axes: ordered(self.axes, natural.axes), dtype: typed.ty.dtype };
+        let ty = TensorType { axes: self.axes.ordered(natural.axes), dtype: typed.ty.dtype };
         let path = self.region.node(value.node).path.clone();
         Some(self.region.add_one(op, [value], Typed { ty, presence }, path))
     }
