@@ -27,5 +27,5 @@ pub use compare::Comparison;
 pub use engine::{Batch, Decoded, Engine, Gradients};
 pub use interpreted::Interpreted;
 pub use native::Native;
-pub use report::{Report, Verdict};
+pub use report::Report;
 pub use run::{By, against, certify, compare};

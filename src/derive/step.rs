@@ -19,6 +19,7 @@ mod rewrite;
 mod rows;
 mod split;
 mod state;
+mod turns;
 
 use crate::graph::{Graph, Op, Region, Typed, Value};
 use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};

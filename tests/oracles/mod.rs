@@ -2,7 +2,8 @@
 
 use archc::driver::{Failure, Request, Session, find_family};
 use archc::target::Target;
-use archc::verify::{By, Case, Report, Verdict, against, compare};
+use archc::verify::report::Verdict;
+use archc::verify::{By, Case, Report, against, compare};
 use std::path::PathBuf;
 
 fn folder(case: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 //! growing sequence goes on from what it carried at the end of the last call.
 
 use super::rewrite::{Rewrite, Slot};
-use super::{NotIncremental, Shared, rows};
+use super::{NotIncremental, Shared, rows, turns};
 use crate::graph::{For, NodeId, Op, Region, Typed, Value};
 use crate::ops::stacked;
 use crate::tensor::{BATCH, DType, Function, Scalar, ScalarStep, TensorType};
@@ -94,6 +94,8 @@ impl Rewrite<'_> {
         if region.reverse {
             return Err(NotIncremental { path, reason: "a recurrence runs from the end of the sequence".into() });
         }
+        let chunk = self.shared.chunk;
+        region.bodies.iter().try_for_each(|body| turns::check(body, chunk))?;
         let mut operands = self.operands(id);
         let first = self.slots.len();
         for initial in operands.iter_mut().take(region.carried) {
@@ -104,6 +106,12 @@ impl Rewrite<'_> {
             self.slots.push(Slot { name, held, written: held });
         }
         let mut region = region.clone();
+        region.bodies.iter_mut().for_each(|body| turns::measure_all(body, chunk, self.shared.context));
+        if region.bodies.iter().any(|body| turns::counts(body, chunk)) {
+            let start = operands.len();
+            operands.push(self.start);
+            region.bodies.iter_mut().for_each(|body| turns::count_from_start(body, start, chunk));
+        }
         let arguments = self.arguments_of(&region, &operands);
         region.bodies.iter_mut().for_each(|body| rows::widen(body, &arguments));
         let new = self.emit(id, Op::For(region), operands);
