@@ -185,3 +185,47 @@ fn shifts_and_taps_go_round_their_rings() {
         assert!(report.has("far: step by step"), "{report}");
     }
 }
+
+/// An encoder-decoder of small sizes.
+fn small_t5() -> [(&'static str, &'static str); 8] {
+    [
+        ("layers", "2"),
+        ("decoder_layers", "3"),
+        ("hidden", "40"),
+        ("d", "24"),
+        ("h", "3"),
+        ("k", "8"),
+        ("v", "61"),
+        ("gates", "true"),
+    ]
+}
+
+#[test]
+fn what_decoding_reads_of_a_source_is_computed_once() {
+    let small = graphs("examples/t5.arch", &small_t5());
+    let (begin, step) = (small.begin.as_ref().expect("begins"), small.step.as_ref().expect("steps"));
+    begin.verify().expect("is sound");
+    step.verify().expect("is sound");
+    // Keys and values of every layer, and whether there is any source at all.
+    assert_eq!(states(begin), ["batch i s h k", "batch i s h k", "batch"]);
+    let inputs = |graph: &Graph| {
+        let ids = graph.root.ids().into_iter();
+        let names = ids.filter_map(|id| match &graph.root.node(id).op {
+            archc::graph::Op::Input(name) if !name.starts_with(STATE) => Some(name.clone()),
+            _ => None,
+        });
+        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(begin), ["shown", "source"]);
+    assert!(!inputs(step).contains(&"source".to_string()), "a step does not read the source");
+    let mut session = Session::default();
+    let programs = driver::programs(&small, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+    let step = programs.iter().find(|program| program.name == "step").expect("has a step program");
+    let work = |source: i64| {
+        let size = |name: &String| if name == "s" { source } else { 1 };
+        let symbols = step.symbols.iter().map(size).chain(std::iter::repeat_n(0, step.counters)).collect::<Vec<_>>();
+        step.multiply_adds.evaluate(&symbols)
+    };
+    // For each further position of the source: scores and their sums, in three layers of three heads of width 8.
+    assert_eq!(work(101) - work(100), 3 * 2 * 24);
+}

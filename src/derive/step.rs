@@ -21,6 +21,7 @@ mod split;
 mod state;
 mod turns;
 
+use super::begin::begin;
 use crate::graph::{Graph, Op, Region, Typed, Value};
 use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};
 use archc_runtime::abi::names;
@@ -72,11 +73,36 @@ impl Shared {
     }
 }
 
+/// What decoding runs.
+#[derive(Debug, Clone)]
+pub struct Decode {
+    /// What is the same at every step: run once before them.
+    pub begin: Option<Graph>,
+    /// The step.
+    pub step: Graph,
+}
+
+/// The step program of `graph`, and apart from it what is the same at every step.
+///
+/// # Errors
+/// As [`step`].
+pub fn decode(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Decode, NotIncremental> {
+    let (step, context) = derive(graph, along, outputs)?;
+    let axes = step.axes.clone();
+    let (begin, step) = begin(step, &|axis| axis == along || axes.alike(axis, context));
+    Ok(Decode { begin, step })
+}
+
 /// The step program of `graph` along the sequence `along`, with the outputs of these names.
 ///
 /// # Errors
 /// The first place at which a position reads what is not there yet.
 pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, NotIncremental> {
+    derive(graph, along, outputs).map(|(step, _)| step)
+}
+
+/// The step program and the axis of all positions in it.
+fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, AxisId), NotIncremental> {
     let mut axes = graph.axes.clone();
     let context = axes.divide(along, names::CHUNK, names::CONTEXT);
     let mut shared = Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new() };
@@ -100,7 +126,7 @@ pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, Not
     }
     let mut root = rewrite.new;
     root.results = results;
-    Ok(Graph { name: names::STEP.into(), axes: shared.axes, root, outputs })
+    Ok((Graph { name: names::STEP.into(), axes: shared.axes, root, outputs }, context))
 }
 
 /// The named outputs and their values, in the order of the graph.

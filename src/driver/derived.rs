@@ -3,7 +3,7 @@
 use super::{Failure, Session};
 use crate::derive;
 use crate::fault::Bug;
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Op};
 use crate::model::{Input, Model, WeightMap};
 use crate::passes;
 use crate::plan::{self, Interface, Program};
@@ -18,6 +18,8 @@ pub struct Graphs {
     pub train: Option<Graph>,
     /// The loss alone, if the model has one.
     pub evaluate: Option<Graph>,
+    /// What is the same at every step of the same rows, if anything is.
+    pub begin: Option<Graph>,
     /// New positions after those already seen, if the model allows it.
     pub step: Option<Graph>,
 }
@@ -25,7 +27,7 @@ pub struct Graphs {
 impl Graphs {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Graph> {
-        std::iter::once(&self.forward).chain(&self.train).chain(&self.evaluate).chain(&self.step)
+        std::iter::once(&self.forward).chain(&self.train).chain(&self.evaluate).chain(&self.begin).chain(&self.step)
     }
 }
 
@@ -49,8 +51,9 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
         let train = train.map(passes::prepare).transpose()?;
         let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
         let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
-        let step = step(model, passes::prepare(forward.clone())?);
-        Ok::<_, Bug>(Graphs { forward, train, evaluate, step })
+        let decode = decode(model, passes::prepare(forward.clone())?);
+        let (begin, step) = decode.map_or((None, None), |decode| (decode.begin, Some(decode.step)));
+        Ok::<_, Bug>(Graphs { forward, train, evaluate, begin, step })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
@@ -74,11 +77,11 @@ pub fn grown_input(model: &Model) -> Option<&Input> {
     tokens().find(along).or_else(|| tokens().next())
 }
 
-/// The step program along the token input's sequence, for the model's first output.
-fn step(model: &Model, forward: Graph) -> Option<Graph> {
+/// The step along the token input's sequence and what goes before it, for the model's first output.
+fn decode(model: &Model, forward: Graph) -> Option<derive::Decode> {
     let tokens = grown_input(model)?;
     let (output, _) = model.forward.outputs.first()?;
-    derive::step(&forward, *tokens.axes.first()?, &[output]).ok()
+    derive::decode(&forward, *tokens.axes.first()?, &[output]).ok()
 }
 
 /// Plans each program.
@@ -105,6 +108,11 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
 fn interface(graph: &Graph) -> Interface {
     let packs = graph.name != names::TRAIN;
     let mut interface = Interface { packs, ..Interface::default() };
+    let inputs = graph.root.ids().into_iter().filter_map(|id| match &graph.root.node(id).op {
+        Op::Input(name) => Some(name.clone()),
+        _ => None,
+    });
+    interface.states.extend(inputs.filter(|name| name.starts_with(derive::STATE)));
     for name in &graph.outputs {
         let gradient = name.strip_prefix(derive::GRADIENT).map(|path| (Role::Gradient, path.to_string()));
         if name.starts_with(derive::STATE) {

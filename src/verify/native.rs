@@ -49,6 +49,10 @@ impl<'a> Native<'a> {
         }
         self.calls.clear_states();
         let fixed = without_tokens(self.model, batch)?;
+        if self.calls.has(names::BEGIN) {
+            let mut call = self.call(names::BEGIN, &fixed)?;
+            self.calls.run(&mut call)?;
+        }
         Ok(Stepper { model: self.model, calls: &mut self.calls, seen: vec![0; batch.rows], fixed, context })
     }
 

@@ -4,6 +4,7 @@ use super::{F32_BYTES, bytes, grouped};
 use crate::derive;
 use crate::graph::{Graph, Op};
 use crate::tensor::{AxisId, BATCH, DType};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// One line for each state of a step program, and their sum for so many rows and positions.
@@ -13,7 +14,8 @@ pub(super) fn report(step: Option<&Graph>, rows: u64, positions: u64) -> String 
             .into();
     };
     let mut text = String::new();
-    let (mut by_position, mut by_row) = (0, 0);
+    let mut by_row = 0;
+    let mut by_sequence: BTreeMap<&str, u64> = BTreeMap::new();
     for id in step.root.ids() {
         let node = step.root.node(id);
         let Op::Input(name) = &node.op else { continue };
@@ -23,17 +25,20 @@ pub(super) fn report(step: Option<&Graph>, rows: u64, positions: u64) -> String 
         let ty = &node.results[0].ty;
         let sizes = ty.axes.iter().filter_map(|axis| step.axes.fixed(*axis));
         let count = sizes.product::<i64>() as u64 * bytes_of(ty.dtype);
-        let grows = ty.axes.iter().any(|axis| step.axes.is_sequence(*axis));
-        *(if grows { &mut by_position } else { &mut by_row }) += count;
+        let sequence = ty.axes.iter().find(|axis| step.axes.is_sequence(**axis));
+        *sequence.map_or(&mut by_row, |axis| by_sequence.entry(&step.axes[*axis].name).or_default()) += count;
         let axes = ty.axes.iter().map(|axis| axis_text(step, *axis)).collect::<Vec<_>>().join(", ");
-        let each = if grows { "a position of a row" } else { "a row" };
+        let each = if sequence.is_some() { "a position of a row" } else { "a row" };
         let _ = writeln!(text, "  {name:20}  {:>12} B {each}  [{axes}]", grouped(count));
     }
-    let total = rows * (by_row + by_position * positions);
-    let formula = match (by_row, by_position) {
-        (0, _) => format!("batch · context · {} B", grouped(by_position)),
-        (_, 0) => format!("batch · {} B", grouped(by_row)),
-        _ => format!("batch · ({} B + context · {} B)", grouped(by_row), grouped(by_position)),
+    let total = rows * (by_row + by_sequence.values().sum::<u64>() * positions);
+    let row = Some(by_row).filter(|bytes| *bytes > 0 || by_sequence.is_empty());
+    let row = row.map(|bytes| format!("{} B", grouped(bytes)));
+    let grown = by_sequence.iter().map(|(name, bytes)| format!("{name} · {} B", grouped(*bytes)));
+    let parts = row.into_iter().chain(grown).collect::<Vec<_>>();
+    let formula = match parts.as_slice() {
+        [only] => format!("batch · {only}"),
+        all => format!("batch · ({})", all.join(" + ")),
     };
     let _ = writeln!(text, "state         {formula}: {} for batch {rows}, context {positions}", bytes(total));
     text

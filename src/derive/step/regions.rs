@@ -29,6 +29,8 @@ impl Rewrite<'_> {
             }
             self.shared.states.truncate(known);
         };
+        let counts = operands.len();
+        let counted = bodies.iter().any(|(body, _)| reads_argument(body, counts));
         let slots = bodies.iter().flat_map(|(_, slots)| slots.clone()).collect::<Vec<_>>();
         let types = bodies.iter().flat_map(|(body, slots)| slots.iter().map(|slot| body.typed(slot.held).ty.clone()));
         let types = types.collect::<Vec<_>>();
@@ -42,7 +44,11 @@ impl Rewrite<'_> {
         }
         let border = region.carried + region.sliced;
         operands.splice(border..border, held.iter().copied());
-        operands.push(self.start);
+        if counted {
+            operands.push(self.start);
+        } else {
+            rewritten.bodies.iter_mut().for_each(|body| forget_argument(body, counts + slots.len()));
+        }
         self.finish(id, rewritten, operands, slots, held);
         Ok(())
     }
@@ -130,6 +136,22 @@ impl Rewrite<'_> {
         scalar.push(ScalarStep::Call(Function::Select, vec![resumes, before, first]));
         let typed = self.new.typed(held).clone();
         self.new.add_one(Op::Map(scalar), [self.start, held, initial], typed, path)
+    }
+}
+
+/// Whether something in a body reads the argument of a place.
+fn reads_argument(body: &Region, place: usize) -> bool {
+    body.ids()
+        .into_iter()
+        .any(|id| matches!(body.node(id).op, Op::Argument(own) if own == place) && !body.users(id).is_empty())
+}
+
+/// Removes the argument of a place, which nothing reads.
+fn forget_argument(body: &mut Region, place: usize) {
+    for id in body.ids() {
+        if matches!(body.node(id).op, Op::Argument(own) if own == place) {
+            body.remove(id);
+        }
     }
 }
 

@@ -5,9 +5,11 @@
 //! depend on its own prompt, the seed and the turn, so it says the same alone and in a batch.
 
 mod decoder;
+mod given;
 mod sampler;
 mod session;
 
 pub use decoder::{Decoder, Snapshot, longest_piece};
+pub use given::Given;
 pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session};

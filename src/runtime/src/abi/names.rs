@@ -13,6 +13,9 @@ pub const FORWARD: &str = "forward";
 /// is their sum. The model's output is given at the last new position of each row, `[batch, vocabulary]`. A state is
 /// an input and an output of one name (`Role::State`), written in place.
 pub const STEP: &str = "step";
+/// What every [`STEP`] of the same rows would compute again, from inputs that do not grow: run once before the first
+/// step, under the same sizes. Its outputs are states that steps read.
+pub const BEGIN: &str = "begin";
 /// Writes every packed parameter. Run again whenever parameters change.
 pub const PREPARE: &str = "prepare";
 

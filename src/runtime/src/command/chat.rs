@@ -1,6 +1,6 @@
 //! `generate --chat`: turns of a conversation, over one cache.
 
-use super::generate::{Options, Plan, speak};
+use super::generate::{Options, Plan, given, speak};
 use super::options::print;
 use crate::error::{Error, Result};
 use crate::generate::{Decoder, Session};
@@ -22,7 +22,7 @@ pub fn run(
     let Some(line) = next_line()? else { return Ok(()) };
     let mut first = before.take().unwrap_or_default();
     first.extend(encode_turn(options, tokenizer, &line, first.is_empty())?);
-    let decoder = Decoder::new(model, 1, context)?;
+    let decoder = Decoder::with(model, 1, context, given(options, tokenizer)?)?;
     let mut session = Session::new(decoder, plan.sampling, options.seed, &[first])?;
     loop {
         speak(&mut session, plan, tokenizer)?;

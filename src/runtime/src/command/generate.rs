@@ -5,7 +5,7 @@ use super::chat;
 use super::options::{Trained, print};
 use crate::abi::Manifest;
 use crate::error::{Error, Result, nearest};
-use crate::generate::{Decoder, Limits, Sampling, Session};
+use crate::generate::{Decoder, Given, Limits, Sampling, Session};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::{TextStream, Tokenizer};
 use clap::Args;
@@ -26,6 +26,12 @@ pub struct Options {
     /// A prompt as token ids, such as 1,15,7
     #[arg(long, value_name = "IDS")]
     ids: Vec<String>,
+    /// What the model reads beside the prompt, such as source="some text"
+    #[arg(long, value_name = "NAME=TEXT")]
+    input: Vec<String>,
+    /// The same as ids or whole numbers, such as source=1,15,7 or prefix=4
+    #[arg(long, value_name = "NAME=IDS")]
+    input_ids: Vec<String>,
     /// Hold a conversation: each line of standard input is a turn, and the cache is kept
     #[arg(long)]
     chat: bool,
@@ -95,7 +101,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         return chat::run(&mut model, options, &plan, &tokenizer, context, prompts.into_iter().next());
     }
     let context = context(&model, options, &prompts, plan.limits.new);
-    let decoder = Decoder::new(&mut model, prompts.len(), context)?;
+    let decoder = Decoder::with(&mut model, prompts.len(), context, given(options, &tokenizer)?)?;
     let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
     match prompts.as_slice() {
         [prompt] if !options.print_ids => {
@@ -126,6 +132,25 @@ fn prompts(options: &Options, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
     let files = options.prompt_file.iter().map(read).collect::<Result<Vec<_>>>()?;
     let texts = options.prompt.iter().chain(&files).map(|text| tokenizer.encode(text, true));
     texts.chain(options.ids.iter().map(|ids| parse_ids(ids))).collect()
+}
+
+/// What all rows are given beside their tokens.
+pub fn given(options: &Options, tokenizer: &Tokenizer) -> Result<Given> {
+    let parts = |text: &'_ String| {
+        let parts = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        parts.ok_or_else(|| {
+            Error::request(format!("`{text}` names no input")).help("write --input source=\"some text\"")
+        })
+    };
+    let texts = options.input.iter().map(|text| {
+        let (name, text) = parts(text)?;
+        Ok((name, tokenizer.encode(&text, true)?))
+    });
+    let ids = options.input_ids.iter().map(|text| {
+        let (name, ids) = parts(text)?;
+        Ok((name, parse_ids(&ids)?))
+    });
+    texts.chain(ids).collect::<Result<_>>().map(Given)
 }
 
 /// Ids written as `1,15,7`.

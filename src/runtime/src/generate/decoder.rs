@@ -1,8 +1,8 @@
 //! Feeds tokens through the `step` program and keeps its caches.
 
-use crate::abi::{BufferInfo, ProgramInfo, Role, names};
+use super::given::Given;
+use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
 use crate::error::{Error, Result};
-use crate::evaluate::token_input;
 use crate::model::{Call, Loaded, States};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub struct Decoder<'model> {
     states: States,
     input: String,
     output: String,
+    given: Given,
     context: usize,
     /// Most new positions of one call.
     piece: usize,
@@ -41,8 +42,18 @@ impl<'model> Decoder<'model> {
     /// # Errors
     /// If the model cannot decode, or allows no such context.
     pub fn new(model: &'model mut Loaded, rows: usize, context: usize) -> Result<Decoder<'model>> {
+        Decoder::with(model, rows, context, Given::default())
+    }
+
+    /// Empty rows that are given something beside their tokens. What every step would make of that is made now.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`]; or if the model needs something else.
+    pub fn with(model: &'model mut Loaded, rows: usize, context: usize, given: Given) -> Result<Decoder<'model>> {
         let program = model.program(names::STEP)?;
-        let (input, _) = token_input(program)?;
+        let input = grown_input(program)?;
+        let begin = model.has(names::BEGIN).then(|| model.program(names::BEGIN)).transpose()?;
+        given.check(&begin.into_iter().chain([program]).collect::<Vec<_>>(), &input)?;
         let output = score_output(&program.buffers)?;
         let piece = longest_piece(program);
         if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
@@ -52,7 +63,12 @@ impl<'model> Decoder<'model> {
         }
         let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
         let (states, calls) = (States::new(), BTreeMap::new());
-        Ok(Decoder { model, states, input, output, context, piece, filled, scores, calls })
+        let mut decoder = Decoder { model, states, input, output, given, context, piece, filled, scores, calls };
+        if decoder.model.has(names::BEGIN) {
+            let mut call = decoder.call(names::BEGIN, 0)?;
+            decoder.model.run(&mut call, &mut decoder.states)?;
+        }
+        Ok(decoder)
     }
 
     /// How many rows there are.
@@ -144,7 +160,7 @@ impl<'model> Decoder<'model> {
     fn feed_piece(&mut self, parts: &[&[u32]], piece: usize) -> Result<()> {
         let mut call = match self.calls.remove(&piece) {
             Some(call) => call,
-            None => self.prepare(piece)?,
+            None => self.call(names::STEP, piece)?,
         };
         self.fill(&mut call, parts, piece)?;
         self.model.run(&mut call, &mut self.states)?;
@@ -159,10 +175,15 @@ impl<'model> Decoder<'model> {
         Ok(())
     }
 
-    fn prepare(&self, piece: usize) -> Result<Call> {
-        let sizes = [(names::BATCH, self.rows()), (names::CHUNK, piece), (names::CONTEXT, self.context)];
-        let sizes = sizes.map(|(name, size)| (name, size as i64));
-        self.model.prepare_call(names::STEP, &sizes)
+    /// Room for a call, with what all rows are given in it.
+    fn call(&self, program: &str, piece: usize) -> Result<Call> {
+        let given = self.given.sizes(self.model.program(program)?);
+        let own = [(names::BATCH, self.rows()), (names::CHUNK, piece), (names::CONTEXT, self.context)];
+        let own = own.map(|(name, size)| (name, size as i64));
+        let given = given.iter().map(|(name, size)| (name.as_str(), *size));
+        let mut call = self.model.prepare_call(program, &own.into_iter().chain(given).collect::<Vec<_>>())?;
+        self.given.fill(&mut call)?;
+        Ok(call)
     }
 
     /// Writes the inputs of a call: ids at the front of each row, and how many there are.
@@ -179,6 +200,17 @@ impl<'model> Decoder<'model> {
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
         Ok(())
     }
+}
+
+/// The input that holds new positions.
+fn grown_input(program: &ProgramInfo) -> Result<String> {
+    let chunk = program.sizes.iter().position(|size| size == names::CHUNK);
+    let grows = |buffer: &&BufferInfo| {
+        let along = buffer.shape.get(1).zip(chunk).is_some_and(|(size, chunk)| *size == Size::Symbol(chunk));
+        buffer.role == Role::Input && buffer.element == Element::I32 && along
+    };
+    let found = program.buffers.iter().find(grows);
+    found.map(|buffer| buffer.name.clone()).ok_or_else(|| Error::bug("the step program takes no tokens"))
 }
 
 /// Most new positions of one call: states that hold only the latest positions have room for so many.
