@@ -22,6 +22,8 @@ use crate::target::Target;
 
 /// Rows (queries) of a block: enough to be worth a packed block of keys.
 const BLOCK_ROWS: usize = 96;
+/// Work of a chunk: a block of keys is packed anew by each.
+pub const CHUNK: i64 = 1 << 19;
 /// Keys of a block.
 const BLOCK_KEYS: usize = KEY_BLOCK as usize;
 

@@ -5,13 +5,13 @@
 //! are not side by side, and B's panels are packed where they are not already and that pays. Sums are kept in tiles
 //! of their own until the last part of k, so that an epilogue may read what C overwrites.
 
+mod beside;
 mod epilogue;
 pub mod micro;
 mod pack;
 mod strip;
 mod turned;
 
-pub use micro::write_all;
 pub use pack::{Source, copy_panel, panels, write_pack};
 
 use super::body::Body;
@@ -20,8 +20,12 @@ use super::text::{Value, Writer};
 use crate::kernel::{Amount, Gemm, Kernel};
 use crate::target::Target;
 
-/// How many times the usual work a chunk of blocks should have: a strip packs A once.
-pub const CHUNK_WEIGHT: i64 = 256;
+/// Multiply-adds of a chunk whose strips pack A: each chunk packs it anew.
+const PACKING_CHUNK: i64 = 1 << 23;
+/// Multiply-adds of a chunk that reads A where it is.
+const READING_CHUNK: i64 = 1 << 18;
+/// How many rows of A take as long to multiply with a panel of B as that panel takes to come from memory.
+const ROWS_PER_READING: i64 = 8;
 
 /// Rows of a block: a multiple of every micro-kernel's.
 pub const BLOCK_ROWS: usize = 96;
@@ -68,6 +72,32 @@ struct Starts {
     b: Value,
     extras: Vec<Value>,
     c: Value,
+}
+
+/// The multiply-adds of a chunk. With few rows of A the time goes into reading B, and a chunk has fewer.
+pub fn chunk(writer: &mut Writer, form: &Gemm, amount: &dyn Fn(&mut Writer, Amount) -> Value) -> Value {
+    let most = if packs_a(form) { PACKING_CHUNK } else { READING_CHUNK };
+    let (most, reading) = (writer.int(most), writer.int(ROWS_PER_READING));
+    let rows = amount(writer, form.m);
+    let operations = writer.multiply(most, rows);
+    let time = writer.add(rows, reading);
+    writer.ceil_divide(operations, time)
+}
+
+/// How many blocks go together.
+pub fn group(form: &Gemm) -> i64 {
+    if beside::fits(form) { beside::PANELS as i64 } else { 1 }
+}
+
+/// Whether rows of A must be packed: their elements are not side by side.
+fn packs_a(form: &Gemm) -> bool {
+    form.a.columns != Amount::Constant(1)
+}
+
+/// Writes all micro-kernels of a target.
+pub fn write_micro_kernels(writer: &mut Writer, target: &Target) {
+    micro::write_all(writer, target);
+    beside::write(writer, target);
 }
 
 /// The state while one product is written.

@@ -26,7 +26,7 @@ impl Symbols {
         let mut symbols = Symbols { names: HashMap::new(), target: target.clone() };
         let kernels = programs.iter().flat_map(|program| &program.kernels).collect::<Vec<_>>();
         if kernels.iter().any(|kernel| !matches!(kernel.form, Form::Nest(_) | Form::Pack(_))) {
-            gemm::write_all(writer, target);
+            gemm::write_micro_kernels(writer, target);
         }
         for kernel in kernels {
             let identity = identity(kernel);
@@ -72,9 +72,14 @@ pub struct Turns {
     pub count: Value,
     /// Whether they may run on several threads.
     pub splits: bool,
-    /// How many times the usual work a chunk should have.
-    pub weight: i64,
+    /// The work that a chunk should have, in the units of [`crate::plan::Launch`]'s.
+    pub chunk: Value,
+    /// Turns that go together: a chunk has a multiple of them.
+    pub group: i64,
 }
+
+/// Work of a chunk that costs about what its operations cost.
+const CHUNK: i64 = 32_768;
 
 /// The turns of a kernel at a launch.
 pub fn turns(
@@ -86,19 +91,23 @@ pub fn turns(
     match &kernel.form {
         Form::Nest(form) => {
             let count = product(writer, form.parallel.iter().map(|parallel| parallel.extent), amount);
-            Turns { count, splits: !form.parallel.is_empty(), weight: 1 }
+            Turns { count, splits: !form.parallel.is_empty(), chunk: writer.int(CHUNK), group: 1 }
         }
         Form::Gemm(form) => {
             let count = gemm::blocks(writer, form, target, amount);
-            Turns { count, splits: true, weight: gemm::CHUNK_WEIGHT }
+            Turns { count, splits: true, chunk: gemm::chunk(writer, form, amount), group: gemm::group(form) }
         }
         Form::Pack(form) => {
             let count = gemm::panels(writer, form, target, amount);
-            Turns { count, splits: true, weight: 1 }
+            Turns { count, splits: true, chunk: writer.int(CHUNK), group: 1 }
         }
-        Form::Attend(form) => Turns { count: attend::turns(writer, form, amount), splits: true, weight: 16 },
+        Form::Attend(form) => {
+            let count = attend::turns(writer, form, amount);
+            Turns { count, splits: true, chunk: writer.int(attend::CHUNK), group: 1 }
+        }
         Form::AttendGradient(form) => {
-            Turns { count: attend::gradient_turns(writer, form, amount), splits: true, weight: 16 }
+            let count = attend::gradient_turns(writer, form, amount);
+            Turns { count, splits: true, chunk: writer.int(attend::CHUNK), group: 1 }
         }
     }
 }

@@ -20,8 +20,6 @@ const FRAME_PARALLEL_FOR: usize = 3;
 
 /// Work below this runs at once on the calling thread, in scalar operations: about 20 µs.
 const SMALL: i64 = 65_536;
-/// Work of one chunk.
-const CHUNK: i64 = 32_768;
 
 /// The symbol of a program's function.
 pub fn symbol(name: &str) -> String {
@@ -198,9 +196,11 @@ impl Function<'_> {
         let several = self.writer.compare(Order::Less, one, turns.count);
         let parallel = self.writer.both(large, several);
         let open = self.writer.begin_if(parallel, &[]);
-        let chunk = self.writer.int(CHUNK * turns.weight);
-        let share = self.writer.multiply(turns.count, chunk);
-        let grain = self.writer.ceil_divide(share, work);
+        let share = self.writer.multiply(turns.count, turns.chunk);
+        let group = self.writer.int(turns.group);
+        let work = self.writer.multiply(work, group);
+        let groups = self.writer.ceil_divide(share, work);
+        let grain = self.writer.multiply(groups, group);
         let body =
             self.writer.define(Type::scalar(Kind::Pointer), format!("llvm.mlir.addressof @{symbol} : !llvm.ptr"));
         let pool = self.slot(self.frame, FRAME_POOL, Kind::Pointer);

@@ -2,41 +2,47 @@
 
 use super::epilogue::Spot;
 use super::micro::{self, Call, Layout};
-use super::{BLOCK_COLUMNS, BLOCK_DEPTH, BLOCK_ROWS, Product, panel_count, row_blocks};
+use super::{BLOCK_COLUMNS, BLOCK_DEPTH, BLOCK_ROWS, Product, packs_a, panel_count, row_blocks};
 use crate::kernel::{Amount, Matrix, Right};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::text::{Kind, Type, Value};
 
 /// Buffers of a body on its stack.
 #[derive(Debug, Clone, Copy)]
-struct Scratch {
+pub struct Scratch {
     /// Sums, a tile for each micro-kernel's result.
-    tiles: Value,
+    pub tiles: Value,
     /// Packed rows of A.
-    a: Value,
+    pub a: Value,
     /// One packed panel of B.
-    b: Value,
+    pub b: Value,
 }
 
 /// What a product's loops go over.
 #[derive(Debug, Clone, Copy)]
-struct Extents {
-    m: Value,
-    n: Value,
-    k: Value,
-    panels: Value,
-    row_blocks: Value,
-    block_rows: Value,
+pub struct Extents {
+    pub m: Value,
+    pub n: Value,
+    pub k: Value,
+    pub panels: Value,
+    pub row_blocks: Value,
+    pub block_rows: Value,
     /// Parts of k, and how long each is.
-    parts: Value,
-    depth: Value,
+    pub parts: Value,
+    pub depth: Value,
+}
+
+/// Rows of one block.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    pub first: Value,
+    pub count: Value,
 }
 
 /// Rows of one block, and the panels of one group.
 #[derive(Debug, Clone, Copy)]
 struct Strip {
-    row: Value,
-    rows: Value,
+    rows: Rows,
     /// The first panel, and one past the last.
     from: Value,
     to: Value,
@@ -46,11 +52,11 @@ struct Strip {
 
 /// One part of k.
 #[derive(Debug, Clone, Copy)]
-struct Part {
-    from: Value,
-    depth: Value,
-    first: Value,
-    last: Value,
+pub struct Part {
+    pub from: Value,
+    pub depth: Value,
+    pub first: Value,
+    pub last: Value,
 }
 
 /// A panel of B in memory.
@@ -85,7 +91,7 @@ impl Product<'_> {
         let row = self.writer.multiply(block, extents.block_rows);
         let rows = self.writer.subtract(extents.m, row);
         let rows = self.writer.minimum(rows, extents.block_rows);
-        self.groups(&extents, &scratch, row, rows, (from, to));
+        self.groups(&extents, &scratch, Rows { first: row, count: rows }, (from, to));
         self.writer.end(open, &[]);
     }
 
@@ -131,7 +137,8 @@ impl Product<'_> {
     }
 
     /// Panels in groups whose sums fit into the scratch; with one part of k nothing is kept and one group is enough.
-    fn groups(&mut self, extents: &Extents, scratch: &Scratch, row: Value, rows: Value, (from, to): (Value, Value)) {
+    fn groups(&mut self, extents: &Extents, scratch: &Scratch, rows: Rows, (from, to): (Value, Value)) {
+        let from = self.beside(extents, scratch, &rows, (from, to));
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let several = self.writer.compare(Order::Less, one, extents.parts);
         let keeps = self.writer.select(several, one, zero);
@@ -142,7 +149,7 @@ impl Product<'_> {
         let (open, start, _) = self.writer.begin_for(from, to, step, &[]);
         let stop = self.writer.add(start, step);
         let stop = self.writer.minimum(stop, to);
-        let strip = Strip { row, rows, from: start, to: stop, keeps };
+        let strip = Strip { rows, from: start, to: stop, keeps };
         self.parts(extents, scratch, &strip);
         self.writer.end(open, &[]);
     }
@@ -150,16 +157,9 @@ impl Product<'_> {
     fn parts(&mut self, extents: &Extents, scratch: &Scratch, strip: &Strip) {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let (open, part, _) = self.writer.begin_for(zero, extents.parts, one, &[]);
-        let from = self.writer.multiply(part, extents.depth);
-        let left = self.writer.subtract(extents.k, from);
-        let left = self.writer.maximum(left, zero);
-        let depth = self.writer.minimum(left, extents.depth);
-        let first = self.writer.compare(Order::Equal, part, zero);
-        let next = self.writer.add(part, one);
-        let last = self.writer.compare(Order::Equal, next, extents.parts);
-        let part = Part { from, depth, first, last };
-        if self.packs_a() {
-            self.pack_rows(scratch.a, strip.row, strip.rows, from, depth);
+        let part = self.part(extents, part);
+        if packs_a(self.form) {
+            self.pack_rows(scratch.a, strip.rows.first, strip.rows.count, part.from, part.depth);
         }
         let (inner, number, _) = self.writer.begin_for(strip.from, strip.to, one, &[]);
         let panel = self.panel(extents, scratch, strip, &part, number);
@@ -168,8 +168,17 @@ impl Product<'_> {
         self.writer.end(open, &[]);
     }
 
-    pub(super) fn packs_a(&self) -> bool {
-        self.form.a.columns != Amount::Constant(1)
+    /// Where a part of k is.
+    pub(super) fn part(&mut self, extents: &Extents, part: Value) -> Part {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let from = self.writer.multiply(part, extents.depth);
+        let left = self.writer.subtract(extents.k, from);
+        let left = self.writer.maximum(left, zero);
+        let depth = self.writer.minimum(left, extents.depth);
+        let first = self.writer.compare(Order::Equal, part, zero);
+        let next = self.writer.add(part, one);
+        let last = self.writer.compare(Order::Equal, next, extents.parts);
+        Part { from, depth, first, last }
     }
 
     /// Finds a panel of B, or packs it.
@@ -188,7 +197,7 @@ impl Product<'_> {
                 let column = self.writer.multiply(number, width);
                 let left = self.writer.subtract(extents.n, column);
                 let source = self.source(matrix, part.from, column);
-                if self.packs_a() || matrix.columns != Amount::Constant(1) {
+                if packs_a(self.form) || matrix.columns != Amount::Constant(1) {
                     self.pack_panel(source, matrix, scratch.b, part.depth, left);
                     return Panel { number, address: scratch.b, stride: width, packed: None };
                 }
@@ -210,7 +219,7 @@ impl Product<'_> {
         let width = self.writer.int(self.target.panel as i64);
         let few = self.writer.int(2 * self.target.rows as i64);
         let ragged = self.writer.compare(Order::Less, left, width);
-        let many = self.writer.compare(Order::Less, few, strip.rows);
+        let many = self.writer.compare(Order::Less, few, strip.rows.count);
         let packs = self.writer.either(ragged, many);
         let open = self.writer.begin_if(packs, &[Type::scalar(Kind::Pointer)]);
         self.pack_panel(source, matrix, scratch.b, part.depth, left);
@@ -237,28 +246,28 @@ impl Product<'_> {
         let width = self.writer.int(self.target.panel as i64);
         let place = self.writer.subtract(panel.number, strip.from);
         let before = self.writer.multiply(place, extents.block_rows);
-        let (open, row, _) = self.writer.begin_for(zero, strip.rows, step, &[]);
-        let left = self.writer.subtract(strip.rows, row);
+        let (open, row, _) = self.writer.begin_for(zero, strip.rows.count, step, &[]);
+        let left = self.writer.subtract(strip.rows.count, row);
         let rows = self.writer.minimum(left, step);
         let at = self.writer.add(before, row);
         let at = self.writer.multiply(at, width);
         let at = self.writer.multiply(at, strip.keeps);
         let tile = self.writer.element_address(scratch.tiles, at, Kind::F32);
-        let (a, a_stride) = self.rows_of_a(scratch, strip, part, row);
+        let (a, a_stride) = self.rows_of_a(scratch, &strip.rows, part, row);
         let Panel { address: b, stride: b_stride, .. } = *panel;
         let call = Call { a, a_stride, b, b_stride, tile, depth: part.depth, first: part.first };
         self.multiply(panel, rows, call);
         let last = self.writer.begin_if(part.last, &[]);
         let column = self.writer.multiply(panel.number, width);
         let columns = self.writer.subtract(extents.n, column);
-        let row = self.writer.add(strip.row, row);
+        let row = self.writer.add(strip.rows.first, row);
         self.finish(&Spot { tile, row, rows, column, columns });
         self.writer.end(last, &[]);
         self.writer.end(open, &[]);
     }
 
     fn multiply(&mut self, panel: &Panel, rows: Value, call: Call) {
-        let packed = if self.packs_a() { Layout::Tiles } else { Layout::Rows };
+        let packed = if packs_a(self.form) { Layout::Tiles } else { Layout::Rows };
         match panel.packed {
             None => micro::call(self.writer, packed, self.target, rows, call),
             Some(condition) => {
@@ -272,14 +281,14 @@ impl Product<'_> {
     }
 
     /// The rows of A from `row` of the block on, packed or in place.
-    fn rows_of_a(&mut self, scratch: &Scratch, strip: &Strip, part: &Part, row: Value) -> (Value, Value) {
-        if self.packs_a() {
+    pub(super) fn rows_of_a(&mut self, scratch: &Scratch, rows: &Rows, part: &Part, row: Value) -> (Value, Value) {
+        if packs_a(self.form) {
             let at = self.writer.multiply(row, part.depth);
             let stride = self.writer.int(self.target.rows as i64);
             return (self.writer.element_address(scratch.a, at, Kind::F32), stride);
         }
         let stride = self.body.amount(self.writer, self.form.a.rows);
-        let row = self.writer.add(strip.row, row);
+        let row = self.writer.add(rows.first, row);
         let down = self.writer.multiply(row, stride);
         let at = self.writer.add(self.starts.a, down);
         let at = self.writer.add(at, part.from);
