@@ -24,6 +24,7 @@ mod programs;
 mod regions;
 mod requirements;
 mod signature;
+mod tabulate;
 mod turns;
 mod updates;
 mod yields;

@@ -11,7 +11,6 @@ use crate::model::values::{ValueId, ValueKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, ArgumentValue, Made, MadeStart};
 use crate::tensor::{Affine, AxisId, DType, Extent, Presence};
-use std::collections::HashMap;
 
 impl Elaborator<'_> {
     /// A `param` or `buffer` line.
@@ -186,36 +185,6 @@ impl Elaborator<'_> {
                 let label = "`normal(mean, deviation)` or `uniform(low, high)` with numbers";
                 Err(self.fault(E0401, "a parameter starts from a normal or a uniform law", law.span, label))
             }
-        }
-    }
-
-    /// The numbers of a value over fixed axes, if it is computed from their coordinates alone.
-    fn tabulate(&mut self, value: ValueId, axes: &[AxisId]) -> Option<Vec<f64>> {
-        let sizes = axes.iter().map(|axis| self.values().axes.fixed(*axis)).collect::<Option<Vec<_>>>()?;
-        let total = sizes.iter().product::<i64>();
-        let mut numbers = Vec::with_capacity(total as usize);
-        for flat in 0..total {
-            let mut rest = flat;
-            let mut at = HashMap::new();
-            for (axis, size) in axes.iter().zip(&sizes).rev() {
-                at.insert(*axis, (rest % size) as f64);
-                rest /= size;
-            }
-            numbers.push(self.number_at(value, &at)?);
-        }
-        Some(numbers)
-    }
-
-    fn number_at(&self, value: ValueId, at: &HashMap<AxisId, f64>) -> Option<f64> {
-        match &self.state.values.value(value).kind {
-            ValueKind::Number(number) => Some(*number),
-            ValueKind::Coordinate(axis) => at.get(axis).copied(),
-            ValueKind::Broadcast(x) => self.number_at(*x, at),
-            ValueKind::Scalar(function, operands) => {
-                let numbers = operands.iter().map(|operand| self.number_at(*operand, at));
-                Some(function.apply(&numbers.collect::<Option<Vec<_>>>()?))
-            }
-            _ => None,
         }
     }
 
