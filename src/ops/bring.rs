@@ -1,8 +1,9 @@
 //! Brings forward values of a body into its backward body: computed again, handed in again, or saved.
 //!
-//! Saved is what is dear: contractions, reductions, look-ups, ranks, draws, nested `for`s. What is cheap (maps, renamed
-//! and shifted values) is computed again, and so is anything that lies along two sequences, however dear: a table of
-//! all pairs of positions is never kept from the forward pass.
+//! Saved is what is dear: contractions, reductions, ranks, draws, nested `for`s, look-ups in them. What is cheap (maps,
+//! renamed and shifted values, look-ups in what is at hand, such as a parameter) is computed again, and so is anything
+//! that lies along two sequences, however dear: neither a table of all pairs of positions nor a copy of the weights
+//! for every token is kept from the forward pass.
 
 use super::{Slot, Tape};
 use crate::graph::{Node, Op, Typed, Value};
@@ -23,7 +24,7 @@ impl Tape<'_> {
                 let typed = node.results[0].clone();
                 self.hand_in(Slot::Operand(*place), typed)
             }
-            _ if is_computed_again(self.axes, &node) => {
+            _ if is_computed_again(self.axes, &node) || self.looks_up_at_hand(&node) => {
                 let mut copy = node;
                 copy.map_reads(|read| self.read(read));
                 Value::of(self.region().insert(copy))
@@ -35,6 +36,16 @@ impl Tape<'_> {
         };
         self.known.insert(value, brought);
         brought
+    }
+
+    /// Whether a node looks up in an operand of the `for`, which the backward body is handed anyway.
+    fn looks_up_at_hand(&self, node: &Node) -> bool {
+        let mut node = node;
+        while let Op::Index(_) = node.op {
+            let Some(operand) = node.operands.first() else { return false };
+            node = self.forward.node(operand.node);
+        }
+        matches!(node.op, Op::Argument(place) if place >= self.carried)
     }
 
     /// An argument of the backward body. Operands come as they are; of a saved value what is absent comes as a zero and
