@@ -31,14 +31,17 @@ impl<'p> Planner<'p> {
     ) -> (Option<Step>, Right) {
         let is_parameter = self.buffers[b.buffer].role == Role::Parameter;
         let is_batched = batch.iter().any(|axis| b.stride(*axis).is_some());
-        if !is_parameter || is_batched || self.sizes.elements(columns).constant().is_none() {
+        let is_whole = self.sizes.elements(columns).constant().is_some();
+        if !is_parameter || !is_whole || is_batched && !self.interface.packs {
             return (None, Right::Strided(matrices.matrix(b, batch, sum, columns)));
         }
-        let zero = batch.iter().map(|_| crate::kernel::Amount::Constant(0)).collect();
         if self.interface.packs {
-            let view = self.packed_parameter(b, sum, columns);
-            return (None, Right::Packed { buffer: matrices.buffer(&view, false), batch: zero });
+            let view = self.packed_parameter(b, [batch, sum, columns]);
+            let stride = |axis: &AxisId| view.stride(*axis).cloned().unwrap_or(Size::Constant(0));
+            let batch = batch.iter().map(|axis| matrices.amount(&stride(axis))).collect();
+            return (None, Right::Packed { buffer: matrices.buffer(&view, false), batch });
         }
+        let zero = batch.iter().map(|_| crate::kernel::Amount::Constant(0)).collect();
         let elements = self.panel_elements(sum, columns);
         let buffer = self.buffers.len();
         let role = Role::Temporary { first: 0, last: 0 };
@@ -55,15 +58,20 @@ impl<'p> Planner<'p> {
         Size::Constant(whole).times(self.sizes.elements(sum))
     }
 
-    /// The packed buffer of a parameter, at the slice that the view is.
-    fn packed_parameter(&mut self, b: &View, sum: &[AxisId], columns: &[AxisId]) -> View {
+    /// The packed buffer of a parameter, at the slice that the view is: the matrices of the batch axes that it lies
+    /// along stand one after another.
+    fn packed_parameter(&mut self, b: &View, [batch, sum, columns]: [&Vec<AxisId>; 3]) -> View {
         let parameter = self.buffers[b.buffer].clone();
-        let axis_names = sum.iter().map(|axis| self.sizes.axes()[*axis].name.as_str()).collect::<Vec<_>>();
-        let name = format!("{} by {}", parameter.name, axis_names.join(" "));
+        let own = batch.iter().copied().filter(|axis| b.stride(*axis).is_some()).collect::<Vec<_>>();
+        let slices = b.slices.iter().cloned().chain(own.iter().map(|axis| self.slice_of(b, *axis))).collect::<Vec<_>>();
         let elements = self.panel_elements(sum, columns);
-        let mut shape = b.slices.iter().map(|slice| slice.extent.clone()).collect::<Vec<_>>();
+        let mut shape = slices.iter().map(|slice| slice.extent.clone()).collect::<Vec<_>>();
         shape.push(elements.clone());
-        let packed = BufferInfo { name: name.clone(), role: Role::Packed, element: parameter.element, shape };
+        let mut name = format!("{} by {}", parameter.name, self.names(sum));
+        if !own.is_empty() {
+            name += &format!(" for each {} of {}", self.names(&own), self.names(columns));
+        }
+        let packed = BufferInfo { name, role: Role::Packed, element: parameter.element, shape };
         let known = self.buffers.iter().position(|buffer| *buffer == packed);
         let buffer = known.unwrap_or_else(|| {
             self.buffers.push(packed.clone());
@@ -71,18 +79,31 @@ impl<'p> Planner<'p> {
         });
         let mut view = View::dense(buffer, parameter.element, &[]);
         let mut stride = elements.clone();
-        for slice in b.slices.iter().rev() {
+        for (place, slice) in slices.iter().enumerate().rev() {
             view.offset = view.offset.plus(slice.at.clone().times(stride.clone()));
+            if let Some(axis) = place.checked_sub(b.slices.len()).map(|place| own[place]) {
+                view.strides.push((axis, stride.clone()));
+            }
             stride = stride.times(slice.extent.clone());
         }
         if known.is_none() {
             let whole = View::dense(1, parameter.element, &[]);
             let mut source = b.clone();
             (source.buffer, source.offset) = (0, Size::Constant(0));
-            let (kernel, launch) = self.pack(&source, &b.slices, [sum, columns], &whole, &elements);
+            let (kernel, launch) = self.pack(&source, &slices, [sum, columns], &whole, &elements);
             self.packings.push(Packing { parameter, packed, kernel, launch });
         }
         view
+    }
+
+    /// All positions of an axis of a view, as a slice that starts at the first.
+    fn slice_of(&self, view: &View, axis: AxisId) -> Slice {
+        let stride = view.stride(axis).cloned().unwrap_or(Size::Constant(0));
+        Slice { at: Size::Constant(0), stride, extent: self.sizes.extent(axis) }
+    }
+
+    fn names(&self, axes: &[AxisId]) -> String {
+        axes.iter().map(|axis| self.sizes.axes()[*axis].name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     fn pack(
