@@ -13,6 +13,7 @@ mod interpret;
 mod manual;
 mod native;
 mod objectives;
+mod options;
 mod oracles;
 mod program;
 mod random_models;
