@@ -87,8 +87,8 @@ fn a_sink_takes_its_share_of_every_row() {
     assert_close(&sunk, &expected(|_, _, _, score| score, Some([0.7, -1.3])));
 }
 
-/// Turns of `[1, 0]` pairs: the cosines and sines at one position are those of the frequencies.
-fn turned(options: &str, frequencies: &[f64]) {
+/// Turns of `[1, 0]` pairs: the cosines and sines at one position are those of the frequencies, times `swell`.
+fn turned(options: &str, swell: f64, frequencies: &[f64]) {
     let text = format!("model M {{\n  dim t, k = 16\n  input x[t, k]\n  output y = rope(x, {options})\n}}\n");
     let mut sources = Sources::default();
     let main = sources.add("test.arch", text);
@@ -102,24 +102,27 @@ fn turned(options: &str, frequencies: &[f64]) {
     let y = run(&graph, &feed).expect("runs").get("y").expect("is an output").numbers.to_vec();
     for (position, pair) in (0..40).flat_map(|position| (0..8).map(move |pair| (position, pair))) {
         let angle = position as f64 * frequencies[pair];
-        let (cosine, sine) = (y[position * 16 + pair], y[position * 16 + 8 + pair]);
+        let (cosine, sine) = (y[position * 16 + pair] / swell, y[position * 16 + 8 + pair] / swell);
         assert!((cosine - angle.cos()).abs() < 1e-5 && (sine - angle.sin()).abs() < 1e-5, "{position}, pair {pair}");
     }
 }
 
-/// The frequencies are those that transformers 5.23 computes for the same numbers.
+/// The frequencies, and what YaRN multiplies by, are those that transformers 5.23 computes for the same numbers.
 #[test]
 fn yarn_linear_and_llama_3_slow_the_waves_that_the_reference_slows() {
     turned(
         "scaling = yarn, factor = 4.0, low = 1.0, high = 32.0, original = 128",
+        1.138_629_436_112,
         &[1.0, 0.237_170_82, 0.05, 0.007_905_695, 0.0025, 0.000_790_569_5, 0.000_25, 0.000_079_056_95],
     );
     turned(
         "scaling = linear, factor = 4.0",
+        1.0,
         &[0.25, 0.079_056_94, 0.025, 0.007_905_695, 0.0025, 0.000_790_569_5, 0.000_25, 0.000_079_056_95],
     );
     turned(
         "scaling = llama3, factor = 8.0, low = 1.0, high = 4.0, original = 128",
+        1.0,
         &[1.0, 0.316_227_76, 0.042_751_18, 0.003_952_847_3, 0.001_25, 0.000_395_284_73, 0.000_125, 0.000_039_528_473],
     );
 }
