@@ -44,7 +44,10 @@ fn said(sources: &Sources, sink: &Diagnostics) -> String {
 fn every_example_checks() {
     for (path, text) in model::library::embedded_files().filter(|(path, _)| path.starts_with("examples/")) {
         let (model, said) = check(text);
-        assert_eq!(said, "", "{path}");
+        // Room for tokens of the whole batch is a look ahead, and noted.
+        let faults: Vec<&str> = said.lines().filter(|line| !line.starts_with([' ', 'N'])).collect();
+        assert_eq!(faults, [""; 0], "{path}");
+        assert_eq!(said.contains("N0601"), path == "examples/nllb_moe.arch", "{path}: {said}");
         assert!(model.is_some(), "{path}");
     }
 }

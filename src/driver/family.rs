@@ -1,7 +1,7 @@
 //! Finds the model that an architecture of a published configuration means: the file whose weight map names it.
 //!
 //! Nothing is known by name here. Candidates are the files that are part of archc; where several maps name one
-//! architecture, the file that is called like the folder comes first.
+//! architecture, the file that is called like the folder comes first. A folder that names none is looked up by its name.
 
 use crate::diagnostics::Diagnostics;
 use crate::fault::Environment;
@@ -27,8 +27,11 @@ pub fn find(architecture: Option<&str>, likely: &[&str]) -> Result<PathBuf, Envi
     };
     let place = |candidate: &&Candidate| likely.iter().position(|name| stem(&candidate.path) == *name);
     let best = candidates.iter().filter(named).min_by_key(|candidate| place(candidate).unwrap_or(usize::MAX));
-    let alike = || candidates.iter().filter(|candidate| place(candidate).is_some()).min_by_key(place);
-    best.or_else(alike).map(|found| PathBuf::from(&found.path)).ok_or_else(|| unknown(architecture, &candidates))
+    // A name that is alike says something only where the configuration says nothing.
+    let unnamed = candidates.iter().filter(|candidate| architecture.is_none() && place(candidate).is_some());
+    best.or_else(|| unnamed.min_by_key(place))
+        .map(|found| PathBuf::from(&found.path))
+        .ok_or_else(|| unknown(architecture, &candidates))
 }
 
 fn stem(path: &str) -> String {

@@ -1,9 +1,11 @@
 //! What a compiled model says about itself: the model's declarations in the form that the runtime reads.
 
-use crate::model::{self, MappedPart, Model, Parameter, Setting, ValueId, ValueKind};
+use crate::model::{self, Input, MappedPart, Model, Parameter, Setting, ValueId, ValueKind};
 use crate::plan::Program;
 use crate::tensor::Function;
-use archc_runtime::abi::{GenerateInfo, Manifest, ParameterInfo, ProgramInfo, Start, WeightPart, WeightSource};
+use archc_runtime::abi::{
+    GenerateInfo, InputInfo, Manifest, ParameterInfo, ProgramInfo, Role, Start, WeightPart, WeightSource,
+};
 
 /// Makes the manifest of a model's compiled programs, for a machine with these features.
 pub fn manifest(model: &Model, programs: &[Program], features: Vec<String>) -> Manifest {
@@ -14,7 +16,7 @@ pub fn manifest(model: &Model, programs: &[Program], features: Vec<String>) -> M
         compiler: env!("CARGO_PKG_VERSION").to_string(),
         features,
         parameters: model.parameters.iter().map(|parameter| parameter_info(model, parameter)).collect(),
-        programs: programs.iter().map(program_info).collect(),
+        programs: programs.iter().map(|program| program_info(model, program)).collect(),
         generate: model.generate.as_ref().map(generate_info),
         weights: map.map(|map| map.tensors.iter().map(weight_source).collect()).unwrap_or_default(),
         ignored: map.map(|map| map.ignored.clone()).unwrap_or_default(),
@@ -77,14 +79,22 @@ fn start_of(start: &model::Start, turns: i64) -> Start {
     }
 }
 
-fn program_info(program: &Program) -> ProgramInfo {
+fn program_info(model: &Model, program: &Program) -> ProgramInfo {
+    let read =
+        |input: &&Input| program.buffers.iter().any(|buffer| buffer.role == Role::Input && buffer.name == input.name);
     ProgramInfo {
         name: program.name.clone(),
         sizes: program.symbols.clone(),
         buffers: program.buffers.clone(),
         limits: program.limits.iter().map(|(symbol, most)| (program.symbols[*symbol].clone(), *most)).collect(),
         multiply_adds: program.multiply_adds.clone(),
+        inputs: model.inputs.iter().filter(read).map(|input| input_info(model, input)).collect(),
     }
+}
+
+fn input_info(model: &Model, input: &Input) -> InputInfo {
+    let published = model.weights.first().map_or(input.name.as_str(), |map| map.tensor_of(&input.name));
+    InputInfo { name: input.name.clone(), published: published.to_string(), default: input.default }
 }
 
 /// Settings that are numbers or truth values; others cannot be options.

@@ -4,12 +4,12 @@ use super::array::Array;
 use super::case::{Case, Trajectory};
 use super::engine::{Batch, Engine, Gradients};
 use super::inputs::{Inputs, batch_of, inputs, tensor_name, token_input};
-use super::layout::{file_tensor, is_ignored, parameters_of};
+use super::layout::{file_tensor, is_ignored, parameters_of, places};
 use super::optimizer::Optimizer;
 use super::report::{Report, Verdict};
 use super::tolerance::Quantity;
 use crate::driver::Failure;
-use crate::model::{Model, WeightMap};
+use crate::model::{MappedTensor, Model, WeightMap};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A case, and the model that answers it.
@@ -154,8 +154,8 @@ impl Comparison<'_> {
         let mut computed = first.clone();
         let mut losses = vec![computed.loss];
         for _ in 1..settings.losses.len() {
-            self.leave_out(&mut computed);
-            optimizer.step(&mut parameters, &computed.gradients);
+            let still = self.left_out(&computed);
+            optimizer.step(&mut parameters, &computed.gradients, |place, at| still.contains(&(place, at)));
             computed = engine.gradients(&parameters, batch)?;
             losses.push(computed.loss);
         }
@@ -164,13 +164,20 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Parameters whose file tensors the case's optimizer skips get no gradient.
-    fn leave_out(&self, computed: &mut Gradients) {
-        for tensor in &self.map.tensors {
-            if self.case.answers.params_without_grad.contains(&tensor.name) {
-                tensor.parts.iter().for_each(|part| computed.gradients[part.parameter] = None);
-            }
-        }
+    /// The elements that the case's optimizer skips at a step. It does so where it has no gradient for a file tensor: for
+    /// the listed ones, and for their like in the same parameter (other experts, layers), as long as no token reaches
+    /// them, so that their gradient is 0 throughout.
+    fn left_out(&self, computed: &Gradients) -> BTreeSet<(usize, usize)> {
+        let listed = |tensor: &&MappedTensor| self.case.answers.params_without_grad.contains(&tensor.name);
+        let parts = self.map.tensors.iter().filter(listed).flat_map(|tensor| &tensor.parts);
+        let skipping: BTreeSet<usize> = parts.map(|part| part.parameter).collect();
+        let alike = self.map.tensors.iter().flat_map(|tensor| &tensor.parts);
+        let alike = alike.filter(|part| skipping.contains(&part.parameter));
+        let unreached = alike.filter(|part| {
+            let gradient = computed.gradients[part.parameter].as_ref();
+            gradient.is_none_or(|gradient| places(part).all(|(_, to)| gradient.data[to] == 0.0))
+        });
+        unreached.flat_map(|part| places(part).map(|(_, to)| (part.parameter, to))).collect()
     }
 
     fn decode(

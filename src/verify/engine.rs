@@ -1,7 +1,10 @@
 //! What can compute the numbers of a case: the interpreter, or native code.
 
 use super::array::Array;
+use super::inputs::{token_input, with_tokens};
 use crate::driver::Failure;
+use crate::fault::Bug;
+use crate::model::Model;
 use std::collections::BTreeMap;
 
 /// Data for one call.
@@ -58,6 +61,32 @@ pub trait Engine {
     /// # Errors
     /// If the program cannot be made or run.
     fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure>;
+}
+
+/// A greedy decode in which every new token computes the whole sequence.
+///
+/// # Errors
+/// If the program cannot be made or run.
+pub fn decode_by_sequences(
+    engine: &mut dyn Engine,
+    model: &Model,
+    parameters: &[Array],
+    start: &Batch,
+    new: usize,
+) -> Result<Decoded, Failure> {
+    let output = model.forward.outputs.first().ok_or_else(|| Bug::new("model", "a model has an output"))?;
+    let mut ids = start.inputs[&token_input(model)?.name].clone();
+    let mut logits = Vec::new();
+    for _ in 0..new {
+        let mut outputs = engine.forward(parameters, &with_tokens(model, start, ids.clone())?)?;
+        let all = outputs.remove(&output.0).ok_or_else(|| Bug::new("graph", "the forward graph has the output"))?;
+        let width = all.data.len() / ids.data.len();
+        let row = all.data[all.data.len() - width..].to_vec();
+        ids.data.push(argmax(&row) as f64);
+        ids.shape[1] += 1;
+        logits.push(row);
+    }
+    Ok(Decoded { ids: ids.data.iter().map(|id| *id as usize).collect(), logits })
 }
 
 /// The place of the largest number; the lowest of equals.

@@ -1,8 +1,8 @@
 //! Computes by the interpreter: every operation's plain meaning, in double precision.
 
 use super::array::Array;
-use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
-use super::inputs::{token_input, with_tokens};
+use super::engine::{Batch, Decoded, Engine, Gradients, decode_by_sequences};
+use super::inputs::token_input;
 use crate::driver::{Failure, Graphs};
 use crate::fault::Bug;
 use crate::interpret::{Data, Feed, run};
@@ -37,12 +37,6 @@ impl<'a> Interpreted<'a> {
             ..Feed::default()
         }
     }
-
-    /// The name of the model's first output.
-    fn output(&self) -> Result<&str, Failure> {
-        let first = self.model.forward.outputs.first();
-        Ok(first.map(|(name, _)| name.as_str()).ok_or_else(|| Bug::new("model", "a model has an output"))?)
-    }
 }
 
 /// Scalars have the shape `[1]`, as cases store them.
@@ -74,18 +68,7 @@ impl Engine for Interpreted<'_> {
     }
 
     fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {
-        let (output, tokens) = (self.output()?.to_string(), token_input(self.model)?.name.clone());
-        let mut ids = start.inputs[&tokens].clone();
-        let mut logits = Vec::new();
-        for _ in 0..new {
-            let mut outputs = self.forward(parameters, &with_tokens(self.model, start, ids.clone())?)?;
-            let all = outputs.remove(&output).ok_or_else(|| Bug::new("graph", "the forward graph has the output"))?;
-            let width = all.data.len() / ids.data.len();
-            let row = all.data[all.data.len() - width..].to_vec();
-            ids.data.push(argmax(&row) as f64);
-            ids.shape[1] += 1;
-            logits.push(row);
-        }
-        Ok(Decoded { ids: ids.data.iter().map(|id| *id as usize).collect(), logits })
+        let model = self.model;
+        decode_by_sequences(self, model, parameters, start, new)
     }
 }

@@ -118,7 +118,7 @@ pub fn file_tensor(tensor: &MappedTensor, parameters: &[Array]) -> Array {
 }
 
 /// The pairs of a box: the place in the file tensor, and the place in the parameter.
-fn places(part: &MappedPart) -> impl Iterator<Item = (usize, usize)> + '_ {
+pub fn places(part: &MappedPart) -> impl Iterator<Item = (usize, usize)> + '_ {
     let count: i64 = part.extents.iter().product();
     (0..count).map(move |mut number| {
         let (mut from, mut to) = (part.source_offset, part.target_offset);

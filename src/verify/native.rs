@@ -4,7 +4,7 @@ mod calls;
 mod library;
 
 use super::array::Array;
-use super::engine::{Batch, Decoded, Engine, Gradients, argmax};
+use super::engine::{Batch, Decoded, Engine, Gradients, argmax, decode_by_sequences};
 use super::inputs::{token_input, with_tokens, without_tokens};
 use crate::driver::{Compiled, Failure};
 use crate::fault::Bug;
@@ -185,6 +185,10 @@ impl Engine for Native<'_> {
     }
 
     fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {
+        if !self.can_step() {
+            let model = self.model;
+            return decode_by_sequences(self, model, parameters, start, new);
+        }
         let prompt: Vec<usize> = start.inputs[&self.tokens].data.iter().map(|id| *id as usize).collect();
         let mut stepper = self.begin(parameters, start, prompt.len() + new)?;
         let mut decoded = Decoded { ids: prompt.clone(), logits: Vec::new() };

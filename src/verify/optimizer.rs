@@ -15,11 +15,17 @@ pub enum Optimizer {
     AdamW {
         /// The settings.
         settings: Trajectory,
-        /// Steps done.
-        step: i32,
-        /// First and second moments of each parameter.
-        moments: Vec<(Vec<f64>, Vec<f64>)>,
+        /// What each element of each parameter has behind it.
+        past: Vec<Vec<Past>>,
     },
+}
+
+/// An element's first and second moment, and how often it moved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Past {
+    first: f64,
+    second: f64,
+    steps: i32,
 }
 
 impl Optimizer {
@@ -30,39 +36,43 @@ impl Optimizer {
 
     /// AdamW, fresh.
     pub fn adamw(settings: &Trajectory, parameters: &[Array]) -> Optimizer {
-        let zeros = |parameter: &Array| (vec![0.0; parameter.data.len()], vec![0.0; parameter.data.len()]);
-        Optimizer::AdamW { settings: settings.clone(), step: 0, moments: parameters.iter().map(zeros).collect() }
+        let fresh = |parameter: &Array| vec![Past::default(); parameter.data.len()];
+        Optimizer::AdamW { settings: settings.clone(), past: parameters.iter().map(fresh).collect() }
     }
 
-    /// One step. A parameter without a gradient stays, decay included.
-    pub fn step(&mut self, parameters: &mut [Array], gradients: &[Option<Array>]) {
-        if let Optimizer::AdamW { step, .. } = self {
-            *step += 1;
-        }
+    /// One step. A parameter without a gradient stays, decay included, and so does an element that `stays`.
+    pub fn step(
+        &mut self,
+        parameters: &mut [Array],
+        gradients: &[Option<Array>],
+        stays: impl Fn(usize, usize) -> bool,
+    ) {
         for (place, parameter) in parameters.iter_mut().enumerate() {
             if let Some(gradient) = &gradients[place] {
-                self.move_one(place, parameter, gradient);
+                self.move_one(place, parameter, gradient, |at| stays(place, at));
             }
         }
     }
 
-    fn move_one(&mut self, place: usize, parameter: &mut Array, gradient: &Array) {
-        let pairs = parameter.data.iter_mut().zip(&gradient.data);
+    fn move_one(&mut self, place: usize, parameter: &mut Array, gradient: &Array, stays: impl Fn(usize) -> bool) {
+        let pairs = parameter.data.iter_mut().zip(&gradient.data).enumerate().filter(|(at, _)| !stays(*at));
         match self {
-            Optimizer::Sgd { rate } => pairs.for_each(|(weight, gradient)| *weight -= *rate * gradient),
-            Optimizer::AdamW { settings, step, moments } => {
-                let (first, second) = &mut moments[place];
-                let [decay_first, decay_second] = settings.betas;
-                let correct_first = 1.0 - decay_first.powi(*step);
-                let correct_second = 1.0 - decay_second.powi(*step);
-                for (at, (weight, gradient)) in pairs.enumerate() {
-                    *weight -= settings.lr * settings.weight_decay * *weight;
-                    first[at] = decay_first * first[at] + (1.0 - decay_first) * gradient;
-                    second[at] = decay_second * second[at] + (1.0 - decay_second) * gradient * gradient;
-                    let root = (second[at] / correct_second).sqrt() + settings.eps;
-                    *weight -= settings.lr * (first[at] / correct_first) / root;
-                }
+            Optimizer::Sgd { rate } => pairs.for_each(|(_, (weight, gradient))| *weight -= *rate * gradient),
+            Optimizer::AdamW { settings, past } => {
+                let past = &mut past[place];
+                pairs.for_each(|(at, (weight, gradient))| adamw(settings, &mut past[at], weight, *gradient));
             }
         }
     }
+}
+
+fn adamw(settings: &Trajectory, past: &mut Past, weight: &mut f64, gradient: f64) {
+    let [decay_first, decay_second] = settings.betas;
+    past.steps += 1;
+    past.first = decay_first * past.first + (1.0 - decay_first) * gradient;
+    past.second = decay_second * past.second + (1.0 - decay_second) * gradient * gradient;
+    let correct_first = 1.0 - decay_first.powi(past.steps);
+    let correct_second = 1.0 - decay_second.powi(past.steps);
+    *weight -= settings.lr * settings.weight_decay * *weight;
+    *weight -= settings.lr * (past.first / correct_first) / ((past.second / correct_second).sqrt() + settings.eps);
 }

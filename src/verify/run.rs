@@ -58,7 +58,11 @@ pub fn compare(case: &Case, request: &Request, by: &By, session: &mut Session) -
         By::Interpreter => comparison.run(&mut Interpreted::new(&model, &graphs)?),
         By::Native(target) => {
             let compiled = driver::compile(&model, &graphs, target, session)?;
-            comparison.run(&mut Native::new(&model, &compiled, 0)?)
+            let mut report = comparison.run(&mut Native::new(&model, &compiled, 0)?)?;
+            if graphs.step.is_none() && report.has("decode_ids") {
+                report.note("there is no step program: each new token computed its whole sequence");
+            }
+            Ok(report)
         }
     }
 }

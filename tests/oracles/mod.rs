@@ -46,27 +46,64 @@ cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
     mixtral qwen3_moe qwen2_moe deepseek_v2 deepseek_v3 deepseek_v3_yarn deepseek_v3_mtp
     rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
-    bert t5 bart unilm prefix_lm glm_blank_infilling
+    bert t5 bart unilm prefix_lm glm_blank_infilling switch nllb_moe
 }
 
-/// By native code alone: in the interpreter's f64 the losses of five training steps part by 2e-3 of their size, twice
-/// what is allowed, while every number of the first step agrees. The case's closest call among experts is 1e-3.
-#[test]
-fn qwen3_next_natively() {
-    agrees("qwen3_next", &By::Native(Target::native()));
-}
-
-/// What is known to disagree, and nothing else: the losses of five SGD steps are missed by 7e-4 (interpreter) and 3e-3
-/// (native) where 1e-4 of them is allowed.
-#[test]
-fn t5_v11_in_all_but_its_sgd_losses() {
-    for by in [By::Interpreter, By::Native(Target::native())] {
-        let mut session = Session::default();
-        let report = against(&folder("t5_v11"), None, &[], &by, &mut session);
-        let report = report.unwrap_or_else(|failure| fail(&failure, &session));
-        let wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
-        assert_eq!(wrong.map(|line| line.name.as_str()).collect::<Vec<_>>(), ["sgd.losses"], "{report}");
+/// Some trajectories turn on the last bit: a choice by rank or a kink that two values of the stored weights straddle sends
+/// five steps another way, in the published code too. Run in f64 throughout (its norms and softmax fall back to f32
+/// otherwise), that code takes the way which the interpreter takes, to the digits below; `float64.json` holds its losses.
+///
+/// | case | stored f32 losses, last step | same code in f64 | interpreter to f64 |
+/// |---|---|---|---|
+/// | t5_v11, SGD | 1.05220 (on another machine 1.05025) | 1.05154 | 4e-12 |
+/// | deepseek_v32, SGD | 4.27815 (parts at step 2) | 4.12948 | 1e-8 |
+/// | qwen3_next, SGD | 4.44411 (on another machine 4.44560) | 4.43518 | 4e-7 |
+/// | qwen3_next, AdamW | 4.33416 | 4.34158 | 2e-5 |
+fn with_float64_losses(name: &str) -> Case {
+    let all = std::fs::read_to_string(folder("float64.json")).expect("a file of the repository");
+    let all: serde_json::Value = serde_json::from_str(&all).expect("is JSON");
+    let losses = |optimizer: &str| serde_json::from_value::<Vec<f64>>(all[name][optimizer].clone()).ok();
+    let mut case = Case::read(&folder(name)).expect("a case of the repository");
+    for (trajectory, optimizer) in [(&mut case.answers.sgd, "sgd"), (&mut case.answers.adamw, "adamw")] {
+        if let (Some(trajectory), Some(losses)) = (trajectory, losses(optimizer)) {
+            trajectory.losses = losses;
+        }
     }
+    case
+}
+
+fn judged_in_float64(name: &str, by: &By) -> Report {
+    let case = with_float64_losses(name);
+    let file = find_family(case.architecture(), &[name, &case.answers.family]).expect("there is a map");
+    let request = Request { file, settings: Vec::new(), config: Some(case.folder.join("config.json")) };
+    let mut session = Session::default();
+    compare(&case, &request, by, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
+}
+
+#[test]
+fn in_float64_the_published_code_and_the_interpreter_take_one_way() {
+    for name in ["t5_v11", "deepseek_v32", "qwen3_next"] {
+        let report = judged_in_float64(name, &By::Interpreter);
+        assert!(report.passed(), "{name}\n{report}");
+        let error = |quantity: &str| match &report.lines.iter().find(|line| line.name == quantity).expect(name).verdict
+        {
+            Verdict::Agrees(distance) => distance.error,
+            other => panic!("{other:?}"),
+        };
+        assert!(error("sgd.losses") < 1e-6, "{name}\n{report}");
+    }
+}
+
+/// Natively, in f32 like the stored numbers, two of the three agree with those.
+#[test]
+fn natively_all_agrees_but_a_trajectory_that_turns_on_the_last_bit() {
+    agrees("deepseek_v32", &By::Native(Target::native()));
+    agrees("qwen3_next", &By::Native(Target::native()));
+    let mut session = Session::default();
+    let report = against(&folder("t5_v11"), None, &[], &By::Native(Target::native()), &mut session);
+    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    let wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
+    assert_eq!(wrong.map(|line| line.name.as_str()).collect::<Vec<_>>(), ["sgd.losses"], "{report}");
 }
 
 /// A changed weight changes some number, whichever weight it is: nothing in a file is read past.

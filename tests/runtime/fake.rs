@@ -45,6 +45,7 @@ pub fn manifest() -> Manifest {
             buffers,
             limits: vec![],
             multiply_adds: Size::Symbol(1).times(V.into()),
+            inputs: vec![],
         }
     };
     let ids = |shape| buffer("ids", Role::Input, Element::I32, shape);

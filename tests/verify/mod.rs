@@ -160,10 +160,22 @@ fn adamw_decays_first_and_corrects_its_moments() {
     let settings = Trajectory { lr: 0.1, betas: [0.9, 0.999], eps: 0.0, weight_decay: 0.5, losses: Vec::new() };
     let mut parameters = vec![Array::filled(&[1], 2.0), Array::filled(&[1], 2.0)];
     let mut optimizer = Optimizer::adamw(&settings, &parameters);
-    optimizer.step(&mut parameters, &[Some(Array::filled(&[1], -3.0)), None]);
+    optimizer.step(&mut parameters, &[Some(Array::filled(&[1], -3.0)), None], |_, _| false);
     // The first corrected step has length lr: 2 - 0.1 * 0.5 * 2 + 0.1.
     assert!((parameters[0].data[0] - 2.0).abs() < 1e-12);
     assert_eq!(parameters[1].data[0], 2.0);
+}
+
+#[test]
+fn an_element_that_stays_is_not_decayed_and_its_first_step_comes_later() {
+    let settings = Trajectory { lr: 0.1, betas: [0.9, 0.999], eps: 0.0, weight_decay: 0.5, losses: Vec::new() };
+    let mut parameters = vec![Array::filled(&[2], 2.0)];
+    let mut optimizer = Optimizer::adamw(&settings, &parameters);
+    let gradient = [Some(Array::filled(&[2], -3.0))];
+    optimizer.step(&mut parameters, &gradient, |_, at| at == 1);
+    assert_eq!(parameters[0].data[1], 2.0);
+    optimizer.step(&mut parameters, &gradient, |_, at| at == 0);
+    assert!(parameters[0].data.iter().all(|weight| (weight - 2.0).abs() < 1e-12), "{:?}", parameters[0].data);
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! The command line of a built model: train, generate, eval, bench, info.
+//! The command line of a built model: train, generate, eval, embed, fill, bench, info.
 //!
 //! In: compiled code and arguments. Out: an exit status: 0, 1 for an error (its message on standard error), 2 for wrong
 //! usage, 130 when a person stopped it. Whatever goes wrong ends in a message, never in a panic or half a file.
 
 mod bench;
 mod chat;
+mod embed;
 mod eval;
+mod fill;
 mod generate;
 mod info;
 mod options;
@@ -26,6 +28,10 @@ enum Request {
     Generate(Box<generate::Options>),
     /// Measures the loss over a text
     Eval(eval::Options),
+    /// Computes the vector that stands for each text
+    Embed(embed::Options),
+    /// Guesses the words that a text leaves out
+    Fill(fill::Options),
     /// Measures speed beside the limits of this machine
     Bench(bench::Options),
     /// Shows what the model is made of
@@ -71,6 +77,8 @@ fn answer(code: Code, matches: &ArgMatches) -> Result<()> {
         Request::Train(options) => train::run(code, &options, chosen),
         Request::Generate(options) => generate::run(code, &options),
         Request::Eval(options) => eval::run(code, &options),
+        Request::Embed(options) => embed::run(code, &options),
+        Request::Fill(options) => fill::run(code, &options),
         Request::Bench(options) => bench::run(code, &options),
         Request::Info(_) => info::run(&code),
     }

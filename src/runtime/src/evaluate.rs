@@ -34,7 +34,7 @@ pub fn token_input(program: &ProgramInfo) -> Result<(String, [String; 2])> {
         _ => None,
     };
     let fits = |buffer: &BufferInfo| {
-        if buffer.role != Role::Input || buffer.element != Element::I32 {
+        if buffer.role != Role::Input || buffer.element != Element::I32 || has_default(program, &buffer.name) {
             return None;
         }
         let [rows, positions] = buffer.shape.as_slice() else { return None };
@@ -48,11 +48,16 @@ pub fn token_input(program: &ProgramInfo) -> Result<(String, [String; 2])> {
     Ok(found)
 }
 
+fn has_default(program: &ProgramInfo, input: &str) -> bool {
+    program.inputs.iter().any(|known| known.name == input && known.default.is_some())
+}
+
 /// Refuses a program with an input that a text cannot fill.
 fn check_other_inputs(program: &ProgramInfo, tokens: &str) -> Result<()> {
     let filled = |buffer: &BufferInfo| {
         let known = [tokens, names::START, names::SEED].contains(&buffer.name.as_str());
-        buffer.role != Role::Input || buffer.element == Element::Bool || known || names::is_length(&buffer.name)
+        let filled = known || names::is_length(&buffer.name) || has_default(program, &buffer.name);
+        buffer.role != Role::Input || buffer.element == Element::Bool || filled
     };
     match program.buffers.iter().find(|buffer| !filled(buffer)) {
         None => Ok(()),

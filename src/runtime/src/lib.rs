@@ -18,6 +18,7 @@ pub mod recipe;
 pub mod optimizer;
 pub mod checkpoint;
 pub mod evaluate;
+pub mod reading;
 pub mod interrupt;
 pub mod train;
 pub mod generate;

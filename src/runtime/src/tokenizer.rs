@@ -28,6 +28,15 @@ pub enum Tokenizer {
     },
 }
 
+/// A document as tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// One id for each token.
+    pub ids: Vec<u32>,
+    /// Which of two texts each token is of.
+    pub kinds: Vec<u32>,
+}
+
 impl Tokenizer {
     /// The tokenizer that a command line or recipe names: `bytes`, a `tokenizer.json`, or a folder with one.
     ///
@@ -43,8 +52,11 @@ impl Tokenizer {
             Error::file("read the tokenizer", &path, &cause)
                 .help(format!("name a Hugging Face tokenizer.json, or the word `{BYTES}` for one id per byte"))
         })?;
-        let inner = tokenizers::Tokenizer::from_bytes(text)
-            .map_err(|cause| Error::environment(format!("{} is not a tokenizer: {cause}", path.display())))?;
+        let damaged =
+            |cause: tokenizers::Error| Error::environment(format!("{} is not a tokenizer: {cause}", path.display()));
+        let mut inner = tokenizers::Tokenizer::from_bytes(text).map_err(damaged)?;
+        // Rows are padded by their lengths, and nothing of a text is dropped in silence.
+        inner.with_padding(None).with_truncation(None).map_err(damaged)?;
         Ok(Tokenizer::Trained { inner: Box::new(inner), path })
     }
 
@@ -92,6 +104,24 @@ impl Tokenizer {
                 .map(|encoding| encoding.get_ids().to_vec())
                 .map_err(|cause| Error::request(format!("the tokenizer cannot encode the text: {cause}"))),
         }
+    }
+
+    /// The ids of a text, or of two as one document, with the token type of each.
+    ///
+    /// # Errors
+    /// If the tokenizer has no id for some part of the text.
+    pub fn encode_document(&self, text: &str, second: Option<&str>) -> Result<Document> {
+        let Tokenizer::Trained { inner, .. } = self else {
+            let ids = self.encode(&[text, second.unwrap_or_default()].concat(), true)?;
+            return Ok(Document { kinds: vec![0; ids.len()], ids });
+        };
+        let encoding = match second {
+            Some(second) => inner.encode_fast((text, second), true),
+            None => inner.encode_fast(text, true),
+        };
+        let encoding =
+            encoding.map_err(|cause| Error::request(format!("the tokenizer cannot encode the text: {cause}")))?;
+        Ok(Document { ids: encoding.get_ids().to_vec(), kinds: encoding.get_type_ids().to_vec() })
     }
 
     /// The text of some ids; bytes that are no UTF-8 become U+FFFD.

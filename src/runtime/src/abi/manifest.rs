@@ -90,6 +90,20 @@ pub struct ProgramInfo {
     pub limits: Vec<(String, i64)>,
     /// How many multiply-adds one call does, as a size (for `bench`).
     pub multiply_adds: Size,
+    /// What the model says about those of its inputs that this program reads.
+    #[serde(default)]
+    pub inputs: Vec<InputInfo>,
+}
+
+/// An input of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputInfo {
+    /// Its name in the model.
+    pub name: String,
+    /// What published code calls it (`token_type_ids`), as the weight map says; else its own name.
+    pub published: String,
+    /// What it is when nobody fills it.
+    pub default: Option<f64>,
 }
 
 /// One block of memory of a program.

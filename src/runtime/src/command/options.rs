@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::Loaded;
-use crate::tokenizer::{BYTES, Tokenizer};
+use crate::tokenizer::{BYTES, Document, Tokenizer};
 use crate::weights;
 use clap::Args;
 use std::path::PathBuf;
@@ -35,6 +35,35 @@ impl Trained {
             Some(path) => Tokenizer::open(path),
             None => Tokenizer::open(BYTES),
         }
+    }
+}
+
+/// Texts, each a document of its own.
+#[derive(Debug, Args)]
+pub struct Texts {
+    /// A text (may be given again)
+    #[arg(long, value_name = "TEXT")]
+    text: Vec<String>,
+    /// A file with a text in each line
+    #[arg(long, value_name = "FILE")]
+    lines: Vec<PathBuf>,
+    /// A second text that belongs to each, as in a question and its answer
+    #[arg(long, value_name = "TEXT")]
+    pair: Option<String>,
+}
+
+impl Texts {
+    /// All of them as tokens, those given as such first.
+    pub fn documents(&self, tokenizer: &Tokenizer) -> Result<Vec<Document>> {
+        let mut texts = self.text.clone();
+        for path in &self.lines {
+            let text = std::fs::read_to_string(path).map_err(|cause| Error::file("read the texts", path, &cause))?;
+            texts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+        }
+        if texts.is_empty() {
+            return Err(Error::request("there is no text").help("give one with --text \"It rains.\""));
+        }
+        texts.iter().map(|text| tokenizer.encode_document(text, self.pair.as_deref())).collect()
     }
 }
 

@@ -15,8 +15,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// Room for one program's inputs and outputs. Numbers start as zero, bools as true (data is there unless somebody says
-    /// otherwise), lengths as whole sequences.
+    /// Room for one program's inputs and outputs. Inputs start as the model's defaults; without one numbers are zero, bools
+    /// true (data is there unless somebody says otherwise), lengths whole sequences.
     pub(super) fn new(program: usize, info: &ProgramInfo, sizes: &[(&str, i64)]) -> Result<Call> {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
@@ -24,7 +24,20 @@ impl Call {
         let mut call = Call { program, sizes, tensors, names };
         call.fill_lengths(info);
         call.fill_bools(info);
+        call.fill_defaults(info);
         Ok(call)
+    }
+
+    fn fill_defaults(&mut self, info: &ProgramInfo) {
+        for (name, default) in info.inputs.iter().filter_map(|input| Some((&input.name, input.default?))) {
+            if let Some(numbers) = self.input_mut::<i32>(name) {
+                numbers.fill(default as i32);
+            } else if let Some(numbers) = self.input_mut::<f32>(name) {
+                numbers.fill(default as f32);
+            } else if let Some(flags) = self.input_mut::<u8>(name) {
+                flags.fill(u8::from(default != 0.0));
+            }
+        }
     }
 
     fn fill_bools(&mut self, info: &ProgramInfo) {
