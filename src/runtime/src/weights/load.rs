@@ -2,9 +2,8 @@
 
 use super::boxes;
 use super::file::{Stored, WeightFile};
-use crate::abi::{Manifest, ParameterInfo, WeightSource};
+use crate::abi::{Manifest, ParameterInfo, WeightPart};
 use crate::error::{Error, Result, nearest};
-use crate::memory::Tensor;
 use crate::model::Loaded;
 use std::path::Path;
 
@@ -55,17 +54,22 @@ fn load_native(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     let manifest = model.manifest();
     let known = |name: &str| name.starts_with(PRIVATE) || manifest.parameters.iter().any(|info| info.path == name);
     refuse_unknown(file, known, manifest.parameters.iter().map(|info| info.path.as_str()))?;
-    let mut values = Vec::with_capacity(manifest.parameters.len());
+    // All is looked at before anything is written: a bad file changes nothing, and no second copy is held.
     for info in &manifest.parameters {
-        let stored = file.tensor(&info.path)?;
-        check_shape(&stored, &info.path, &info.shape)?;
-        values.push(stored.widen(&info.path)?);
+        values_of(file, &info.path, &info.shape)?;
     }
-    let (_, parameters, _) = model.parameters_mut();
-    for (tensor, values) in parameters.iter_mut().zip(values) {
-        tensor.slice_mut::<f32>().copy_from_slice(&values);
+    let (manifest, parameters, _) = model.parameters_mut();
+    for (tensor, info) in parameters.iter_mut().zip(&manifest.parameters) {
+        tensor.slice_mut::<f32>().copy_from_slice(&values_of(file, &info.path, &info.shape)?);
     }
     Ok(())
+}
+
+/// One tensor's elements, if it has the shape that the model wants.
+fn values_of(file: &WeightFile, name: &str, shape: &[i64]) -> Result<Vec<f32>> {
+    let stored = file.tensor(name)?;
+    check_shape(&stored, name, shape)?;
+    stored.widen(name)
 }
 
 fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
@@ -76,26 +80,19 @@ fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     };
     refuse_unknown(file, known, manifest.weights.iter().map(|source| source.tensor.as_str()))?;
     check_complete(manifest)?;
-    let mut fresh = model.parameters().iter().map(Tensor::duplicate).collect::<Result<Vec<_>>>()?;
     for source in manifest.weights.iter().filter(|source| !source.copy) {
-        read_source(file, source, &mut fresh)?;
+        let values = values_of(file, &source.tensor, &source.shape)?;
+        let sizes = model.parameters();
+        let fits = |part: &WeightPart| boxes::check(part, &source.tensor, values.len(), sizes[part.parameter].len());
+        source.parts.iter().try_for_each(fits)?;
     }
-    let (_, parameters, _) = model.parameters_mut();
-    for (tensor, fresh) in parameters.iter_mut().zip(&fresh) {
-        tensor.slice_mut::<f32>().copy_from_slice(fresh.slice());
-    }
-    Ok(())
-}
-
-/// Reads all parts of one file tensor.
-fn read_source(file: &WeightFile, source: &WeightSource, parameters: &mut [Tensor]) -> Result<()> {
-    let stored = file.tensor(&source.tensor)?;
-    check_shape(&stored, &source.tensor, &source.shape)?;
-    let values = stored.widen(&source.tensor)?;
-    for part in &source.parts {
-        let target = parameters[part.parameter].slice_mut::<f32>();
-        boxes::check(part, &source.tensor, values.len(), target.len())?;
-        boxes::for_each(part, |from, to| target[to] = values[from]);
+    let (manifest, parameters, _) = model.parameters_mut();
+    for source in manifest.weights.iter().filter(|source| !source.copy) {
+        let values = values_of(file, &source.tensor, &source.shape)?;
+        for part in &source.parts {
+            let target = parameters[part.parameter].slice_mut::<f32>();
+            boxes::for_each(part, |from, to| target[to] = values[from]);
+        }
     }
     Ok(())
 }
