@@ -165,8 +165,8 @@ impl Comparison<'_> {
     }
 
     /// The elements that the case's optimizer skips at a step. It does so where it has no gradient for a file tensor: for
-    /// the listed ones, and for their like in the same parameter (other experts, layers), as long as no token reaches
-    /// them, so that their gradient is 0 throughout.
+    /// the listed ones, and for their like in the same parameter (other turns, other branches), as long as nothing
+    /// reaches them, so that their gradient is 0 throughout.
     fn left_out(&self, computed: &Gradients) -> BTreeSet<(usize, usize)> {
         let listed = |tensor: &&MappedTensor| self.case.answers.params_without_grad.contains(&tensor.name);
         let parts = self.map.tensors.iter().filter(listed).flat_map(|tensor| &tensor.parts);
