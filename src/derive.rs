@@ -6,7 +6,9 @@
 
 mod begin;
 mod gradient;
+mod judged;
 mod step;
 
 pub use gradient::{GRADIENT, gradient};
+pub use judged::judged;
 pub use step::*;

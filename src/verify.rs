@@ -2,7 +2,7 @@
 //!
 //! In: a model and a folder with a reference case. Out: a [`Report`] with a line for every number of the case; one that
 //! nothing computes is a failure too. Order: [`array`] and [`case`] read, [`layout`] and [`inputs`] bring the data
-//! into the model's form, [`engine`] says what computes, [`compare`] goes through the case, [`tolerance`] judges.
+//! into the model's form, [`engine`] says what computes, [`judge`] what is differentiated, [`compare`] goes through the case, [`tolerance`] judges.
 
 pub mod array;
 pub mod case;
@@ -12,6 +12,7 @@ pub mod layout;
 pub mod optimizer;
 pub mod engine;
 pub mod inputs;
+pub mod judge;
 pub mod compare;
 pub mod interpreted;
 pub mod native;

@@ -17,6 +17,7 @@ mod options;
 mod oracles;
 mod program;
 mod random_models;
+mod recurrences;
 mod renaming;
 mod runtime;
 mod step;

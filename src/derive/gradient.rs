@@ -1,9 +1,9 @@
 //! Reverse-mode gradients, through rolled `for`s.
 //!
 //! In: a graph and the name of a scalar output. Out: the same graph, with an output `gradient PATH` more for each asked
-//! parameter, of the parameter's own type. `ops` knows each operation's derivative; here the sweep goes back over a
-//! region ([`sweep`]), and a `for` becomes a `for` the other way round ([`repeat`]). Only what depends on an asked
-//! parameter ([`active`]) gets an adjoint.
+//! parameter or input, of its own type. `ops` knows each operation's derivative; here the sweep goes back over a
+//! region ([`sweep`]), and a `for` becomes a `for` the other way round ([`repeat`]). Only what depends on what was asked
+//! for ([`active`]) gets an adjoint. Parameters and inputs share one name space, so a name is enough.
 
 mod active;
 mod repeat;
@@ -14,18 +14,18 @@ use crate::ops::{Tape, gradient as gradient_of_op};
 use crate::tensor::TensorType;
 use active::{active_values, is_one_of};
 
-/// What the names of outputs that are gradients begin with; the parameter's path follows.
+/// What the names of outputs that are gradients begin with; the path of the parameter or the input's name follows.
 pub const GRADIENT: &str = "gradient ";
 
-/// The graph with the gradients of an output by parameters.
+/// The graph with the gradients of an output by parameters and inputs.
 ///
 /// # Errors
 /// The output does not exist, or something that it depends on has no gradient yet (`until` in a `for`).
-pub fn gradient(graph: &Graph, loss: &str, parameters: &[String]) -> Result<Graph, Bug> {
+pub fn gradient(graph: &Graph, loss: &str, leaves: &[String]) -> Result<Graph, Bug> {
     let place = graph.outputs.iter().position(|name| name == loss);
     let value = place.and_then(|place| graph.root.results[place]);
     let value = value.ok_or_else(|| Bug::new("derive", format!("there is an output `{loss}`")))?;
-    let active = active_values(&graph.root, &is_one_of(parameters), &[]);
+    let active = active_values(&graph.root, &is_one_of(leaves), &[]);
     let mut tape = Tape::beside(&graph.axes, graph.root.clone(), active);
     let ty = tape.ty(value);
     let seed = tape.number(1.0, ty.dtype);
@@ -33,7 +33,7 @@ pub fn gradient(graph: &Graph, loss: &str, parameters: &[String]) -> Result<Grap
     sweep(&mut tape)?;
     let mut outputs = graph.outputs.clone();
     let mut results = Vec::new();
-    for path in parameters {
+    for path in leaves {
         if let Some(adjoint) = adjoint_of(&mut tape, path) {
             results.push(adjoint);
             outputs.push(format!("{GRADIENT}{path}"));
@@ -44,9 +44,9 @@ pub fn gradient(graph: &Graph, loss: &str, parameters: &[String]) -> Result<Grap
     Ok(Graph { name: graph.name.clone(), axes: graph.axes.clone(), root, outputs })
 }
 
-/// The adjoint of a parameter, in its type: zero if nothing depends on it, nothing if the graph does not read it.
+/// The adjoint of a parameter or input, in its type: zero if nothing depends on it, nothing if the graph does not read it.
 fn adjoint_of(tape: &mut Tape, path: &str) -> Option<Value> {
-    let is_it = |op: &Op| matches!(op, Op::Parameter(own) if own == path);
+    let is_it = |op: &Op| matches!(op, Op::Parameter(own) | Op::Input(own) if own == path);
     let nodes = tape.forward.ids().into_iter().filter(|&id| is_it(&tape.forward.node(id).op)).collect::<Vec<_>>();
     let ty = tape.forward.typed(Value::of(*nodes.first()?)).ty.clone();
     tape.path = path.to_string();
@@ -70,7 +70,7 @@ fn sweep(tape: &mut Tape) -> Result<(), Bug> {
         tape.path.clone_from(&node.path);
         match &node.op {
             Op::For(region) => repeat::gradient(tape, id, &node, region)?,
-            Op::Parameter(_) | Op::Argument(_) => {}
+            Op::Parameter(_) | Op::Input(_) | Op::Argument(_) => {}
             _ => {
                 if let Some(upstream) = tape.take(Value::of(id)) {
                     let broken = |error: crate::ops::TypeError| Bug::new("derive", error.0).detail(format!("{node:?}"));

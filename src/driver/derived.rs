@@ -16,6 +16,8 @@ pub struct Graphs {
     pub forward: Graph,
     /// Loss and gradients, if the model has a loss.
     pub train: Option<Graph>,
+    /// Gradients of outputs that are judged from outside, if somebody asked for them.
+    pub judged: Option<Graph>,
     /// The loss alone, if the model has one.
     pub evaluate: Option<Graph>,
     /// What is the same at every step of the same rows, if anything is.
@@ -27,7 +29,8 @@ pub struct Graphs {
 impl Graphs {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Graph> {
-        std::iter::once(&self.forward).chain(&self.train).chain(&self.evaluate).chain(&self.begin).chain(&self.step)
+        let first = std::iter::once(&self.forward).chain(&self.train).chain(&self.judged);
+        first.chain(&self.evaluate).chain(&self.begin).chain(&self.step)
     }
 }
 
@@ -53,12 +56,30 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
         let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
         let decode = decode(model, passes::prepare(forward.clone())?);
         let (begin, step) = decode.map_or((None, None), |decode| (decode.begin, Some(decode.step)));
-        Ok::<_, Bug>(Graphs { forward, train, evaluate, begin, step })
+        Ok::<_, Bug>(Graphs { forward, train, judged: None, evaluate, begin, step })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
     }
     Ok(made)
+}
+
+/// The name of the program that [`judged`] makes.
+pub const JUDGED: &str = "judged";
+
+/// Gradients of outputs that are judged from outside: each, multiplied with the input of the given name, is a part of the
+/// loss. Inputs of reals have gradients too.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn judged(model: &Model, forward: &Graph, pairs: &[(String, String)], session: &mut Session) -> Result<Graph, Bug> {
+    session.stage("graph", |_| {
+        let mut judged = derive::judged(forward, pairs, names::LOSS)?;
+        judged.name = JUDGED.to_string();
+        let reals = model.inputs.iter().filter(|input| input.dtype.is_real()).map(|input| input.name.clone());
+        let leaves = trained(model).into_iter().chain(reals).collect::<Vec<_>>();
+        derive::gradient(&passes::prepare(judged)?, names::LOSS, &leaves)
+    })?
 }
 
 /// The paths of what is optimised.
@@ -106,7 +127,8 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
 
 /// What a graph's outputs are to the runtime.
 fn interface(graph: &Graph) -> Interface {
-    let packs = graph.name != names::TRAIN;
+    // Packed weights are made once; who asks for gradients changes them.
+    let packs = !graph.outputs.iter().any(|name| name.starts_with(derive::GRADIENT));
     let mut interface = Interface { packs, ..Interface::default() };
     let inputs = graph.root.ids().into_iter().filter_map(|id| match &graph.root.node(id).op {
         Op::Input(name) => Some(name.clone()),
@@ -128,7 +150,7 @@ fn interface(graph: &Graph) -> Interface {
     interface
 }
 
-/// The output that is the gradient of a parameter.
+/// The output that is the gradient of a parameter or an input.
 pub fn gradient_name(path: &str) -> String {
     format!("{}{path}", derive::GRADIENT)
 }

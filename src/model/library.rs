@@ -174,7 +174,8 @@ pub fn embedded(path: &str) -> Option<&'static str> {
 pub fn embedded_files() -> impl Iterator<Item = (String, &'static str)> {
     let folders = [("stdlib", &STANDARD), ("examples", &EXAMPLES)];
     folders.into_iter().flat_map(|(folder, files)| {
-        let sources = files.files().filter(|file| file.path().extension().is_some_and(|ending| ending == "arch"));
+        let all = files.files().chain(files.dirs().flat_map(Dir::files));
+        let sources = all.filter(|file| file.path().extension().is_some_and(|ending| ending == "arch"));
         sources.filter_map(move |file| Some((format!("{folder}/{}", file.path().display()), file.contents_utf8()?)))
     })
 }

@@ -39,10 +39,11 @@ impl Resolver<'_> {
         let before = self.sink.has_errors();
         for line in &map.lines {
             match line {
-                WeightLine::Map { path, template, layout, also, .. } => {
-                    let found = self.line(path, template, layout.as_deref());
+                WeightLine::Map { path, template, more, layout, also, .. } => {
+                    let names = std::iter::once(template).chain(more).collect::<Vec<_>>();
+                    let found = self.line(path, &names, layout.as_deref());
                     let copies = also.iter().flat_map(|copy| {
-                        let copied = self.line(path, copy, layout.as_deref());
+                        let copied = self.line(path, &[copy], layout.as_deref());
                         copied.into_iter().map(|tensor| MappedTensor { copy: true, ..tensor })
                     });
                     let copies = copies.collect::<Vec<_>>();
@@ -77,8 +78,9 @@ impl Resolver<'_> {
         None
     }
 
-    /// One line: the file tensors that it names.
-    fn line(&mut self, path: &WeightPath, template: &Template, layout: Option<&[Slot]>) -> Vec<MappedTensor> {
+    /// One line: the file tensors that it names. Several templates name the pieces of one tensor.
+    fn line(&mut self, path: &WeightPath, templates: &[&Template], layout: Option<&[Slot]>) -> Vec<MappedTensor> {
+        let template = templates[0];
         let found = match self.find(path) {
             Some(found) if !found.is_empty() => found,
             _ => return Vec::new(),
@@ -96,7 +98,7 @@ impl Resolver<'_> {
         };
         let mut tensors = Vec::new();
         for (alternative, parts) in groups {
-            match self.tensors(template, alternative, &parts, layout) {
+            match self.tensors(templates, alternative, &parts, layout) {
                 Ok(made) => tensors.extend(made),
                 Err((message, label)) => self.say(message, template.span, label, path.span),
             }
@@ -108,23 +110,26 @@ impl Resolver<'_> {
         self.sink.push(Diagnostic::new(E0701, message).label(span, label).label(path, "the parameters of this line"));
     }
 
-    /// The tensors of one name template, counted out.
+    /// The tensors of one name template, counted out; those of several are the pieces of one.
     fn tensors(
         &mut self,
-        template: &Template,
+        templates: &[&Template],
         alternative: usize,
         parts: &[Found],
         layout: Option<&[Slot]>,
     ) -> Result<Vec<MappedTensor>, (String, String)> {
-        let first = &parts[0];
+        let (template, first) = (templates[0], &parts[0]);
         let counted = paths::counted(self.model, template, first)?;
         let mut tensors = Vec::new();
         for numbers in paths::odometer(&counted) {
-            let name = paths::name(template, alternative, &counted, &numbers);
             let boxes = parts.iter().map(|found| self.part(found, template, &counted, &numbers));
             let boxes = boxes.collect::<Result<Vec<Part>, _>>()?;
             let (shape, parts) = layout::place(self.model, &boxes, layout)?;
-            tensors.push(MappedTensor { name, shape, parts, copy: false });
+            let pieces = layout::cut(shape, parts, templates.len())?;
+            for (template, (shape, parts)) in templates.iter().zip(pieces) {
+                let name = paths::name(template, alternative, &counted, &numbers);
+                tensors.push(MappedTensor { name, shape, parts, copy: false });
+            }
         }
         Ok(tensors)
     }

@@ -50,6 +50,7 @@ impl<'i> Builder<'i> {
     fn mapping(&mut self, mut parts: Parts<'i>, span: crate::source::Span) -> WeightLine {
         let path = self.path(parts.one());
         let template = self.template(parts.one());
+        let more = parts.every(Rule::more).into_iter().map(|name| self.template(Parts::of(name).one())).collect();
         parts.maybe(Rule::w_as);
         let layout = parts.maybe(Rule::layout).map(|layout| self.slots(layout));
         let also = parts.map(|copy| {
@@ -57,7 +58,7 @@ impl<'i> Builder<'i> {
             copy.maybe(Rule::w_also);
             self.template(copy.one())
         });
-        WeightLine::Map { path, template, layout, also: also.collect(), span }
+        WeightLine::Map { path, template, more, layout, also: also.collect(), span }
     }
 
     fn path(&mut self, pair: Node<'i>) -> WeightPath {

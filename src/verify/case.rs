@@ -15,7 +15,7 @@ pub struct Case {
     pub folder: PathBuf,
     /// `config.json`.
     pub config: Value,
-    /// `model.safetensors`, by name.
+    /// `model.safetensors`, by name; empty where there is none.
     pub weights: BTreeMap<String, Array>,
     /// `case.safetensors`, by name.
     pub tensors: BTreeMap<String, Array>,
@@ -29,6 +29,8 @@ pub struct Case {
 pub struct Answers {
     /// The family's name.
     pub family: String,
+    /// What gradients are of, in words, if not of the loss.
+    pub grad_of: Option<String>,
     /// The L2 norm of the gradient of every weight.
     pub grad_l2: BTreeMap<String, f64>,
     /// Weights that the optimizer skips altogether.
@@ -79,10 +81,11 @@ impl Case {
         let answers = read_json(&folder.join("case.json"), FORM)?;
         let answers = serde_json::from_value(answers)
             .map_err(|error| Environment::new(format!("{}: {error}", folder.join("case.json").display())).help(FORM))?;
+        let weights = folder.join("model.safetensors");
         Ok(Case {
             folder: folder.to_path_buf(),
             config: read_json(&folder.join("config.json"), FORM)?,
-            weights: read_tensors(&folder.join("model.safetensors"))?,
+            weights: if weights.exists() { read_tensors(&weights)? } else { BTreeMap::new() },
             tensors: read_tensors(&folder.join("case.safetensors"))?,
             answers,
         })
@@ -100,4 +103,5 @@ impl Case {
     }
 }
 
-const FORM: &str = "a case is a folder with config.json, model.safetensors, case.json and case.safetensors";
+const FORM: &str = "a case is a folder with config.json, case.json, case.safetensors, and model.safetensors for a model \
+                    with weights";

@@ -3,12 +3,14 @@
 use super::array::Array;
 use super::case::{Case, Trajectory};
 use super::engine::{Batch, Engine, Gradients};
-use super::inputs::{Inputs, batch_of, inputs, tensor_name, token_input};
+use super::inputs::{INPUT, Inputs, batch_of, inputs, tensor_name, token_input};
+use super::judge::{OUTPUT, Objective, sum};
 use super::layout::{file_tensor, is_ignored, parameters_of, places};
 use super::optimizer::Optimizer;
 use super::report::{Report, Verdict};
 use super::tolerance::Quantity;
 use crate::driver::Failure;
+use crate::fault::Environment;
 use crate::model::{MappedTensor, Model, WeightMap};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,20 +22,31 @@ pub struct Comparison<'a> {
     pub model: &'a Model,
     /// Where the model's parameters are in the case's weights.
     pub map: &'a WeightMap,
+    /// What its gradients are of.
+    pub objective: Objective,
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
+    /// What is to be compared.
+    ///
+    /// # Errors
+    /// If the case's gradients are of something unknown.
+    pub fn new(case: &'a Case, model: &'a Model, map: &'a WeightMap) -> Result<Comparison<'a>, Environment> {
+        Ok(Comparison { case, model, map, objective: Objective::of(case, model)? })
+    }
+
     /// Computes every number of the case.
     ///
     /// # Errors
     /// If the case does not fit the model, or a program cannot run.
     pub fn run(&self, engine: &mut dyn Engine) -> Result<Report, Failure> {
-        let parameters = parameters_of(self.model, self.map, &self.case.weights)?;
+        let parameters = parameters_of(self.model, self.map, &self.weights())?;
         let Inputs { batch, used } = inputs(self.model, self.map, self.case)?;
         let mut report = Report::default();
-        let mut seen: BTreeSet<String> = used.into_iter().collect();
-        self.values(engine, &parameters, &batch, &mut report)?;
-        self.training(engine, &parameters, &batch, &mut report)?;
+        let mut seen: BTreeSet<String> = used.into_iter().chain(self.weights().into_keys()).collect();
+        seen.extend(self.objective.judged.iter().map(|judged| judged.numbers.clone()));
+        let computed = self.values(engine, &parameters, &batch, &mut report)?;
+        self.training(engine, &parameters, &batch, &computed, &mut report)?;
         self.decode(engine, &parameters, &mut report, &mut seen)?;
         for name in self.case.tensors.keys() {
             if !seen.contains(name) && !report.has(name) {
@@ -43,6 +56,13 @@ impl Comparison<'_> {
         Ok(report)
     }
 
+    /// The weights of the case: those of its file, and what the map finds among its other tensors.
+    fn weights(&self) -> BTreeMap<String, Array> {
+        let beside = self.map.tensors.iter().filter_map(|tensor| self.case.tensors.get_key_value(&tensor.name));
+        let beside = beside.map(|(name, tensor)| (name.clone(), tensor.clone()));
+        beside.chain(self.case.weights.clone()).collect()
+    }
+
     /// Logits, hidden states, and whatever else a line names.
     fn values(
         &self,
@@ -50,14 +70,15 @@ impl Comparison<'_> {
         parameters: &[Array],
         batch: &Batch,
         report: &mut Report,
-    ) -> Result<(), Failure> {
+    ) -> Result<BTreeMap<String, Array>, Failure> {
         let computed = engine.forward(parameters, batch)?;
         for (name, reference) in self.case.tensors.iter().filter(|(name, _)| *name != "loss") {
-            if let Some(actual) = computed.get(name) {
+            let own = || computed.get(name.strip_prefix(OUTPUT)?);
+            if let Some(actual) = computed.get(name).or_else(own) {
                 report.compare(name, Quantity::Values, actual, reference, &self.case.answers);
             }
         }
-        Ok(())
+        Ok(computed)
     }
 
     fn training(
@@ -65,18 +86,31 @@ impl Comparison<'_> {
         engine: &mut dyn Engine,
         parameters: &[Array],
         batch: &Batch,
+        computed: &BTreeMap<String, Array>,
         report: &mut Report,
     ) -> Result<(), Failure> {
         let answers = &self.case.answers;
-        if !self.case.tensors.contains_key("loss") && answers.grad_l2.is_empty() {
+        let judged = !self.objective.judged.is_empty();
+        if !self.case.tensors.contains_key("loss") && answers.grad_l2.is_empty() && !judged {
+            return Ok(());
+        }
+        let mut all = None;
+        if judged {
+            let mut batch = batch.clone();
+            batch.inputs.extend(self.objective.numbers(self.case, computed));
+            all = Some(engine.judged(parameters, &batch)?);
+        }
+        if !self.objective.loss {
+            all.iter().for_each(|all| self.gradients(all, report));
             return Ok(());
         }
         let first = engine.gradients(parameters, batch)?;
         if let Some(reference) = self.case.tensors.get("loss") {
             report.compare("loss", Quantity::Loss, &Array::filled(&[1], first.loss), reference, answers);
         }
-        self.gradients(&first, report);
-        self.norms(&first, report);
+        let all = all.map_or_else(|| first.clone(), |judged| sum(first.clone(), judged));
+        self.gradients(&all, report);
+        self.norms(&all, report);
         if let Some(settings) = &answers.sgd {
             let optimizer = Optimizer::sgd(settings);
             self.trajectory("sgd.losses", settings, optimizer, engine, (parameters, batch, &first), report)?;
@@ -93,7 +127,10 @@ impl Comparison<'_> {
             let Some(weight) = name.strip_prefix("grad.") else { continue };
             match self.gradient_of(weight, computed) {
                 Some(actual) => report.compare(name, Quantity::Gradient, &actual, reference, &self.case.answers),
-                None => report.push(name, Verdict::NotChecked(format!("the weight map has no tensor `{weight}`"))),
+                None => {
+                    let reason = format!("neither a tensor of the weight map nor a real input is called `{weight}`");
+                    report.push(name, Verdict::NotChecked(reason));
+                }
             }
         }
     }
@@ -128,7 +165,12 @@ impl Comparison<'_> {
     }
 
     fn gradient_of(&self, weight: &str, computed: &Gradients) -> Option<Array> {
-        let Some(tensor) = self.map.tensors.iter().find(|tensor| tensor.name == weight) else {
+        let is_it = |name: &str| name == weight || name.strip_prefix(INPUT) == Some(weight);
+        let input = self.model.inputs.iter().find(|input| is_it(tensor_name(self.model, self.map, input)));
+        if let Some(gradient) = input.and_then(|input| computed.inputs.get(&input.name)) {
+            return Some(gradient.clone());
+        }
+        let Some(tensor) = self.map.tensors.iter().find(|tensor| is_it(&tensor.name)) else {
             // What the model does not need, its loss does not depend on.
             let unread = self.case.weights.get(weight).filter(|_| is_ignored(self.map, weight))?;
             return Some(Array::filled(&unread.shape, 0.0));

@@ -25,6 +25,8 @@ pub struct Gradients {
     pub loss: f64,
     /// One for each parameter of the model; absent for one that is not trained, or that no loss depends on.
     pub gradients: Vec<Option<Array>>,
+    /// Those of the model's inputs, by name, where the program computes them.
+    pub inputs: BTreeMap<String, Array>,
 }
 
 /// What a greedy decode chose, and by which numbers.
@@ -49,6 +51,12 @@ pub trait Engine {
     /// # Errors
     /// If the program cannot be made or run.
     fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure>;
+
+    /// Gradients of the sum of outputs times numbers that the batch brings.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn judged(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure>;
 
     /// The loss alone, by the program that evaluates; nothing if the model has no loss.
     ///

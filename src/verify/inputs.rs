@@ -1,7 +1,7 @@
 //! The inputs of a case as the model takes them: which tensor of the case is which input.
 //!
 //! An `input` line of the weight map says which tensor an input is; without one it is the tensor of the input's own
-//! name, and for the tokens `input_ids`. `labels` that are no input become the input `keep`: a label of -100 is not
+//! name, with or without `in.` before it, and for the tokens `input_ids`. `labels` that are no input become the input `keep`: a label of -100 is not
 //! counted, every other must be the token itself, since such a model's target is its own input, shifted. Inputs that
 //! the case does not bring get their defaults.
 
@@ -20,6 +20,8 @@ const IGNORED: f64 = -100.0;
 const KEEP: &str = "keep";
 /// The tokens of a case.
 const TOKENS: &str = "input_ids";
+/// What a case may write before the name of an input.
+pub const INPUT: &str = "in.";
 /// What is to be predicted.
 const LABELS: &str = "labels";
 
@@ -39,6 +41,12 @@ pub fn token_input(model: &Model) -> Result<&Input, Environment> {
     grown_input(model).ok_or_else(|| {
         Environment::new(format!("the model {} has no input of tokens, such as `input ids[t] : v`", model.name))
     })
+}
+
+/// The gradients of the model's inputs, by name, as far as a program has them.
+pub fn input_gradients(model: &Model, of: impl Fn(&str) -> Option<Array>) -> BTreeMap<String, Array> {
+    let named = |input: &Input| Some((input.name.clone(), of(&input.name)?));
+    model.inputs.iter().filter_map(named).collect()
 }
 
 /// The name of the sequence that an axis counts positions of; absent: its size is fixed.
@@ -132,10 +140,11 @@ pub fn inputs(model: &Model, map: &WeightMap, case: &Case) -> Result<Inputs, Env
     let mut used = Vec::new();
     for input in &model.inputs {
         let name = tensor_name(model, map, input);
-        match case.tensors.get(name) {
-            Some(tensor) => {
+        let marked = format!("{INPUT}{name}");
+        match case.tensors.get_key_value(name).or_else(|| case.tensors.get_key_value(&marked)) {
+            Some((name, tensor)) => {
                 given.insert(input.name.clone(), tensor.clone());
-                used.push(name.to_string());
+                used.push(name.clone());
             }
             None if input.default.is_some() => {}
             None => return Err(missing(case, input, name)),

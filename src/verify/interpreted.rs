@@ -2,9 +2,10 @@
 
 use super::array::Array;
 use super::engine::{Batch, Decoded, Engine, Gradients, decode_by_sequences};
-use super::inputs::token_input;
+use super::inputs::input_gradients;
 use crate::driver::{Failure, Graphs};
 use crate::fault::Bug;
+use crate::graph::Graph;
 use crate::interpret::{Data, Feed, run};
 use crate::model::Model;
 use archc_runtime::abi::names;
@@ -19,12 +20,8 @@ pub struct Interpreted<'a> {
 
 impl<'a> Interpreted<'a> {
     /// Takes graphs as they are.
-    ///
-    /// # Errors
-    /// If the model has no input of tokens.
-    pub fn new(model: &'a Model, graphs: &'a Graphs) -> Result<Interpreted<'a>, Failure> {
-        token_input(model)?;
-        Ok(Interpreted { model, graphs })
+    pub fn new(model: &'a Model, graphs: &'a Graphs) -> Interpreted<'a> {
+        Interpreted { model, graphs }
     }
 
     fn feed(&self, parameters: &[Array], batch: &Batch) -> Feed {
@@ -36,6 +33,19 @@ impl<'a> Interpreted<'a> {
             lengths: batch.lengths.clone().into_iter().collect(),
             ..Feed::default()
         }
+    }
+
+    /// Loss and gradients of a program that has them.
+    fn differentiated(&self, graph: Option<&Graph>, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        let graph = graph.ok_or_else(|| Bug::new("graph", "there is a program with gradients"))?;
+        let outputs = run(graph, &self.feed(parameters, batch))?;
+        let loss = outputs.get(names::LOSS).ok_or_else(|| Bug::new("graph", "training has the output `loss`"))?;
+        let of = |path: &str| outputs.get(&crate::driver::gradient_name(path)).map(array);
+        Ok(Gradients {
+            loss: loss.numbers[0],
+            gradients: self.model.parameters.iter().map(|parameter| of(&parameter.path)).collect(),
+            inputs: input_gradients(self.model, of),
+        })
     }
 }
 
@@ -51,14 +61,11 @@ impl Engine for Interpreted<'_> {
     }
 
     fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
-        let graph = self.graphs.train.as_ref().ok_or_else(|| Bug::new("graph", "there is a training program"))?;
-        let outputs = run(graph, &self.feed(parameters, batch))?;
-        let loss = outputs.get(names::LOSS).ok_or_else(|| Bug::new("graph", "training has the output `loss`"))?;
-        let of = |path: &str| outputs.get(&crate::driver::gradient_name(path)).map(array);
-        Ok(Gradients {
-            loss: loss.numbers[0],
-            gradients: self.model.parameters.iter().map(|parameter| of(&parameter.path)).collect(),
-        })
+        self.differentiated(self.graphs.train.as_ref(), parameters, batch)
+    }
+
+    fn judged(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        self.differentiated(self.graphs.judged.as_ref(), parameters, batch)
     }
 
     fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {

@@ -5,8 +5,8 @@ mod library;
 
 use super::array::Array;
 use super::engine::{Batch, Decoded, Engine, Gradients, argmax, decode_by_sequences};
-use super::inputs::{token_input, with_tokens, without_tokens};
-use crate::driver::{Compiled, Failure};
+use super::inputs::{input_gradients, token_input, with_tokens, without_tokens};
+use crate::driver::{Compiled, Failure, JUDGED};
 use crate::fault::Bug;
 use crate::model::Model;
 use archc_runtime::abi::names;
@@ -19,17 +19,15 @@ use std::collections::BTreeMap;
 pub struct Native<'a> {
     model: &'a Model,
     calls: Calls,
-    tokens: String,
 }
 
 impl<'a> Native<'a> {
     /// Loads compiled programs, to be run on some threads (0: as many as there are processors).
     ///
     /// # Errors
-    /// If they cannot be loaded, or the model has no input of tokens.
+    /// If they cannot be loaded.
     pub fn new(model: &'a Model, compiled: &Compiled, threads: usize) -> Result<Native<'a>, Failure> {
-        let input = token_input(model)?;
-        Ok(Native { model, calls: Calls::load(compiled, threads)?, tokens: input.name.clone() })
+        Ok(Native { model, calls: Calls::load(compiled, threads)? })
     }
 
     /// Whether there is a program that takes new positions after those already seen.
@@ -59,6 +57,21 @@ impl<'a> Native<'a> {
     fn call(&mut self, program: &str, batch: &Batch) -> Result<archc_runtime::model::Call, Failure> {
         let (inputs, sizes) = given(batch);
         self.calls.prepare(program, &inputs, &sizes)
+    }
+
+    /// Loss and gradients of a program that has them.
+    fn differentiated(&mut self, program: &str, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        self.calls.set_parameters(parameters)?;
+        let mut call = self.call(program, batch)?;
+        let results = self.calls.run(&mut call)?;
+        let loss = results.outputs().remove(names::LOSS);
+        let loss = loss.ok_or_else(|| Bug::new("program", "a program with gradients has the output `loss`"))?;
+        let gradient = |path: &str| results.gradient(path);
+        Ok(Gradients {
+            loss: loss.data[0],
+            gradients: self.model.parameters.iter().map(|parameter| gradient(&parameter.path)).collect(),
+            inputs: input_gradients(self.model, gradient),
+        })
     }
 }
 
@@ -163,16 +176,11 @@ impl Engine for Native<'_> {
     }
 
     fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
-        self.calls.set_parameters(parameters)?;
-        let mut call = self.call(names::TRAIN, batch)?;
-        let results = self.calls.run(&mut call)?;
-        let loss = results.outputs().remove(names::LOSS);
-        let loss = loss.ok_or_else(|| Bug::new("program", "the training program has the output `loss`"))?;
-        let gradient = |path: &str| results.gradient(path);
-        Ok(Gradients {
-            loss: loss.data[0],
-            gradients: self.model.parameters.iter().map(|parameter| gradient(&parameter.path)).collect(),
-        })
+        self.differentiated(names::TRAIN, parameters, batch)
+    }
+
+    fn judged(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
+        self.differentiated(JUDGED, parameters, batch)
     }
 
     fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
@@ -189,7 +197,8 @@ impl Engine for Native<'_> {
             let model = self.model;
             return decode_by_sequences(self, model, parameters, start, new);
         }
-        let prompt: Vec<usize> = start.inputs[&self.tokens].data.iter().map(|id| *id as usize).collect();
+        let prompt: Vec<usize> =
+            start.inputs[&token_input(self.model)?.name].data.iter().map(|id| *id as usize).collect();
         let mut stepper = self.begin(parameters, start, prompt.len() + new)?;
         let mut decoded = Decoded { ids: prompt.clone(), logits: Vec::new() };
         let mut chunk = prompt;

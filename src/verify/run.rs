@@ -52,10 +52,14 @@ pub fn compare(case: &Case, request: &Request, by: &By, session: &mut Session) -
     let mut model = driver::check(request, session)?;
     let map = map_of(&model, case)?.clone();
     driver::expose_values(&mut model, &map);
-    let graphs = driver::graphs(&model, session)?;
-    let comparison = Comparison { case, model: &model, map: &map };
+    let mut graphs = driver::graphs(&model, session)?;
+    let comparison = Comparison::new(case, &model, &map)?;
+    let pairs = comparison.objective.pairs();
+    if !pairs.is_empty() {
+        graphs.judged = Some(driver::judged(&model, &graphs.forward, &pairs, session)?);
+    }
     match by {
-        By::Interpreter => comparison.run(&mut Interpreted::new(&model, &graphs)?),
+        By::Interpreter => comparison.run(&mut Interpreted::new(&model, &graphs)),
         By::Native(target) => {
             let compiled = driver::compile(&model, &graphs, target, session)?;
             let mut report = comparison.run(&mut Native::new(&model, &compiled, 0)?)?;
@@ -82,7 +86,7 @@ fn map_of<'m>(model: &'m Model, case: &Case) -> Result<&'m WeightMap, Environmen
 pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Result<Report, Failure> {
     let model = driver::check(request, session)?;
     let graphs = driver::graphs(&model, session)?;
-    let interpreter = &mut Interpreted::new(&model, &graphs)?;
+    let interpreter = &mut Interpreted::new(&model, &graphs);
     let mut certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
     let compiled = driver::compile(&model, &graphs, target, session)?;
     let mut native = Native::new(&model, &compiled, 0)?;

@@ -65,7 +65,7 @@ fn difference(left: &[f64], right: &[f64]) -> f64 {
 
 /// What native code gets wrong. Allowed is what the certificate allows, measured by the size of the numbers.
 fn disagreements(model: &Model, graphs: &Graphs, native: &mut Native<'_>, seed: u64) -> Vec<String> {
-    let mut interpreter = Interpreted::new(model, graphs).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut interpreter = Interpreted::new(model, graphs);
     let weights = random_weights(model, seed);
     let batch = batch(model, &mut Random::new(seed));
     let truth = numbers(&mut interpreter, &weights, model, &batch);
@@ -83,15 +83,15 @@ fn disagreements(model: &Model, graphs: &Graphs, native: &mut Native<'_>, seed: 
     wrong
 }
 
-fn check(seed: u64) -> Result<(), String> {
-    let text = generator::write(seed);
-    let model = model(&text);
+/// Compares a model's native code with the interpreter; says what is wrong.
+pub fn check(text: &str, seed: u64) -> Result<(), String> {
+    let model = model(text);
     let graphs = graphs(&model);
     let compiled = compile(&model, &graphs, &Target::native(), &mut Session::default());
     let compiled = compiled.unwrap_or_else(|failure| panic!("seed {seed}: {failure:?}\n{text}"));
     let mut native = Native::new(&model, &compiled, 2).unwrap_or_else(|failure| panic!("{failure:?}"));
     let mut wrong = disagreements(&model, &graphs, &mut native, seed);
-    let mut interpreter = Interpreted::new(&model, &graphs).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut interpreter = Interpreted::new(&model, &graphs);
     let report = Certificate::new(&model, &mut interpreter, seed, LENGTHS).and_then(|mut form| form.run(&mut native));
     match report {
         Ok(report) if native.can_step() && !report.passed() => wrong.push(report.to_string()),
@@ -106,7 +106,7 @@ fn random_models_compute_natively_what_the_interpreter_computes() {
     let first = number("ARCHC_SEED", 1);
     let mut wrong = Vec::new();
     for seed in first..first + number("ARCHC_MODELS", 12) {
-        match std::panic::catch_unwind(|| check(seed)) {
+        match std::panic::catch_unwind(|| check(&generator::write(seed), seed)) {
             Ok(answer) => wrong.extend(answer.err()),
             Err(_) => wrong.push(format!("seed {seed} panics\n{}", generator::write(seed))),
         }

@@ -22,7 +22,7 @@ fn case() -> Case {
 /// Judges a case by an engine that knows the true numbers.
 fn judge(case: &Case, truth: &Case) -> Report {
     let (model, map) = (echo::model(case), echo::map(case));
-    let comparison = Comparison { case, model: &model, map: &map };
+    let comparison = Comparison::new(case, &model, &map).expect("gradients of the loss");
     comparison.run(&mut Echo::new(truth)).expect("the case fits its own model")
 }
 

@@ -1,15 +1,15 @@
-//! Which values depend on an asked parameter by real arithmetic.
+//! Which values depend on an asked parameter or input by real arithmetic.
 
 use crate::graph::{For, Node, Op, Region, Value};
 use std::collections::HashSet;
 
-/// Whether a node is one of the asked parameters.
+/// Whether a node is one of those that are asked for.
 pub(super) type Asked<'a> = dyn Fn(&Node) -> bool + 'a;
 
-/// Asks for parameters by path.
+/// Asks for parameters by path, for inputs by name.
 pub(super) fn is_one_of(paths: &[String]) -> impl Fn(&Node) -> bool {
     let paths = paths.iter().cloned().collect::<HashSet<_>>();
-    move |node| matches!(&node.op, Op::Parameter(path) if paths.contains(path))
+    move |node| matches!(&node.op, Op::Parameter(path) | Op::Input(path) if paths.contains(path))
 }
 
 /// The active values of a region whose arguments are active as said.

@@ -123,9 +123,20 @@ impl Elaborator<'_> {
         let operand = self.assign(target, operand, expr.span, Origin::Local)?;
         let value = self.to_value(&operand, expr.span)?;
         self.check_output(target, value, expr)?;
+        let value = self.as_written(target, value)?;
         let name = target.name.text.clone();
         self.frame().outputs.push((name, Operand::Value(value)));
         Ok(())
+    }
+
+    /// Data leaves in the order in which its axes are written, rows first.
+    fn as_written(&mut self, target: &Target, value: crate::model::ValueId) -> Answer<crate::model::ValueId> {
+        let Some(names) = &target.axes else { return Ok(value) };
+        let written = self.distinct_axes(names)?;
+        let own = self.values().axes_of(value).to_vec();
+        let rows = own.iter().copied().filter(|axis| !written.contains(axis));
+        let ordered = rows.chain(written.iter().copied()).collect::<Vec<_>>();
+        Ok(self.values().laid_out(value, &ordered))
     }
 
     /// An output is present wherever its inputs are.

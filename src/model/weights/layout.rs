@@ -1,4 +1,4 @@
-//! How the axes of parameters lie in a file tensor: strides from `as (h (k + k)) d`.
+//! How the axes of parameters lie in a file tensor: strides from `as (h (k + k)) d`, and tensors that files hold cut.
 
 use crate::model::declarations::{MappedPart, Model};
 use crate::syntax::ast::Slot;
@@ -44,6 +44,9 @@ struct Placement {
 }
 
 type Fault = (String, String);
+
+/// The shape of a file tensor, and the boxes of parameters in it.
+pub type Placed = (Vec<i64>, Vec<MappedPart>);
 
 /// The shape of a file tensor, and the box of each part in it.
 pub fn place(model: &Model, parts: &[Part], layout: Option<&[Slot]>) -> Result<(Vec<i64>, Vec<MappedPart>), Fault> {
@@ -162,4 +165,42 @@ fn strides(shape: &[i64]) -> Vec<i64> {
         strides[place - 1] = strides[place] * shape[place];
     }
     strides
+}
+
+/// A file tensor, cut along its first axis into equal pieces wherever its parts lie.
+pub fn cut(shape: Vec<i64>, parts: Vec<MappedPart>, pieces: usize) -> Result<Vec<Placed>, Fault> {
+    let count = pieces as i64;
+    match shape.first() {
+        _ if pieces == 1 => return Ok(vec![(shape, parts)]),
+        Some(rows) if rows % count == 0 => {}
+        _ => return Err((format!("{shape:?} is not cut into {pieces} equal pieces"), "along the first axis".into())),
+    }
+    let own = [&[shape[0] / count], &shape[1..]].concat();
+    let elements = own.iter().product::<i64>();
+    let mut cut = vec![(own, Vec::new()); pieces];
+    let mut waiting = parts;
+    while let Some(part) = waiting.pop() {
+        let reach = part.source_strides.iter().zip(&part.extents).map(|(stride, extent)| stride * (extent - 1));
+        let [first, last] = [part.source_offset, part.source_offset + reach.sum::<i64>()].map(|at| at / elements);
+        if first == last {
+            let source_offset = part.source_offset - first * elements;
+            cut[first as usize].1.push(MappedPart { source_offset, ..part });
+        } else {
+            waiting.extend(slices(&part));
+        }
+    }
+    Ok(cut)
+}
+
+/// A box as the slices of its outermost axis in the file.
+fn slices(part: &MappedPart) -> impl Iterator<Item = MappedPart> + '_ {
+    let wide = (0..part.extents.len()).filter(|axis| part.extents[*axis] > 1);
+    let axis = wide.max_by_key(|axis| part.source_strides[*axis]).unwrap_or(0);
+    (0..part.extents[axis]).map(move |at| {
+        let mut slice = part.clone();
+        slice.extents[axis] = 1;
+        slice.source_offset += at * part.source_strides[axis];
+        slice.target_offset += at * part.target_strides[axis];
+        slice
+    })
 }

@@ -28,12 +28,14 @@ pub enum WeightLine {
     Input(Name, String),
     /// `value hidden[i] = "hidden_states.{i}"`: a value of the model that a reference case names.
     Value(WeightPath, Template),
-    /// `path = "name" as layout also "copy"`.
+    /// `path = "name" + "name" as layout also "copy"`.
     Map {
         /// The parameters.
         path: WeightPath,
         /// The name in the file.
         template: Template,
+        /// More names: of equal pieces that the tensor is cut into along its first axis.
+        more: Vec<Template>,
         /// The layout in the file; absent: the parameter's own.
         layout: Option<Vec<Slot>>,
         /// Copies.

@@ -16,10 +16,11 @@ fn weight_line(line: &WeightLine) -> String {
         WeightLine::Ignore(name) => format!("ignore {}", template(name)),
         WeightLine::Input(input, name) => format!("input {} = \"{name}\"", input.text),
         WeightLine::Value(on, name) => format!("value {} = {}", path(on), template(name)),
-        WeightLine::Map { path: on, template: name, layout, also, .. } => {
+        WeightLine::Map { path: on, template: name, more, layout, also, .. } => {
+            let more = more.iter().map(|piece| format!(" + {}", template(piece))).collect::<String>();
             let layout = layout.as_ref().map_or(String::new(), |layout| format!(" as {}", slots(layout)));
             let also = also.iter().map(|copy| format!(" also {}", template(copy))).collect::<String>();
-            format!("{} = {}{layout}{also}", path(on), template(name))
+            format!("{} = {}{more}{layout}{also}", path(on), template(name))
         }
     }
 }
