@@ -31,6 +31,7 @@ mod write;
 pub use catalogue::*;
 pub use chain::{Chain, Factor, MOST_FACTORS, Order, POSITIONS, nominal};
 pub use derivative::keep_needed;
+pub use draw::{parameters_of, weights_of};
 pub use inverse::bounds;
 pub use map::with_read_operands;
 pub use presence::restrict;

@@ -5,6 +5,7 @@
 //! that broke it. Passes read facts (types, presence, who reads what), never names.
 
 mod associate;
+mod best;
 mod common_subexpressions;
 mod constants;
 mod contract;
@@ -55,6 +56,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &common_subexpressions::CommonSubexpressions,
     &slots::Slots,
     &slices::Slices,
+    &best::Best,
     &contract::Contractions,
     &narrow::Narrow,
     &associate::Associate,

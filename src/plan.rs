@@ -12,6 +12,7 @@ mod lifetimes;
 pub mod lowering;
 mod place;
 mod program;
+mod ranking;
 mod repeat;
 pub mod report;
 mod scatter;

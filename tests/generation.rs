@@ -1,5 +1,5 @@
-//! `generate` blocks: the runtime's loop over the derived step program chooses the ids that the block itself, run by
-//! the interpreter turn by turn over whole sequences, chooses under the same draws.
+//! `generate` blocks: their compiled turns, and the runtime's loop over the derived step program, choose the ids that
+//! the block itself, run by the interpreter turn by turn over whole sequences, chooses under the same draws.
 
 use super::compiled::{graphs, model};
 use archc::driver::{Session, compile};
@@ -11,7 +11,7 @@ use archc::tensor::random::{self, Stream};
 use archc::verify::Array;
 use archc::verify::native::load;
 use archc::verify::weights::random_weights;
-use archc_runtime::generate::{Decoder, Limits, Sampling, Session as Rows};
+use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -20,8 +20,12 @@ const NEW: usize = 7;
 const SEED: u64 = 41;
 
 fn tiny(sampler: &str) -> Model {
+    tiny_of(sampler, 19)
+}
+
+fn tiny_of(sampler: &str, tokens: usize) -> Model {
     model(&format!(
-        "model Tiny {{\n  set layers = 2\n  dim t, d = 12, v = 19\n  input ids[t] : v\n  param table[v, d]\n  x = table[v: ids]\n  \
+        "model Tiny {{\n  set layers = 2\n  dim t, d = 12, v = {tokens}\n  input ids[t] : v\n  param table[v, d]\n  x = table[v: ids]\n  \
          for i in layers {{\n    x += attn: gqa(norm1: rmsnorm(x), 4, 2, width = 6)\n    \
          x += ffn: swiglu(norm2: rmsnorm(x), 16)\n  }}\n  output logits = 2 * sum[d](norm: rmsnorm(x) * table)\n  \
          train next_token(self, ids)\n  generate {sampler}(self)\n}}\n"
@@ -50,6 +54,13 @@ fn block(model: &Model) -> (Graph, Vec<String>) {
     (graph, paths)
 }
 
+/// Settings, and those that are not given as the block has them.
+fn with_defaults<'s>(settings: &[(&'s str, f64)]) -> Vec<(&'s str, f64)> {
+    let defaults = [("temperature", 1.0), ("top_k", 0.0), ("top_p", 1.0), ("min_p", 0.0)];
+    let all = defaults.iter().chain(settings).chain(&[("new", NEW as f64), ("end", -1.0)]);
+    all.copied().collect()
+}
+
 /// The ids that the block gives each prompt, by the interpreter.
 fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<u32>> {
     let prompts = prompts();
@@ -59,7 +70,7 @@ fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&st
     feed.inputs.insert("prompt".into(), Data::new([prompts.len(), longest], padded.collect::<Vec<_>>()));
     feed.lengths.insert("p".into(), prompts.iter().map(Vec::len).collect());
     feed.sizes.insert("batch".into(), prompts.len());
-    let settings = settings.iter().chain(&[("new", NEW as f64), ("end", -1.0)]).copied().collect::<Vec<_>>();
+    let settings = with_defaults(settings);
     feed.settings.extend(settings.iter().map(|(name, value)| (name.to_string(), *value)));
     for (parameter, array) in model.parameters.iter().zip(weights) {
         let data = Data::new(array.shape.clone(), array.data.clone());
@@ -75,10 +86,14 @@ fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&st
 }
 
 fn loaded(model: &Model, weights: &[Array]) -> Loaded {
+    loaded_on(model, weights, 2)
+}
+
+fn loaded_on(model: &Model, weights: &[Array], threads: usize) -> Loaded {
     let graphs = graphs(model);
     let compiled = compile(model, &graphs, &Target::native(), &mut Session::default());
     let compiled = compiled.unwrap_or_else(|failure| panic!("{failure:?}"));
-    let mut loaded = load(&compiled, 2).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut loaded = load(&compiled, threads).unwrap_or_else(|failure| panic!("{failure:?}"));
     let (_, tensors, _) = loaded.parameters_mut();
     for (tensor, array) in tensors.iter_mut().zip(weights) {
         let slots = tensor.slice_mut::<f32>();
@@ -100,6 +115,51 @@ fn decoded(model: &Model, weights: &[Array], sampling: Sampling, path: Option<&S
     let limits = Limits { new: NEW, end_tokens: Vec::new() };
     rows.generate_with(&limits, draw, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
+}
+
+/// The ids that compiled turns of the block give each prompt, rows numbered as in the interpreter.
+fn turned(model: &Model, weights: &[Array], settings: &[(&str, f64)], threads: usize) -> Vec<Vec<u32>> {
+    let mut loaded = loaded_on(model, weights, threads);
+    let prompts = prompts();
+    let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
+    let decoder = Decoder::choosing(&mut loaded, 16, Given::default(), turns).expect("it has turns");
+    let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
+    let limits = Limits { new: NEW, end_tokens: Vec::new() };
+    rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
+    (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
+}
+
+#[test]
+fn a_turn_is_the_step_and_the_choice() {
+    let model = tiny("greedy");
+    let graphs = graphs(&model);
+    let turn = graphs.turn.as_ref().expect("it has turns");
+    turn.verify().expect("is sound");
+    let optimized = archc::passes::optimize(turn.clone()).unwrap_or_else(|bug| panic!("{bug:?}"));
+    insta::assert_snapshot!(graph::text::print(&optimized));
+}
+
+#[test]
+fn compiled_turns_choose_what_the_block_chooses() {
+    let all: [&[(&str, f64)]; 5] = [
+        &[],
+        &[("temperature", 1.5), ("top_p", 0.8)],
+        &[("top_k", 5.0)],
+        &[("temperature", 0.7), ("top_k", 9.0), ("top_p", 0.9), ("min_p", 0.05)],
+        &[("temperature", 0.0)],
+    ];
+    // Few tokens are ranked by comparing each with each, many by sorting.
+    for (sampler, tokens, all) in [("greedy", 19, &all[..1]), ("sample", 19, &all), ("sample", 259, &all[3..4])] {
+        let model = tiny_of(sampler, tokens);
+        let weights = random_weights(&model, 3);
+        let (graph, _) = block(&model);
+        for settings in all {
+            let ids = interpreted(&model, &graph, &weights, settings);
+            assert_eq!(turned(&model, &weights, settings, 2), ids, "{sampler} of {tokens}: {settings:?}");
+        }
+        assert_eq!(turned(&model, &weights, &[], 1), turned(&model, &weights, &[], 2), "{sampler}, one thread");
+    }
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub fn begin(mut step: Graph, position: &dyn Fn(AxisId) -> bool) -> (Option<Grap
     let mut root = step.root.clone();
     root.results = border.iter().copied().map(Some).collect();
     keep_read(&mut root);
-    let begin = Graph { name: names::BEGIN.into(), axes: step.axes.clone(), root, outputs: names.clone() };
+    let name = if step.name == names::TURN { names::TURN_BEGIN } else { names::BEGIN };
+    let begin = Graph { name: name.into(), axes: step.axes.clone(), root, outputs: names.clone() };
     for (value, name) in border.into_iter().zip(names) {
         let ty = step.root.typed(value).ty.clone();
         let held = step.root.add_one(Op::Input(name.clone()), [], Typed::always(ty), name);

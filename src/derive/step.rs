@@ -23,7 +23,7 @@ mod turns;
 
 use super::begin::begin;
 use crate::graph::{Graph, Op, Region, Typed, Value};
-use crate::tensor::{Axes, AxisId, BATCH, DType, TensorType};
+use crate::tensor::{Affine, Axes, AxisId, BATCH, DType, TensorType, Term};
 use archc_runtime::abi::names;
 use rewrite::Rewrite;
 
@@ -63,6 +63,13 @@ impl Shared {
     /// Whether an axis counts positions of the growing sequence, new or all.
     fn is_position(&self, axis: AxisId) -> bool {
         axis == self.chunk || self.is_context(axis)
+    }
+
+    /// Whether a place of an old region is the last position: `|t| - 1`.
+    fn is_last(&self, old: &Region, place: &Affine<Value>) -> bool {
+        let [(Term::Value(length), 1)] = place.terms.as_slice() else { return false };
+        let length = matches!(old.node(length.node).op, Op::Length(axis) if self.is_position(axis));
+        length && place.constant == -1
     }
 
     /// A name for a state, from the path of what it keeps.
@@ -126,7 +133,8 @@ fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, Axis
     }
     let mut root = rewrite.new;
     root.results = results;
-    Ok((Graph { name: names::STEP.into(), axes: shared.axes, root, outputs }, context))
+    let name = if graph.name == names::TURN { names::TURN } else { names::STEP };
+    Ok((Graph { name: name.into(), axes: shared.axes, root, outputs }, context))
 }
 
 /// The named outputs and their values, in the order of the graph.

@@ -24,13 +24,23 @@ pub struct Graphs {
     pub begin: Option<Graph>,
     /// New positions after those already seen, if the model allows it.
     pub step: Option<Graph>,
+    /// What is the same in every turn of the sampler, if anything is.
+    pub turn_begin: Option<Graph>,
+    /// One turn of the sampler, if it writes position by position.
+    pub turn: Option<Graph>,
 }
 
 impl Graphs {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Graph> {
         let first = std::iter::once(&self.forward).chain(&self.train).chain(&self.judged);
-        first.chain(&self.evaluate).chain(&self.begin).chain(&self.step)
+        first.chain(&self.evaluate).chain(self.decoding())
+    }
+}
+
+impl Graphs {
+    fn decoding(&self) -> impl Iterator<Item = &Graph> {
+        self.begin.iter().chain(&self.step).chain(&self.turn_begin).chain(&self.turn)
     }
 }
 
@@ -56,7 +66,9 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
         let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
         let decode = decode(model, passes::prepare(forward.clone())?);
         let (begin, step) = decode.map_or((None, None), |decode| (decode.begin, Some(decode.step)));
-        Ok::<_, Bug>(Graphs { forward, train, judged: None, evaluate, begin, step })
+        let turn = turn(model)?;
+        let (turn_begin, turn) = turn.map_or((None, None), |turn| (turn.begin, Some(turn.step)));
+        Ok::<_, Bug>(Graphs { forward, train, judged: None, evaluate, begin, step, turn_begin, turn })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
@@ -103,6 +115,14 @@ fn decode(model: &Model, forward: Graph) -> Option<derive::Decode> {
     let tokens = grown_input(model)?;
     let (output, _) = model.forward.outputs.first()?;
     derive::decode(&forward, *tokens.axes.first()?, &[output]).ok()
+}
+
+/// One turn of the model's sampler.
+fn turn(model: &Model) -> Result<Option<derive::Decode>, Bug> {
+    let Some(generate) = &model.generate else { return Ok(None) };
+    let sampler = graph::build(model, &generate.program, "generate");
+    let Ok((whole, along)) = derive::turn(&sampler) else { return Ok(None) };
+    Ok(derive::decode(&passes::prepare(whole)?, along, &[names::NEXT, names::STOP]).ok())
 }
 
 /// Plans each program.

@@ -1,13 +1,33 @@
 //! A counter-based random number for each position; its parameters repeat along axes that they lack.
 //!
-//! The number depends on seed, path, row, turns and coordinates alone. No gradient flows through a draw.
+//! The number depends on seed, path, row, turns and coordinates alone. No gradient flows through a draw. Two further
+//! operands are the turn of a `for` around the program, and what counts as the number of the row.
 
 use super::{Scene, TypeError, exactly, fail, union_of};
 use crate::model::Law;
 use crate::tensor::random::{self, Stream};
 use crate::tensor::{Array, AxisId, BATCH, DType, Shape, TensorType, walk};
 
+/// How many operands the law has.
+pub fn parameters_of(law: Law) -> usize {
+    match law {
+        Law::Uniform | Law::Normal => 2,
+        Law::Bernoulli | Law::Categorical(_) => 1,
+        Law::UniformIndex(_) => 0,
+    }
+}
+
+/// How many of them, the first, are weights: drawn from where they are present.
+pub fn weights_of(law: Law) -> usize {
+    usize::from(matches!(law, Law::Categorical(_)))
+}
+
 pub(super) fn infer(law: Law, operands: &[&TensorType], wanted: Option<&TensorType>) -> Result<TensorType, TypeError> {
+    let (operands, outside) = operands.split_at(parameters_of(law).min(operands.len()));
+    let plain = |ty: &&TensorType| ty.dtype == DType::Int && ty.axes.iter().all(|axis| *axis == BATCH);
+    if !(outside.is_empty() || outside.len() == 2 && outside.iter().all(plain)) {
+        return fail("a draw's further operands are a turn and a row");
+    }
     let dtype = match law {
         Law::Uniform | Law::Normal => exactly::<2>(operands).map(|_| DType::REAL)?,
         Law::Bernoulli => exactly::<1>(operands).map(|_| DType::Bool)?,
@@ -37,12 +57,19 @@ pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], sha
     let stream = Stream::new(scene.world.seed, path, scene.turns);
     let strides = operands.iter().map(|operand| operand.shape.strides(&shape.axes)).collect::<Vec<_>>();
     let row = shape.place(BATCH);
+    let count = parameters_of(law);
     let mut numbers = Vec::with_capacity(shape.len());
     let mut present = Vec::with_capacity(shape.len());
     walk(&shape.extents, &strides, |coordinates, offsets| {
         let others = coordinates.iter().enumerate().filter(|(place, _)| Some(*place) != row);
-        let words = stream.words(row.map_or(0, |place| coordinates[place]), others.map(|(_, coordinate)| *coordinate));
         let parameter = |place: usize| operands[place].numbers[offsets[place]];
+        let outside = (operands.len() > count).then(|| [count, count + 1].map(|place| parameter(place) as i64));
+        let own = row.map_or(0, |place| coordinates[place]);
+        let (stream, own) = outside.map_or((stream, own), |[turn, row]| {
+            let turns = [scene.turns, &[turn as usize]].concat();
+            (Stream::new(scene.world.seed, path, &turns), row as u32 as usize)
+        });
+        let words = stream.words(own, others.map(|(_, coordinate)| *coordinate));
         numbers.push(match law {
             Law::Uniform => parameter(0) + (parameter(1) - parameter(0)) * random::unit(words[0]),
             Law::Normal => parameter(0) + parameter(1) * random::normal(words[0], words[1]),
@@ -50,7 +77,7 @@ pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], sha
             Law::UniformIndex(axis) => random::below(words[0], scene.extent(axis)) as f64,
             Law::Categorical(axis) => choose(operands[0], offsets[0], axis, random::unit(words[0])),
         });
-        let weights = usize::from(matches!(law, Law::Categorical(_)));
+        let weights = weights_of(law);
         present.push(operands.iter().zip(offsets).skip(weights).all(|(operand, offset)| operand.is_present(*offset)));
     });
     Array { shape, numbers, present: Some(present) }.tidy()

@@ -282,6 +282,9 @@ impl<'p> Planner<'p> {
         if let Some(step) = attended {
             return vec![step];
         }
+        if let Some(step) = self.ranked(scope, value, view) {
+            return vec![step];
+        }
         let grouped = choice.grouped.get(&value).and_then(|found| self.grouped(scope, value, found, view));
         if let Some(steps) = grouped {
             return steps;

@@ -51,7 +51,7 @@ fn touches(rewrite: &Rewrite, value: Value) -> bool {
 fn check_places(rewrite: &Rewrite, node: &Node, places: &[(AxisId, Affine<Value>)]) -> Result<(), NotIncremental> {
     let shared = &rewrite.shared;
     for (_, place) in places.iter().filter(|(axis, _)| *axis == shared.chunk) {
-        if !is_earlier(shared, place) {
+        if !is_earlier(shared, place) && !shared.is_last(rewrite.old, place) {
             return refuse(node, "a value is read at positions that cannot be shown to be earlier ones");
         }
     }

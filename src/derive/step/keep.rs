@@ -41,6 +41,9 @@ fn reads(shared: &Shared, region: &Region, needed: &HashSet<NodeId>) -> Vec<Read
     let read = |id: NodeId| {
         let node = region.node(id);
         let (_, place) = node.op.places().iter().find(|(axis, _)| *axis == shared.chunk)?;
+        if shared.is_last(region, place) {
+            return None;
+        }
         let along = place.as_axis().filter(|axis| *axis != shared.chunk);
         Some(Read { id, source: node.operands[0], along })
     };

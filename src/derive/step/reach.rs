@@ -18,6 +18,9 @@ pub(super) fn reaches(shared: &Shared, region: &Region, needed: &HashSet<NodeId>
     for &id in needed {
         let node = region.node(id);
         let Some((_, place)) = node.op.places().iter().find(|(axis, _)| *axis == shared.chunk) else { continue };
+        if shared.is_last(region, place) {
+            continue;
+        }
         let reach = match place.as_axis() {
             Some(axis) if axis != shared.chunk => combined(shared, region, needed, Value::of(id), axis),
             _ => offsets(shared, place).map(|(low, _)| -low),

@@ -173,9 +173,24 @@ impl<'a> Rewrite<'a> {
         self.emit(id, Op::Map(scalar), operands);
     }
 
-    /// What is read at other positions of the growing sequence is read from a state, or made again from one.
+    /// What is read at other positions of the growing sequence is read from a state, or made again from one; at the
+    /// last position, it is what the last new position has.
     fn index(&mut self, id: NodeId, places: &[(AxisId, Affine<Value>)]) {
         let source = self.old.node(id).operands[0];
+        let is_last = |(axis, place): &(AxisId, Affine<Value>)| {
+            *axis == self.shared.chunk && self.shared.is_last(self.old, place)
+        };
+        if places.iter().any(is_last) {
+            let rest = places.iter().filter(|place| !is_last(place)).cloned().collect::<Vec<_>>();
+            let last = self.last(source);
+            if rest.is_empty() {
+                self.own.insert(Value::of(id), last);
+            } else {
+                let moved = rest.iter().map(|(axis, place)| (*axis, self.place(place))).collect();
+                self.emit(id, Op::Index(moved), vec![last]);
+            }
+            return;
+        }
         let (op, operand) = if places.iter().any(|(axis, _)| *axis == self.shared.chunk) {
             self.read_elsewhere(source, places)
         } else {

@@ -4,6 +4,7 @@ use super::emitter::{Emitter, scalar_type};
 use crate::graph::{Node, Value};
 use crate::kernel::{Bound, Carried, RandomWords, Register, ScalarType};
 use crate::model::{Combine, Law};
+use crate::ops::parameters_of;
 use crate::plan::place::{Place, Places};
 use crate::tensor::{AxisId, BATCH, Function, random};
 use archc_runtime::abi::Size;
@@ -11,7 +12,7 @@ use archc_runtime::abi::Size;
 impl Emitter<'_, '_> {
     /// A draw at places.
     pub(super) fn draw(&mut self, node: &Node, law: Law, path: &str, places: &Places) -> Register {
-        let words = self.words(node, path, places);
+        let words = self.words(node, law, path, places);
         let ty = scalar_type(node.results[0].ty.dtype);
         let register = match law {
             Law::Uniform => {
@@ -47,13 +48,15 @@ impl Emitter<'_, '_> {
         self.nest.convert(register, ty)
     }
 
-    fn words(&mut self, node: &Node, path: &str, places: &Places) -> [Register; 4] {
+    fn words(&mut self, node: &Node, law: Law, path: &str, places: &Places) -> [Register; 4] {
         let axes = &node.results[0].ty.axes;
-        let row = self.coordinate(BATCH, places);
+        let outside = node.operands[parameters_of(law)..].to_vec();
+        let outside = outside.into_iter().map(|value| self.value(value, places)).collect::<Vec<_>>();
+        let row = outside.get(1).copied().unwrap_or_else(|| self.coordinate(BATCH, places));
         let others = axes.iter().filter(|axis| **axis != BATCH);
         let coordinates = others.map(|axis| self.coordinate(*axis, places)).collect();
         let scope = self.scope;
-        let turns = scope.turns.iter().map(|turn| self.nest.size(turn)).collect();
+        let turns = scope.turns.iter().map(|turn| self.nest.size(turn)).chain(outside.first().copied()).collect();
         let seed = [0, 1].map(|half| match &scope.seed {
             Some(view) => {
                 let mut view = view.clone();

@@ -4,6 +4,7 @@ use super::emitter::Emitter;
 use crate::graph::{Op, Value};
 use crate::kernel::{AddressTerm, Register, ScalarType};
 use crate::model::Combine;
+use crate::ops::weights_of;
 use crate::plan::place::{Place, Places};
 use crate::tensor::{Affine, AxisId, Function, Presence, Relation, Term};
 
@@ -14,7 +15,9 @@ impl Emitter<'_, '_> {
         let own = self.relations_hold(&scope.typed(value).presence, places);
         let node = scope.region.node(value.node);
         let structural = match &node.op {
-            Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) | Op::Draw(..) => self.all_present(&node.operands, places),
+            Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) => self.all_present(&node.operands, places),
+            // Weights are drawn from where they are present.
+            Op::Draw(law, _) => self.all_present(&node.operands[weights_of(*law)..], places),
             Op::Else => {
                 let first = self.present(node.operands[0], places);
                 let second = self.present(node.operands[1], places);

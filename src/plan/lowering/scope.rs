@@ -2,6 +2,7 @@
 
 use crate::graph::{Op, Region, Typed, Value};
 use crate::model::Combine;
+use crate::ops::weights_of;
 use crate::plan::place::View;
 use crate::plan::sizes::Sizes;
 use crate::tensor::{Affine, AxisId, Extent, Relation, Term};
@@ -127,7 +128,8 @@ impl<'g> Scope<'g> {
         let operands = || node.operands.iter().all(|operand| self.always[operand]);
         self.typed(value).presence.is_always()
             && match &node.op {
-                Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) | Op::Draw(..) => operands(),
+                Op::Map(_) | Op::Stop | Op::Peek | Op::Rank(_) => operands(),
+                Op::Draw(law, _) => node.operands[weights_of(*law)..].iter().all(|operand| self.always[operand]),
                 Op::Else => node.operands.iter().any(|operand| self.always[operand]),
                 Op::Reduce(Combine::Sum | Combine::Any | Combine::All, _) => true,
                 Op::Reduce(_, axes) => operands() && axes.iter().all(|axis| self.sizes.axes().fixed(*axis).is_some()),

@@ -1,4 +1,4 @@
-//! Writing text: the loop over the `step` program.
+//! Writing text: the loop over the `turn` program, or over `step` where the caller chooses.
 //!
 //! In: a model with its step program and token ids for each row. Out: more ids, one at a time. A [`Decoder`] owns the
 //! caches and feeds positions; a [`Session`] holds what each row has said and chooses what comes next. A row's choices
@@ -8,8 +8,10 @@ mod decoder;
 mod given;
 mod sampler;
 mod session;
+mod turns;
 
 pub use decoder::{Decoder, Snapshot, longest_piece};
 pub use given::Given;
 pub use sampler::{Sampling, choose};
-pub use session::{Limits, Session};
+pub use session::{Limits, Session, row_numbers};
+pub use turns::{Choice, Turns};

@@ -16,6 +16,11 @@ pub const STEP: &str = "step";
 /// What every [`STEP`] of the same rows would compute again, from inputs that do not grow: run once before the first
 /// step, under the same sizes. Its outputs are states that steps read.
 pub const BEGIN: &str = "begin";
+/// One turn of the model's sampler: a [`STEP`] that goes on to choose. Outputs [`NEXT`] and [`STOP`]; the settings of
+/// the sampler are inputs of their names, and so are [`TURN`] itself and [`ROW`].
+pub const TURN: &str = "turn";
+/// [`BEGIN`] for turns.
+pub const TURN_BEGIN: &str = "turn.begin";
 /// Writes every packed parameter. Run again whenever parameters change.
 pub const PREPARE: &str = "prepare";
 
@@ -30,6 +35,12 @@ pub const CONTEXT: &str = "context";
 
 /// In [`STEP`]: how many positions each row has already, i32 `[batch]`.
 pub const START: &str = "start";
+/// In [`TURN`]: the number that tells a row's draws from those of others, i32 `[batch]`.
+pub const ROW: &str = "row";
+/// In [`TURN`]: the id that each row says next, i32 `[batch]`; -1: there is none.
+pub const NEXT: &str = "next";
+/// In [`TURN`]: whether the row stops, `[batch]`.
+pub const STOP: &str = "stop";
 /// The mean loss of the call, f32, a single number.
 pub const LOSS: &str = "loss";
 /// The seed of the call's draws: an i32 `[2]`, low half first.

@@ -1,9 +1,9 @@
 //! `generate --chat`: turns of a conversation, over one cache.
 
-use super::generate::{Options, Plan, given, speak};
+use super::generate::{Options, Plan, decoder, given, speak};
 use super::options::print;
 use crate::error::{Error, Result};
-use crate::generate::{Decoder, Session};
+use crate::generate::Session;
 use crate::interrupt;
 use crate::model::Loaded;
 use crate::tokenizer::Tokenizer;
@@ -22,8 +22,9 @@ pub fn run(
     let Some(line) = next_line()? else { return Ok(()) };
     let mut first = before.take().unwrap_or_default();
     first.extend(encode_turn(options, tokenizer, &line, first.is_empty())?);
-    let decoder = Decoder::with(model, 1, context, given(options, tokenizer)?)?;
-    let mut session = Session::new(decoder, plan.sampling, options.seed, &[first])?;
+    let first = [first];
+    let decoder = decoder(model, options, plan, context, given(options, tokenizer)?, &first)?;
+    let mut session = Session::new(decoder, plan.sampling, options.seed, &first)?;
     loop {
         speak(&mut session, plan, tokenizer)?;
         print("\n")?;

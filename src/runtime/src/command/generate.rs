@@ -3,9 +3,9 @@
 use super::Threads;
 use super::chat;
 use super::options::{Trained, print};
-use crate::abi::Manifest;
+use crate::abi::{Manifest, names};
 use crate::error::{Error, Result, nearest};
-use crate::generate::{Decoder, Given, Limits, Sampling, Session};
+use crate::generate::{Decoder, Given, Limits, Sampling, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::{TextStream, Tokenizer};
 use clap::Args;
@@ -56,6 +56,9 @@ pub struct Options {
     /// Make what was said less likely; 1 is off
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f64>,
+    /// Another setting of the model's own sampler
+    #[arg(long, value_name = "NAME=NUMBER")]
+    setting: Vec<String>,
     /// Stop at this text
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
@@ -84,6 +87,8 @@ pub struct Plan {
     pub sampling: Sampling,
     pub limits: Limits,
     pub stop: Vec<String>,
+    /// The settings of the model's own sampler; none if something is asked that it has no setting for.
+    pub own: Option<Vec<(String, f64)>>,
 }
 
 /// Generates.
@@ -101,7 +106,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         return chat::run(&mut model, options, &plan, &tokenizer, context, prompts.into_iter().next());
     }
     let context = context(&model, options, &prompts, plan.limits.new);
-    let decoder = Decoder::with(&mut model, prompts.len(), context, given(options, &tokenizer)?)?;
+    let decoder = decoder(&mut model, options, &plan, context, given(options, &tokenizer)?, &prompts)?;
     let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
     match prompts.as_slice() {
         [prompt] if !options.print_ids => {
@@ -111,6 +116,38 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         }
         _ => speak_together(&mut session, &plan, &tokenizer, options, prompts.len()),
     }
+}
+
+/// The model's own sampler chooses, if it can do what is asked; else the runtime's does.
+pub fn decoder<'m>(
+    model: &'m mut Loaded,
+    options: &Options,
+    plan: &Plan,
+    context: usize,
+    given: Given,
+    prompts: &[Vec<u32>],
+) -> Result<Decoder<'m>> {
+    match plan.own.clone().filter(|_| model.has(names::TURN)) {
+        Some(settings) => {
+            let turns = Turns::new(settings, options.seed, row_numbers(prompts));
+            Decoder::choosing(model, context, given, turns)
+        }
+        None => {
+            refuse_unknown(model.manifest())?;
+            Decoder::with(model, prompts.len(), context, given)
+        }
+    }
+}
+
+/// Refuses a sampler with settings that the runtime's own choice does not have.
+fn refuse_unknown(manifest: &Manifest) -> Result<()> {
+    const KNOWN: [&str; 7] = ["end", "new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
+    let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
+    let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) else { return Ok(()) };
+    let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
+    let near = nearest(name, KNOWN).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let message = format!("the block {block} has a setting `{name}` that this loop does not know");
+    Err(Error::request(message).help(format!("{near}it knows {}", KNOWN.join(", "))))
 }
 
 /// Room in the cache: as asked, or for prompt and answer, within what the model allows.
@@ -237,16 +274,9 @@ impl<'all> Speech<'all> {
     }
 }
 
-/// Settings of the loop, from the options, then the model's `generate` line.
+/// Settings of the choice, from the options, then the model's `generate` line.
 fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result<Plan> {
-    const KNOWN: [&str; 7] = ["end", "new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
     let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
-    if let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
-        let near = nearest(name, KNOWN).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        return Err(Error::request(format!("the block {block} has a setting `{name}` that this loop does not know"))
-            .help(format!("{near}it knows {}", KNOWN.join(", "))));
-    }
     let own = |name: &str| settings.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
     let defaults = Sampling::default();
     // A block that has no temperature to set always takes the best.
@@ -269,5 +299,41 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     end_tokens.extend(end.map(|end| end as u32));
     end_tokens.extend(&options.stop_token);
     let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop })
+    let own = own_settings(manifest, options, new)?;
+    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop, own })
+}
+
+/// The settings of the model's own sampler as the options want them; none if they want what it has no setting for.
+fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<Option<Vec<(String, f64)>>> {
+    let Some(generate) = &manifest.generate else { return Ok(None) };
+    let mut settings = generate.settings.clone();
+    let known = settings.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let mut set = |name: &str, value: Option<f64>| match settings.iter_mut().find(|(own, _)| own == name) {
+        Some((_, own)) => {
+            *own = value.unwrap_or(*own);
+            true
+        }
+        None => value.is_none(),
+    };
+    set("new", Some(new as f64));
+    set("end", options.ignore_end.then_some(-1.0));
+    let asked = [
+        ("temperature", options.temperature),
+        ("top_k", options.top_k.map(|few| few as f64)),
+        ("top_p", options.top_p),
+        ("min_p", options.min_p),
+        ("repetition_penalty", options.repetition_penalty),
+    ];
+    let can = asked.into_iter().fold(true, |can, (name, value)| set(name, value) && can);
+    for text in &options.setting {
+        let value = text.split_once('=').and_then(|(name, value)| Some((name, value.parse().ok()?)));
+        let (name, value) =
+            value.ok_or_else(|| Error::request(format!("`{text}` sets nothing")).help("write --setting steps=64"))?;
+        if !set(name, Some(value)) {
+            let near = nearest(name, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
+            return Err(Error::request(format!("the sampler {} has no setting `{name}`", generate.block))
+                .help(format!("{}it has: {}", near.unwrap_or_default(), known.join(", "))));
+        }
+    }
+    Ok(can.then_some(settings))
 }

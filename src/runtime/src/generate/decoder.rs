@@ -1,6 +1,7 @@
-//! Feeds tokens through the `step` program and keeps its caches.
+//! Feeds tokens through the `step` or the `turn` program and keeps its caches.
 
 use super::given::Given;
+use super::turns::{Choice, Turns};
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
@@ -15,7 +16,8 @@ pub struct Decoder<'model> {
     model: &'model mut Loaded,
     states: States,
     input: String,
-    output: String,
+    /// What scores the next token, or what chooses it.
+    output: Output,
     given: Given,
     context: usize,
     /// Most new positions of one call.
@@ -26,6 +28,15 @@ pub struct Decoder<'model> {
     scores: Vec<Vec<f32>>,
     /// Prepared calls by their number of new positions.
     calls: BTreeMap<usize, Call>,
+}
+
+/// What a call gives.
+#[derive(Debug)]
+enum Output {
+    /// Scores, under this name.
+    Scores(String),
+    /// What the model's sampler chooses.
+    Turns(Turns),
 }
 
 /// What a decoder holds at one moment.
@@ -50,11 +61,30 @@ impl<'model> Decoder<'model> {
     /// # Errors
     /// As [`Decoder::new`]; or if the model needs something else.
     pub fn with(model: &'model mut Loaded, rows: usize, context: usize, given: Given) -> Result<Decoder<'model>> {
-        let program = model.program(names::STEP)?;
+        let output = Output::Scores(score_output(&model.program(names::STEP)?.buffers)?);
+        Decoder::make(model, rows, context, given, output)
+    }
+
+    /// The same for rows whose next token the model's own sampler chooses.
+    ///
+    /// # Errors
+    /// As [`Decoder::with`]; or if the model has no sampler of turns.
+    pub fn choosing(model: &'model mut Loaded, context: usize, given: Given, turns: Turns) -> Result<Decoder<'model>> {
+        Decoder::make(model, turns.rows.len(), context, given, Output::Turns(turns))
+    }
+
+    fn make(
+        model: &'model mut Loaded,
+        rows: usize,
+        context: usize,
+        given: Given,
+        output: Output,
+    ) -> Result<Decoder<'model>> {
+        let program = model.program(output.program())?;
         let input = grown_input(program)?;
-        let begin = model.has(names::BEGIN).then(|| model.program(names::BEGIN)).transpose()?;
-        given.check(&begin.into_iter().chain([program]).collect::<Vec<_>>(), &input)?;
-        let output = score_output(&program.buffers)?;
+        let begin = output.begin();
+        let before = model.has(begin).then(|| model.program(begin)).transpose()?;
+        given.check(&before.into_iter().chain([program]).collect::<Vec<_>>(), &input, &output.inputs())?;
         let piece = longest_piece(program);
         if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
             let name = &model.manifest().model;
@@ -64,11 +94,26 @@ impl<'model> Decoder<'model> {
         let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
         let (states, calls) = (States::new(), BTreeMap::new());
         let mut decoder = Decoder { model, states, input, output, given, context, piece, filled, scores, calls };
-        if decoder.model.has(names::BEGIN) {
-            let mut call = decoder.call(names::BEGIN, 0)?;
+        if decoder.model.has(begin) {
+            let mut call = decoder.call(begin, 0)?;
             decoder.model.run(&mut call, &mut decoder.states)?;
         }
         Ok(decoder)
+    }
+
+    /// What the model's sampler has chosen for a row; nothing if it does not choose.
+    pub fn chosen(&self, row: usize) -> Option<Choice> {
+        match &self.output {
+            Output::Scores(_) => None,
+            Output::Turns(turns) => Some(turns.chosen[row]),
+        }
+    }
+
+    /// Counts one more turn of the model's sampler.
+    pub fn next_turn(&mut self) {
+        if let Output::Turns(turns) = &mut self.output {
+            turns.turn += 1;
+        }
     }
 
     /// How many rows there are.
@@ -160,17 +205,23 @@ impl<'model> Decoder<'model> {
     fn feed_piece(&mut self, parts: &[&[u32]], piece: usize) -> Result<()> {
         let mut call = match self.calls.remove(&piece) {
             Some(call) => call,
-            None => self.call(names::STEP, piece)?,
+            None => self.call(self.output.program(), piece)?,
         };
         self.fill(&mut call, parts, piece)?;
         self.model.run(&mut call, &mut self.states)?;
-        let output = call.output(&self.output)?.slice::<f32>();
-        let width = output.len() / self.rows();
-        for (row, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
-            self.filled[row] += part.len();
-            self.scores[row].clear();
-            self.scores[row].extend_from_slice(&output[row * width..][..width]);
+        let took_part = |row: usize| !parts[row].is_empty();
+        match &mut self.output {
+            Output::Turns(turns) => turns.hear(&call, took_part)?,
+            Output::Scores(name) => {
+                let output = call.output(name)?.slice::<f32>();
+                let rows = output.chunks_exact((output.len() / parts.len()).max(1)).zip(&mut self.scores).enumerate();
+                for (_, (new, own)) in rows.filter(|(row, _)| took_part(*row)) {
+                    own.clear();
+                    own.extend_from_slice(new);
+                }
+            }
         }
+        self.filled.iter_mut().zip(parts).for_each(|(filled, part)| *filled += part.len());
         self.calls.insert(piece, call);
         Ok(())
     }
@@ -195,10 +246,42 @@ impl<'model> Decoder<'model> {
         }
         let filled = |row: usize| self.filled[row] as i32;
         let new = |row: usize| parts[row].len() as i32;
+        if let Output::Turns(turns) = &self.output {
+            turns.fill(call);
+        }
         write_each(call, names::START, filled);
         write_each(call, &names::length(names::CHUNK), new);
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
         Ok(())
+    }
+}
+
+impl Output {
+    /// The program that gives it.
+    fn program(&self) -> &'static str {
+        match self {
+            Output::Scores(_) => names::STEP,
+            Output::Turns(_) => names::TURN,
+        }
+    }
+
+    /// The program before that.
+    fn begin(&self) -> &'static str {
+        match self {
+            Output::Scores(_) => names::BEGIN,
+            Output::Turns(_) => names::TURN_BEGIN,
+        }
+    }
+
+    /// The inputs that are filled for its sake.
+    fn inputs(&self) -> Vec<&str> {
+        match self {
+            Output::Scores(_) => Vec::new(),
+            Output::Turns(turns) => {
+                let settings = turns.settings.iter().map(|(name, _)| name.as_str());
+                settings.chain([names::TURN, names::ROW]).collect()
+            }
+        }
     }
 }
 

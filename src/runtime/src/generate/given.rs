@@ -36,11 +36,11 @@ impl Given {
         Ok(())
     }
 
-    /// Refuses names that no program knows, and programs that need more.
+    /// Refuses names that no program knows, and programs that need more than this and `others`.
     ///
     /// # Errors
     /// The first such name.
-    pub fn check(&self, programs: &[&ProgramInfo], tokens: &str) -> Result<()> {
+    pub fn check(&self, programs: &[&ProgramInfo], tokens: &str, others: &[&str]) -> Result<()> {
         let inputs = programs.iter().flat_map(|program| &program.buffers);
         let inputs = inputs.filter(|buffer| buffer.role == Role::Input && buffer.name != tokens).collect::<Vec<_>>();
         let known = |buffer: &&&BufferInfo| self.0.iter().any(|(name, _)| *name == buffer.name);
@@ -48,7 +48,7 @@ impl Given {
             return Err(Error::request(format!("decoding takes no input `{name}` beside the tokens")));
         }
         let filled = |buffer: &&&BufferInfo| {
-            let own = [names::START, names::SEED].contains(&buffer.name.as_str());
+            let own = [names::START, names::SEED].iter().chain(others).any(|name| **name == buffer.name);
             own || buffer.element == Element::Bool || names::is_length(&buffer.name)
         };
         match inputs.iter().find(|buffer| !filled(buffer) && !known(buffer)) {

@@ -116,11 +116,12 @@ impl<'model> Session<'model> {
             }
             self.feed(&speaking)?;
             for row in (0..speaking.len()).filter(|row| speaking[*row]).collect::<Vec<_>>() {
-                let id = self.choose(row, &draw)?;
+                let (id, stops) = self.choose(row, &draw)?;
                 let ends = limits.end_tokens.contains(&id);
-                let stopped = ends || hear(row, id)?.is_break();
+                let stopped = ends || hear(row, id)?.is_break() || stops;
                 speaking[row] = !stopped && turn < limits.new && self.room(row) > 0;
             }
+            self.decoder.next_turn();
         }
         Ok(())
     }
@@ -137,20 +138,36 @@ impl<'model> Session<'model> {
         Ok(())
     }
 
-    /// Chooses and keeps a row's next token.
-    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<u32> {
-        let scores = self.decoder.scores(row);
-        if scores.iter().any(|score| score.is_nan()) {
-            return Err(
-                Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged")
-            );
-        }
+    /// Chooses and keeps a row's next token; also whether the model's own sampler stops the row after it.
+    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<(u32, bool)> {
+        let no_numbers =
+            || Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged");
         let state = &mut self.rows[row];
-        let id = choose(scores, &state.ids, &self.sampling, draw(row, state.turns));
+        let (id, stops) = match self.decoder.chosen(row) {
+            Some(choice) => (u32::try_from(choice.id).map_err(|_| no_numbers())?, choice.stops),
+            None => {
+                let scores = self.decoder.scores(row);
+                if scores.iter().any(|score| score.is_nan()) {
+                    return Err(no_numbers());
+                }
+                (choose(scores, &state.ids, &self.sampling, draw(row, state.turns)), false)
+            }
+        };
         state.turns += 1;
         state.ids.push(id);
-        Ok(id)
+        Ok((id, stops))
     }
+}
+
+/// A number for each prompt, by its text and by how often the same stands before it: what draws tell rows apart by.
+pub fn row_numbers(prompts: &[Vec<u32>]) -> Vec<u32> {
+    let fold = |(place, prompt): (usize, &Vec<u32>)| {
+        let copies = prompts[..place].iter().filter(|other| *other == prompt).count() as u32;
+        let bytes: Vec<u8> = prompt.iter().flat_map(|id| id.to_le_bytes()).collect();
+        let hash = hash(&bytes);
+        (hash as u32 ^ (hash >> 32) as u32).wrapping_add(copies.wrapping_mul(0x9e37_79b9))
+    };
+    prompts.iter().enumerate().map(fold).collect()
 }
 
 /// One stream for each prompt: by its text, and by how often the same stands before it in the batch.
