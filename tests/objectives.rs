@@ -1,10 +1,8 @@
 //! Objectives: what they do to a text has the statistics that their papers state, and nothing is lost on the way.
 
-use archc::diagnostics::Diagnostics;
+use crate::program::models::checked;
 use archc::graph::build;
 use archc::interpret::{Data, Feed, run};
-use archc::model::{self, Overrides};
-use archc::source::Sources;
 use std::collections::HashMap;
 
 /// Rows and positions of a text whose tokens are all unlike the special ones.
@@ -14,11 +12,7 @@ const MASK: f64 = 7.0;
 
 /// The outputs of a model without parameters, over a text of small tokens.
 fn outputs(text: &str) -> HashMap<String, Vec<f64>> {
-    let mut sources = Sources::default();
-    let main = sources.add("test.arch", text);
-    let mut sink = Diagnostics::default();
-    let library = model::load(&mut sources, main, &mut sink);
-    let model = model::check(&library, &Overrides::default(), &mut sink).unwrap_or_else(|| panic!("{sink:?}"));
+    let model = checked(text.to_string());
     let graph = build(&model, &model.forward, "forward");
     let mut feed = Feed { seed: 5, ..Feed::default() };
     feed.inputs.insert("ids".into(), Data::new([ROWS, LONG], ids()));

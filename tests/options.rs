@@ -1,10 +1,8 @@
 //! Options of the library's attention and rotary positions, against their formulas written out.
 
-use archc::diagnostics::Diagnostics;
+use crate::program::models::checked;
 use archc::graph::build;
 use archc::interpret::{Data, Feed, run};
-use archc::model::{self, Overrides};
-use archc::source::Sources;
 use std::rc::Rc;
 
 const POSITIONS: usize = 7;
@@ -19,11 +17,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
 /// The output of a model whose only layer is `a`, with the given parameters beside its projections.
 fn computed(layer: &str, more: &[(&str, Vec<f64>)]) -> Vec<f64> {
     let text = format!("model M {{\n  dim t, d = 8\n  input x[t, d]\n  output y = a: {layer}\n}}\n");
-    let mut sources = Sources::default();
-    let main = sources.add("test.arch", text);
-    let mut sink = Diagnostics::default();
-    let library = model::load(&mut sources, main, &mut sink);
-    let model = model::check(&library, &Overrides::default(), &mut sink).unwrap_or_else(|| panic!("{sink:?}"));
+    let model = checked(text);
     let graph = build(&model, &model.forward, "forward");
     let mut feed = Feed::default();
     feed.inputs.insert("x".into(), Data::new([1, POSITIONS, WIDTH], numbers(POSITIONS * WIDTH, 1)));
@@ -90,11 +84,7 @@ fn a_sink_takes_its_share_of_every_row() {
 /// Turns of `[1, 0]` pairs: the cosines and sines at one position are those of the frequencies, times `swell`.
 fn turned(options: &str, swell: f64, frequencies: &[f64]) {
     let text = format!("model M {{\n  dim t, k = 16\n  input x[t, k]\n  output y = rope(x, {options})\n}}\n");
-    let mut sources = Sources::default();
-    let main = sources.add("test.arch", text);
-    let mut sink = Diagnostics::default();
-    let library = model::load(&mut sources, main, &mut sink);
-    let model = model::check(&library, &Overrides::default(), &mut sink).unwrap_or_else(|| panic!("{sink:?}"));
+    let model = checked(text);
     let graph = build(&model, &model.forward, "forward");
     let mut feed = Feed::default();
     let row = (0..16).map(|k| f64::from(k < 8)).collect::<Vec<_>>();

@@ -36,9 +36,7 @@ impl Graphs {
         let first = std::iter::once(&self.forward).chain(&self.train).chain(&self.judged);
         first.chain(&self.evaluate).chain(self.decoding())
     }
-}
 
-impl Graphs {
     fn decoding(&self) -> impl Iterator<Item = &Graph> {
         self.begin.iter().chain(&self.step).chain(&self.turn_begin).chain(&self.turn)
     }

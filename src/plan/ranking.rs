@@ -122,9 +122,8 @@ impl<'p> Planner<'p> {
         let extent = self.sizes.axes().fixed(axis).unwrap_or(i64::from(i32::MAX));
         let turns = (64 - (extent - 1).leading_zeros() as i64 + 1) / 2;
         let (zero, one, turns) = (emitter.nest.int(0), emitter.nest.int(1), emitter.nest.int(turns));
-        let turn = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(turns), false, false);
+        emitter.nest.open_loop(Bound::Register(zero), Bound::Register(turns), false, false);
         let width = emitter.nest.carry(ScalarType::Int);
-        let _ = turn;
         let open = emitter.nest.call(Function::Less, &[width, count]);
         let end = emitter.nest.call(Function::Select, &[open, count, zero]);
         let two = emitter.nest.call(Function::Add, &[one, one]);

@@ -8,6 +8,6 @@ pub mod execute;
 mod fused;
 mod matrices;
 mod meaning;
-mod models;
+pub mod models;
 mod nests;
 mod work;

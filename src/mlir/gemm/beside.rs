@@ -4,6 +4,7 @@
 //! Each sum is taken in the order of k, as everywhere.
 
 use super::epilogue::Spot;
+use super::micro::keep_sum;
 use super::strip::{Extents, Part, Rows, Scratch};
 use super::{Product, packs_a};
 use crate::kernel::{Gemm, Right};
@@ -76,8 +77,11 @@ fn turns(
     let at = writer.multiply(k, width);
     let a = writer.element_address(operands.a, k, Kind::F32);
     let mut b = writer.element_address(operands.b, at, Kind::F32);
-    let factors = (0..turns).map(|turn| writer.address_at(a, turn, Kind::F32)).collect::<Vec<_>>().into_iter();
-    let factors = factors.map(|address| writer.load(address, Type::scalar(Kind::F32))).collect::<Vec<_>>();
+    let mut factor = |turn: usize| {
+        let address = writer.address_at(a, turn, Kind::F32);
+        writer.load(address, Type::scalar(Kind::F32))
+    };
+    let factors = (0..turns).map(&mut factor).collect::<Vec<_>>();
     for (panel, sum) in sums.iter_mut().enumerate() {
         if panel > 0 {
             b = writer.element_address(b, operands.next, Kind::F32);
@@ -98,12 +102,7 @@ fn keep(writer: &mut Writer, target: &Target, operands: &Operands, sums: &[Value
         if panel > 0 {
             tile = writer.element_address(tile, operands.next_tile, Kind::F32);
         }
-        let open = writer.begin_if(operands.first, &[vector]);
-        writer.begin_else(&[sum]);
-        let before = writer.load(tile, vector);
-        let total = writer.add(before, sum);
-        let result = writer.end(open, &[total]);
-        writer.store(tile, result[0]);
+        keep_sum(writer, tile, operands.first, sum, vector);
     }
 }
 

@@ -183,12 +183,17 @@ impl Micro<'_> {
     fn keep(&self, writer: &mut Writer, tile: Value, first: Value, sums: &[Value]) {
         for (row, &sum) in sums.iter().enumerate() {
             let address = writer.address_at(tile, row * self.target.panel, Kind::F32);
-            let open = writer.begin_if(first, &[self.vector()]);
-            writer.begin_else(&[sum]);
-            let before = writer.load(address, self.vector());
-            let total = writer.add(before, sum);
-            let result = writer.end(open, &[total]);
-            writer.store(address, result[0]);
+            keep_sum(writer, address, first, sum, self.vector());
         }
     }
+}
+
+/// Stores a sum, or adds it to what the first parts of k have left.
+pub fn keep_sum(writer: &mut Writer, address: Value, first: Value, sum: Value, vector: Type) {
+    let open = writer.begin_if(first, &[vector]);
+    writer.begin_else(&[sum]);
+    let before = writer.load(address, vector);
+    let total = writer.add(before, sum);
+    let result = writer.end(open, &[total]);
+    writer.store(address, result[0]);
 }

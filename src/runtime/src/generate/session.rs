@@ -159,29 +159,32 @@ impl<'model> Session<'model> {
     }
 }
 
-/// A number for each prompt, by its text and by how often the same stands before it: what draws tell rows apart by.
+/// A number for each prompt: what the draws of the model's own sampler tell rows apart by.
 pub fn row_numbers(prompts: &[Vec<u32>]) -> Vec<u32> {
-    let fold = |(place, prompt): (usize, &Vec<u32>)| {
-        let copies = prompts[..place].iter().filter(|other| *other == prompt).count() as u32;
-        let bytes: Vec<u8> = prompt.iter().flat_map(|id| id.to_le_bytes()).collect();
-        let hash = hash(&bytes);
-        (hash as u32 ^ (hash >> 32) as u32).wrapping_add(copies.wrapping_mul(0x9e37_79b9))
+    let fold = |(text, copy): (u64, u64)| {
+        (text as u32 ^ (text >> 32) as u32).wrapping_add((copy as u32).wrapping_mul(0x9e37_79b9))
     };
-    prompts.iter().enumerate().map(fold).collect()
+    identities(prompts).into_iter().map(fold).collect()
 }
 
-/// One stream for each prompt: by its text, and by how often the same stands before it in the batch.
+/// One stream for each prompt.
 fn streams(seed: u64, prompts: &[Vec<u32>]) -> Vec<Stream> {
+    let stream = |(text, copy)| Stream::new(seed, "generate").of(text).of(copy);
+    identities(prompts).into_iter().map(stream).collect()
+}
+
+/// What tells prompts apart: a hash of the text, and how often the same stands before it in the batch.
+fn identities(prompts: &[Vec<u32>]) -> Vec<(u64, u64)> {
     let mut seen: BTreeMap<&[u32], u64> = BTreeMap::new();
-    let stream = |prompt: &'_ [u32], copy: u64| {
+    let identity = |prompt: &'_ Vec<u32>, copies: u64| {
         let bytes: Vec<u8> = prompt.iter().flat_map(|id| id.to_le_bytes()).collect();
-        Stream::new(seed, "generate").of(hash(&bytes)).of(copy)
+        (hash(&bytes), copies)
     };
-    let mut streams = Vec::with_capacity(prompts.len());
+    let mut identities = Vec::with_capacity(prompts.len());
     for prompt in prompts {
         let copies = seen.entry(prompt).or_default();
-        streams.push(stream(prompt, *copies));
+        identities.push(identity(prompt, *copies));
         *copies += 1;
     }
-    streams
+    identities
 }
