@@ -2,7 +2,7 @@
 
 use archc::driver::{Failure, Request, Session, find_family};
 use archc::target::Target;
-use archc::verify::report::Verdict;
+use archc::verify::report::{Line, Verdict};
 use archc::verify::{By, Case, Report, against, compare};
 use std::path::PathBuf;
 
@@ -96,16 +96,13 @@ fn in_float64_the_published_code_and_the_interpreter_take_one_way() {
     }
 }
 
-/// Natively, in f32 like the stored numbers, two of the three agree with those.
+/// Natively, in f32 like the stored numbers, everything else agrees. Which way those trajectories take is up to the order
+/// in which a machine adds: the same case agrees on one machine and parts on another, as the published code does.
 #[test]
 fn natively_all_agrees_but_a_trajectory_that_turns_on_the_last_bit() {
-    agrees("deepseek_v32", &By::Native(Target::native()));
-    agrees("qwen3_next", &By::Native(Target::native()));
-    let mut session = Session::default();
-    let report = against(&folder("t5_v11"), None, &[], &By::Native(Target::native()), &mut session);
-    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
-    let wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
-    assert_eq!(wrong.map(|line| line.name.as_str()).collect::<Vec<_>>(), ["sgd.losses"], "{report}");
+    for case in ["t5_v11", "deepseek_v32", "qwen3_next"] {
+        all_but_sgd_losses_agree(case, &By::Native(Target::native()));
+    }
 }
 
 /// The published code run twice on one machine parts from the stored losses of SGD by up to 9e-4 of them, once the weights
@@ -114,12 +111,18 @@ fn natively_all_agrees_but_a_trajectory_that_turns_on_the_last_bit() {
 fn hybrids_of_the_delta_rule_in_all_but_their_sgd_losses() {
     let (interpreter, native) = (By::Interpreter, By::Native(Target::native()));
     for (case, by) in [("olmo_hybrid", &interpreter), ("olmo_hybrid", &native), ("kimi_linear", &native)] {
-        let mut session = Session::default();
-        let report = against(&folder(case), None, &[], by, &mut session);
-        let report = report.unwrap_or_else(|failure| fail(&failure, &session));
-        let wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
-        assert_eq!(wrong.map(|line| line.name.as_str()).collect::<Vec<_>>(), ["sgd.losses"], "{case}\n{report}");
+        all_but_sgd_losses_agree(case, by);
     }
+}
+
+/// The two ways of the published code itself, stored and in f64, lie up to 0.15 nats apart in the table above.
+fn all_but_sgd_losses_agree(case: &str, by: &By) {
+    let mut session = Session::default();
+    let report = against(&folder(case), None, &[], by, &mut session);
+    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    let parted = |line: &Line| matches!(&line.verdict, Verdict::Differs(by) if by.error < 0.2);
+    let mut wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
+    assert!(wrong.all(|line| line.name == "sgd.losses" && parted(line)), "{case}\n{report}");
 }
 
 #[test]
