@@ -65,7 +65,7 @@ fn every_family_fits_its_reference_case() {
         let length = u64::from_le_bytes(file[..8].try_into().expect("a header")) as usize;
         let header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).expect("a header");
         let mut found = 0;
-        for tensor in &model.weights[0].tensors {
+        for tensor in model.weights[0].tensors.iter() {
             let Some(entry) = header.get(&tensor.name) else {
                 assert!(tensor.copy, "{family}: {} is not in the file", tensor.name);
                 continue;

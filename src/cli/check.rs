@@ -13,9 +13,9 @@ const F32_BYTES: u64 = 4;
 /// Checks the model and prints its report.
 pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
     let model = driver::check(&Request::from(&arguments.model), session)?;
-    let graphs = driver::graphs(&model, session)?;
+    let step = driver::step(&model, session)?;
     output::print(&parameters(&model))?;
-    output::print(&state::report(graphs.step.as_ref(), arguments.batch, arguments.context))?;
+    output::print(&state::report(step.as_ref(), arguments.batch, arguments.context))?;
     if arguments.timings {
         eprint!("{}", output::timings(session));
     }

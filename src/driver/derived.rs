@@ -74,6 +74,18 @@ pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
     Ok(made)
 }
 
+/// The step program alone, if the model allows one: what a report on decoding needs.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn step(model: &Model, session: &mut Session) -> Result<Option<Graph>, Failure> {
+    let made = session.stage("graph", |_| {
+        let forward = graph::build(model, &model.forward, names::FORWARD);
+        Ok::<_, Bug>(decode(model, passes::prepare(forward)?).map(|decode| decode.step))
+    });
+    Ok(made??)
+}
+
 /// The name of the program that [`judged`] makes.
 pub const JUDGED: &str = "judged";
 

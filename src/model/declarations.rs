@@ -1,8 +1,10 @@
 //! A checked model: what it declares, and the programs that it can be asked for.
 
 use super::values::{Program, ValueId};
+use super::weights::Tensors;
 use crate::source::Span;
 use crate::tensor::{Axes, AxisId, DType};
+use std::sync::Arc;
 
 /// A checked model. Axes and parameters are shared by all its programs.
 #[derive(Debug, Clone)]
@@ -103,7 +105,7 @@ pub enum Start {
     /// Uniform between two numbers.
     Uniform(f64, f64),
     /// A value for every element, row-major over the parameter's own axes (the same for every turn): `log(1 + n)`.
-    Values(Vec<f64>),
+    Values(Arc<[f64]>),
 }
 
 /// A `generate` line: a block called with the model.
@@ -123,12 +125,12 @@ pub struct Generate {
 }
 
 /// A weight map, resolved for one model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct WeightMap {
     /// The architecture that it names.
     pub architecture: String,
     /// File tensors and the parameters in them.
-    pub tensors: Vec<MappedTensor>,
+    pub tensors: Tensors,
     /// Names that may be in a file and are not read (`*` stands for any text).
     pub ignored: Vec<String>,
     /// Inputs of the model, and the names that tensors with their data have.

@@ -10,6 +10,7 @@ use crate::syntax::ast::{self, Block, Model, UseTarget, Weights};
 use crate::syntax::parse;
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -66,11 +67,8 @@ impl Library {
 /// Parses the main file and all that it uses.
 pub fn load(sources: &mut Sources, main: FileId, sink: &mut Diagnostics) -> Library {
     let mut library = Library::default();
-    for (path, text) in embedded_files().filter(|(path, _)| path.starts_with("stdlib/")) {
-        let file = sources.add(path, text);
-        for block in parse(file, text, sink).blocks {
-            library.standard.insert(block.name.text.clone(), Rc::new(block));
-        }
+    for block in standard(sources, sink) {
+        library.standard.insert(block.name.text.clone(), Rc::new(block));
     }
     let tree = parse(main, &sources.file(main).text.clone(), sink);
     let mut loaded = vec![sources.file(main).path.clone()];
@@ -90,6 +88,27 @@ pub fn load(sources: &mut Sources, main: FileId, sink: &mut Diagnostics) -> Libr
         add(&mut library, tree, &used.names, sink);
     }
     library
+}
+
+/// The blocks of the standard library. Each file is read on a thread of its own: together they take a third of a check.
+fn standard(sources: &mut Sources, sink: &mut Diagnostics) -> Vec<Block> {
+    let texts = embedded_files().filter(|(path, _)| path.starts_with("stdlib/"));
+    let files = texts.map(|(path, text)| (sources.add(path, text), text)).collect::<Vec<_>>();
+    let read = |file, text| {
+        let mut said = Diagnostics::default();
+        (parse(file, text, &mut said).blocks, said)
+    };
+    let all = std::thread::scope(|scope| {
+        let readers = files.into_iter().map(|(file, text)| scope.spawn(move || read(file, text))).collect::<Vec<_>>();
+        let joined = readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect::<Vec<_>>()
+    });
+    let mut blocks = Vec::new();
+    for (own, said) in all {
+        blocks.extend(own);
+        said.iter().for_each(|diagnostic| sink.push(diagnostic.clone()));
+    }
+    blocks
 }
 
 fn uses_of(tree: &ast::File, file: FileId) -> Vec<(ast::Use, FileId)> {

@@ -1,25 +1,28 @@
 //! Weight maps: which tensors of a file are which parameters, resolved for one model.
 //!
 //! In: `weights` items and an elaborated model. Out: [`WeightMap`]s in which every file tensor is a list of strided boxes
-//! of parameters. Every parameter must be named by some line; a line whose parameters this configuration switches off
+//! of parameters, counted out when somebody looks. Every parameter must be named by some line; a line whose parameters this configuration switches off
 //! is passed over.
 
 mod configure;
+mod counting;
 mod layout;
 mod paths;
 mod values;
 
 pub use configure::configure;
+pub use counting::Tensors;
 pub use values::add_values;
 
-use super::declarations::{MappedTensor, Model, WeightMap};
+use super::declarations::{Model, WeightMap};
 use super::library::Library;
 use super::spelling;
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::ast::{Name, Slot, Template, TemplatePiece, WeightLine, WeightPath, Weights};
+use counting::Family;
 use layout::Part;
-use paths::{Counted, Found};
+use paths::Found;
 
 /// Resolves the parameters of all maps.
 pub fn resolve(library: &Library, maps: &[&Weights], model: &Model, sink: &mut Diagnostics) -> Vec<WeightMap> {
@@ -34,33 +37,28 @@ struct Resolver<'r> {
 
 impl Resolver<'_> {
     fn map(&mut self, map: &Weights) -> WeightMap {
-        let mut tensors: Vec<MappedTensor> = Vec::new();
+        let mut families: Vec<Family> = Vec::new();
         let (mut ignored, mut inputs) = (Vec::new(), Vec::new());
         let before = self.sink.has_errors();
         for line in &map.lines {
             match line {
                 WeightLine::Map { path, template, more, layout, also, .. } => {
                     let names = std::iter::once(template).chain(more).collect::<Vec<_>>();
-                    let found = self.line(path, &names, layout.as_deref());
-                    let copies = also.iter().flat_map(|copy| {
+                    families.extend(self.line(path, &names, layout.as_deref()));
+                    for copy in also {
                         let copied = self.line(path, &[copy], layout.as_deref());
-                        copied.into_iter().map(|tensor| MappedTensor { copy: true, ..tensor })
-                    });
-                    let copies = copies.collect::<Vec<_>>();
-                    tensors.extend(found);
-                    tensors.extend(copies);
+                        families.extend(copied.into_iter().map(|family| Family { copy: true, ..family }));
+                    }
                 }
                 WeightLine::Ignore(template) => ignored.push(plain(template)),
                 WeightLine::Input(input, tensor) => inputs.extend(self.input(input, tensor)),
                 _ => {}
             }
         }
-        let originals = tensors.iter().filter(|tensor| !tensor.copy).map(|tensor| tensor.name.clone());
-        let originals = originals.collect::<std::collections::HashSet<_>>();
-        tensors.retain(|tensor| !tensor.copy || !originals.contains(&tensor.name));
         if self.sink.has_errors() == before {
-            self.check_complete(map, &tensors);
+            self.check_complete(map, &families);
         }
+        let tensors = Tensors::new(families);
         WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values: Vec::new() }
     }
 
@@ -79,7 +77,7 @@ impl Resolver<'_> {
     }
 
     /// One line: the file tensors that it names. Several templates name the pieces of one tensor.
-    fn line(&mut self, path: &WeightPath, templates: &[&Template], layout: Option<&[Slot]>) -> Vec<MappedTensor> {
+    fn line(&mut self, path: &WeightPath, templates: &[&Template], layout: Option<&[Slot]>) -> Vec<Family> {
         let template = templates[0];
         let found = match self.find(path) {
             Some(found) if !found.is_empty() => found,
@@ -96,62 +94,49 @@ impl Resolver<'_> {
         } else {
             vec![(0, found)]
         };
-        let mut tensors = Vec::new();
+        let mut families = Vec::new();
         for (alternative, parts) in groups {
-            match self.tensors(templates, alternative, &parts, layout) {
-                Ok(made) => tensors.extend(made),
+            match self.family(templates, alternative, &parts, layout) {
+                Ok(made) => families.push(made),
                 Err((message, label)) => self.say(message, template.span, label, path.span),
             }
         }
-        tensors
+        families
     }
 
     fn say(&mut self, message: String, span: crate::source::Span, label: String, path: crate::source::Span) {
         self.sink.push(Diagnostic::new(E0701, message).label(span, label).label(path, "the parameters of this line"));
     }
 
-    /// The tensors of one name template, counted out; those of several are the pieces of one.
-    fn tensors(
-        &mut self,
+    /// The tensors of one name template; those of several are the pieces of one.
+    fn family(
+        &self,
         templates: &[&Template],
         alternative: usize,
         parts: &[Found],
         layout: Option<&[Slot]>,
-    ) -> Result<Vec<MappedTensor>, (String, String)> {
-        let (template, first) = (templates[0], &parts[0]);
-        let counted = paths::counted(self.model, template, first)?;
-        let mut tensors = Vec::new();
-        for numbers in paths::odometer(&counted) {
-            let boxes = parts.iter().map(|found| self.part(found, template, &counted, &numbers));
-            let boxes = boxes.collect::<Result<Vec<Part>, _>>()?;
-            let (shape, parts) = layout::place(self.model, &boxes, layout)?;
-            let pieces = layout::cut(shape, parts, templates.len())?;
-            for (template, (shape, parts)) in templates.iter().zip(pieces) {
-                let name = paths::name(template, alternative, &counted, &numbers);
-                tensors.push(MappedTensor { name, shape, parts, copy: false });
-            }
+    ) -> Result<Family, (String, String)> {
+        let counted = paths::counted(self.model, templates[0], &parts[0])?;
+        let (mut boxes, mut starts) = (Vec::new(), Vec::new());
+        for found in parts {
+            let own = paths::counted(self.model, templates[0], found)?;
+            let fixed = own.iter().flat_map(|own| own.axes.iter().map(|(axis, _)| *axis)).collect::<Vec<_>>();
+            boxes.push(Part::new(self.model, found.parameter, &fixed));
+            starts.push(counting::Start::new(self.model, found.parameter, &own));
         }
-        Ok(tensors)
-    }
-
-    /// A parameter with the axes that the name counts out fixed.
-    fn part(
-        &self,
-        found: &Found,
-        template: &Template,
-        counted: &[Counted],
-        numbers: &[i64],
-    ) -> Result<Part, (String, String)> {
-        let own = paths::counted(self.model, template, found)?;
-        let fixed = own.iter().zip(counted).zip(numbers).flat_map(|((own, _), number)| own.fix(*number));
-        Ok(Part::new(self.model, found.parameter, fixed.collect()))
+        let (shape, placed) = layout::place(self.model, &boxes, layout)?;
+        let pieces = layout::cut(shape, placed, templates.len())?;
+        let templates = templates.iter().map(|template| (*template).clone()).collect();
+        Ok(Family { templates, alternative, counted, starts, pieces, copy: false })
     }
 
     /// Every parameter is named by some tensor.
-    fn check_complete(&mut self, map: &Weights, tensors: &[MappedTensor]) {
+    fn check_complete(&mut self, map: &Weights, families: &[Family]) {
         let mut mapped = vec![0; self.model.parameters.len()];
-        for part in tensors.iter().filter(|tensor| !tensor.copy).flat_map(|tensor| &tensor.parts) {
-            mapped[part.parameter] += part.extents.iter().product::<i64>();
+        for family in families.iter().filter(|family| !family.copy) {
+            for part in family.pieces.iter().flat_map(|(_, parts)| parts) {
+                mapped[part.parameter] += part.extents.iter().product::<i64>() * family.count();
+            }
         }
         let size = |place: usize| {
             let axes = &self.model.parameters[place].axes;

@@ -4,7 +4,7 @@ mod certificate;
 mod echo;
 
 use archc::fault::Fault;
-use archc::model::MappedPart;
+use archc::model::{MappedPart, WeightMap};
 use archc::verify::case::{Answers, Trajectory};
 use archc::verify::layout::{file_tensor, parameters_of};
 use archc::verify::optimizer::Optimizer;
@@ -125,19 +125,21 @@ fn two_parts_of_one_tensor_go_into_two_parameters_and_back() {
     case.weights.insert(name.into(), tensor.clone());
     let mut model = echo::model(&case);
     // The parameter is the transpose of the tensor.
-    let mut map = echo::map(&case);
+    let mut tensors = echo::map(&case).tensors.to_vec();
     let part = MappedPart {
         extents: vec![64, 64],
         source_strides: vec![64, 1],
         target_strides: vec![1, 64],
-        ..map.tensors[0].parts[0].clone()
+        ..tensors[0].parts[0].clone()
     };
-    map.tensors[0].parts = vec![part];
+    tensors[0].parts = vec![part];
+    let mut map = WeightMap { tensors: tensors.iter().cloned().collect(), ..echo::map(&case) };
     let parameters = parameters_of(&model, &map, &case.weights).expect("fits");
     assert_eq!(parameters[0].data[1], tensor.data[64]);
     assert_eq!(file_tensor(&map.tensors[0], &parameters), tensor);
     // A map that fills half of it, a file that holds more, and a tensor of another shape are refused.
-    map.tensors[0].parts[0].extents[0] = 32;
+    tensors[0].parts[0].extents[0] = 32;
+    map.tensors = tensors.into_iter().collect();
     refused(parameters_of(&model, &map, &case.weights), "leaves 2048 elements");
     let map = echo::map(&case);
     case.weights.insert("stray".into(), tensor.clone());

@@ -153,7 +153,7 @@ impl Elaborator<'_> {
                 operand => {
                     let value = self.to_value(&operand, expr.span)?;
                     let numbers = self.tabulate(value, axes);
-                    numbers.map(Start::Values).ok_or_else(|| self.no_start(made, expr.span))
+                    numbers.map(|numbers| Start::Values(numbers.into())).ok_or_else(|| self.no_start(made, expr.span))
                 }
             },
         }

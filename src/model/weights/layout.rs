@@ -10,23 +10,20 @@ pub struct Part {
     parameter: usize,
     /// The axes that are left: which, size, stride in the parameter.
     axes: Vec<(AxisId, i64, i64)>,
-    offset: i64,
+}
+
+/// The axes of a parameter: which, size, stride.
+pub fn strided(model: &Model, parameter: usize) -> Vec<(AxisId, i64, i64)> {
+    let axes = &model.parameters[parameter].axes;
+    let shape = axes.iter().map(|axis| model.axes.fixed(*axis).unwrap_or(1)).collect::<Vec<_>>();
+    axes.iter().zip(&shape).zip(strides(&shape)).map(|((axis, size), stride)| (*axis, *size, stride)).collect()
 }
 
 impl Part {
-    /// A parameter with the given places fixed.
-    pub fn new(model: &Model, parameter: usize, fixed: Vec<(AxisId, i64)>) -> Part {
-        let mut part = Part { parameter, axes: Vec::new(), offset: 0 };
-        let mut stride = 1;
-        for axis in model.parameters[parameter].axes.iter().rev() {
-            let size = model.axes.fixed(*axis).unwrap_or(1);
-            match fixed.iter().find(|(known, _)| known == axis) {
-                Some((_, place)) => part.offset += place * stride,
-                None => part.axes.insert(0, (*axis, size, stride)),
-            }
-            stride *= size;
-        }
-        part
+    /// A parameter with the given axes at their first place.
+    pub fn new(model: &Model, parameter: usize, fixed: &[AxisId]) -> Part {
+        let all = strided(model, parameter);
+        Part { parameter, axes: all.into_iter().filter(|(axis, _, _)| !fixed.contains(axis)).collect() }
     }
 
     fn axis(&self, model: &Model, name: &str) -> Option<(AxisId, i64)> {
@@ -78,7 +75,7 @@ fn plain(parts: &[Part]) -> Result<(Vec<i64>, Vec<MappedPart>), Fault> {
         extents: shape.clone(),
         source_offset: 0,
         source_strides: strides(&shape),
-        target_offset: part.offset,
+        target_offset: 0,
         target_strides: part.axes.iter().map(|(_, _, stride)| *stride).collect(),
     };
     Ok((shape, vec![mapped]))
@@ -108,7 +105,7 @@ fn boxed(model: &Model, part: &Part, placements: &[Placement], shape: &[i64]) ->
         extents: part.axes.iter().map(|(_, size, _)| *size).collect(),
         source_offset: offset,
         source_strides: source,
-        target_offset: part.offset,
+        target_offset: 0,
         target_strides: part.axes.iter().map(|(_, _, stride)| *stride).collect(),
     })
 }

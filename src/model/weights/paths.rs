@@ -21,26 +21,24 @@ pub struct Found {
 pub struct Counted {
     /// The hole as it is written: `i`, `(g j)`.
     pub hole: String,
-    /// Axes of the parameter and their sizes.
+    /// Axes of the parameter and their sizes, the last fastest.
     pub axes: Vec<(AxisId, i64)>,
     /// The numbers in the file, where turns are left out.
     pub turns: Option<Vec<i64>>,
 }
 
 impl Counted {
-    fn size(&self) -> i64 {
+    /// How many numbers there are.
+    pub fn size(&self) -> i64 {
         self.axes.iter().map(|(_, size)| size).product()
     }
 
-    /// The place along each axis for one number.
-    pub fn fix(&self, number: i64) -> Vec<(AxisId, i64)> {
-        let mut rest = number;
-        let mut places = Vec::new();
-        for (axis, size) in self.axes.iter().rev() {
-            places.push((*axis, rest % size));
-            rest /= size;
+    /// Whether this is what a hole counts.
+    fn counts(&self, hole: &Axes) -> bool {
+        match hole {
+            Axes::One(name) => self.hole == name.text,
+            Axes::Group(names, _) => names.iter().map(|name| name.text.as_str()).eq(self.hole.split(' ')),
         }
-        places
     }
 }
 
@@ -114,21 +112,20 @@ fn axis_of(model: &Model, name: &str, found: &Found) -> Result<AxisId, (String, 
 
 /// A name with its holes filled.
 pub fn name(template: &Template, alternative: usize, counted: &[Counted], numbers: &[i64]) -> String {
-    let pieces = template.pieces.iter().map(|piece| match piece {
-        TemplatePiece::Text(text) => text.clone(),
-        TemplatePiece::Parts(names) => names.get(alternative).map_or(String::new(), |name| name.text.clone()),
-        TemplatePiece::Number(axes) => {
-            let hole = match axes {
-                Axes::One(name) => name.text.clone(),
-                Axes::Group(names, _) => names.iter().map(|name| name.text.clone()).collect::<Vec<_>>().join(" "),
-            };
-            let place = counted.iter().position(|known| known.hole == hole).unwrap_or(0);
-            let number = numbers.get(place).copied().unwrap_or(0);
-            let turn = counted[place].turns.as_ref().and_then(|turns| turns.get(number as usize)).copied();
-            turn.unwrap_or(number).to_string()
+    let mut text = String::with_capacity(64);
+    for piece in &template.pieces {
+        match piece {
+            TemplatePiece::Text(plain) => text.push_str(plain),
+            TemplatePiece::Parts(names) => text.push_str(names.get(alternative).map_or("", |name| &name.text)),
+            TemplatePiece::Number(axes) => {
+                let place = counted.iter().position(|known| known.counts(axes)).unwrap_or(0);
+                let number = numbers.get(place).copied().unwrap_or(0);
+                let turn = counted[place].turns.as_ref().and_then(|turns| turns.get(number as usize)).copied();
+                text.push_str(&turn.unwrap_or(number).to_string());
+            }
         }
-    });
-    pieces.collect()
+    }
+    text
 }
 
 /// The dotted paths that a written path stands for, with their counts.

@@ -7,6 +7,6 @@ mod measure;
 mod probe;
 mod work;
 
-pub use measure::{Figure, measure};
+pub use measure::{Beside, Figure, Limit, measure};
 pub use probe::{fma_rate, read_rate};
 pub use work::{decode, prefill, touched, train};

@@ -23,19 +23,49 @@ impl Figure {
     }
 }
 
-/// Measures rates by turns: the work's, the limit's, and what share of the limit the work reaches, pair by pair.
+/// What a work is measured beside, turn about with it.
+pub trait Beside {
+    /// The rate that the next piece of work is compared with; `probe` measures the machine's own limit.
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    fn rate(&mut self, probe: &mut dyn FnMut() -> f64) -> Result<f64>;
+
+    /// Hears the rate of the work.
+    ///
+    /// # Errors
+    /// If it cannot be passed on.
+    fn hear(&mut self, _work: f64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The limit of the machine.
+#[derive(Debug)]
+pub struct Limit;
+
+impl Beside for Limit {
+    fn rate(&mut self, probe: &mut dyn FnMut() -> f64) -> Result<f64> {
+        Ok(probe())
+    }
+}
+
+/// Measures rates by turns: the work's, the one beside it, and what share of that the work reaches, pair by pair.
 /// One more pair runs first and is not counted: it brings memory and caches into being.
 ///
 /// # Errors
 /// Whatever the work reports.
 pub fn measure(
     pairs: usize,
-    mut limit: impl FnMut() -> Result<f64>,
+    beside: &mut dyn Beside,
+    mut probe: impl FnMut() -> f64,
     mut work: impl FnMut() -> Result<f64>,
 ) -> Result<[Figure; 3]> {
     let mut values: [Vec<f64>; 3] = Default::default();
     for pair in 0..=pairs {
-        let (limit, work) = (limit()?, work()?);
+        let limit = beside.rate(&mut probe)?;
+        let work = work()?;
+        beside.hear(work)?;
         if pair > 0 {
             values[0].push(work);
             values[1].push(limit);

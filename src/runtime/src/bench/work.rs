@@ -1,6 +1,6 @@
 //! What a model is measured at: writing one token after another, taking in a prompt, a training step.
 
-use super::measure::{Figure, measure};
+use super::measure::{Beside, Figure, measure};
 use super::probe::{fma_rate, read_rate};
 use crate::abi::names;
 use crate::error::Result;
@@ -23,7 +23,7 @@ const BYTES: f64 = 4.0;
 ///
 /// # Errors
 /// If the model cannot decode, or there is not enough memory.
-pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize, beside: &mut dyn Beside) -> Result<([Figure; 3], f64)> {
     let context = prompt + STRETCH;
     let sizes = [(names::BATCH, 1), (names::CHUNK, 1), (names::CONTEXT, context as i64)];
     let bytes = multiply_adds(model, names::STEP, &sizes)? * BYTES;
@@ -38,14 +38,14 @@ pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize) -> Result<([Figur
         ids[prompt..].iter().try_for_each(|id| decoder.feed(&[&[*id]]))?;
         Ok(bytes * STRETCH as f64 / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, || Ok(read_rate(&probe, memory.bytes())), work)?, bytes))
+    Ok((measure(pairs, beside, || read_rate(&probe, memory.bytes()), work)?, bytes))
 }
 
 /// Taking in a prompt of so many tokens: operations per second, of the multiply-add rate. Also the operations.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize, beside: &mut dyn Beside) -> Result<([Figure; 3], f64)> {
     let probe = Pool::new(model.pool().threads());
     let ids = some_ids(model, tokens);
     let operations = 2.0 * prefill_multiply_adds(model, tokens)?;
@@ -56,7 +56,7 @@ pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize) -> Result<([Figu
         decoder.feed(&[&ids])?;
         Ok(operations / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, || Ok(fma_rate(&probe)), work)?, operations))
+    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
 }
 
 /// A training step with AdamW: operations per second, of the multiply-add rate. Also the operations: three times
@@ -64,7 +64,12 @@ pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize) -> Result<([Figu
 ///
 /// # Errors
 /// If the model cannot be trained, or there is not enough memory.
-pub fn train(model: &mut Loaded, batch: usize, context: usize, pairs: usize) -> Result<([Figure; 3], f64)> {
+pub fn train(
+    model: &mut Loaded,
+    (batch, context): (usize, usize),
+    pairs: usize,
+    beside: &mut dyn Beside,
+) -> Result<([Figure; 3], f64)> {
     let (mut call, input) = token_call(model, names::TRAIN, batch, context)?;
     let operations = 2.0 * training_multiply_adds(model, &call, batch, context)?;
     let ids = some_ids(model, batch * context);
@@ -81,7 +86,7 @@ pub fn train(model: &mut Loaded, batch: usize, context: usize, pairs: usize) -> 
         optimizer.step(model, &gradients, 1e-4, 1.0);
         Ok(operations / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, || Ok(fma_rate(&probe)), work)?, operations))
+    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
 }
 
 /// The multiply-adds of a program under given sizes.

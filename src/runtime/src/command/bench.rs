@@ -2,10 +2,11 @@
 
 mod copies;
 
+use self::copies::Copies;
 use super::Threads;
 use super::options::print;
 use crate::abi::names;
-use crate::bench::{Figure, decode, fma_rate, prefill, read_rate, touched, train};
+use crate::bench::{Beside, Figure, Limit, decode, fma_rate, prefill, read_rate, touched, train};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
@@ -36,10 +37,10 @@ pub struct Options {
     /// Only these: decode, prefill, train
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
-    /// Also run one copy of this program on each CPU at once, on one thread each, and compare with their sum
+    /// Also compare with one copy of this program on each CPU, all running at once, on one thread each
     #[arg(long)]
     copies: bool,
-    /// Run on one thread of this CPU and print the bare rate (what a copy does)
+    /// Run on one thread of this CPU, once for each line of standard input, and print the bare rates (what a copy does)
     #[arg(long, value_name = "CPU", hide = true)]
     alone_on: Option<usize>,
     #[command(flatten)]
@@ -66,15 +67,32 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     measure_with(&mut model, options)?;
     if all > 1 && !interrupt::asked() {
         model.set_threads(all);
-        let rates = measure_with(&mut model, options)?;
+        measure_with(&mut model, options)?;
         if options.copies {
-            copies::compare(all, &rates)?;
+            compare_with_copies(&mut model, options)?;
         }
     }
     Ok(())
 }
 
-/// One copy: pinned, the last work that is named, and its bare rate.
+/// Each work on all threads, turn about with as many copies that have one thread each.
+fn compare_with_copies(model: &mut Loaded, options: &Options) -> Result<()> {
+    let threads = model.pool().threads();
+    for work in works(model, options) {
+        let mut copies = Copies::start(work, threads)?;
+        let (figures, _) = measure_work(model, options, work, &mut copies)?;
+        let [own, sum, share] = figures;
+        let [low, median, high] = [share.low, share.median, share.high].map(|share| 100.0 * share);
+        print(&format!(
+            "  {work:8} {:.1} with {threads} threads = {median:.1} % ({low:.1} to {high:.1}) of {threads} copies' {:.1}\n",
+            own.median / 1e9,
+            sum.median / 1e9
+        ))?;
+    }
+    Ok(())
+}
+
+/// One copy: pinned, and the last work that is named.
 fn run_alone(code: Code, options: &Options, cpu: usize) -> Result<()> {
     if !pin_to_cpu(cpu) {
         return Err(Error::environment(format!("this process may not run on CPU {cpu}")));
@@ -82,12 +100,11 @@ fn run_alone(code: Code, options: &Options, cpu: usize) -> Result<()> {
     let mut model = Loaded::new(code, 1)?;
     model.initialize(1)?;
     let work = options.only.last().map_or("decode", String::as_str);
-    let (figures, _) = measure_work(&mut model, options, work)?;
-    print(&format!("{}\n", figures[0].median))
+    measure_work(&mut model, options, work, &mut copies::Leader).map(drop)
 }
 
-/// All measurements on the model's present threads. Returns the rate of each work.
-fn measure_with(model: &mut Loaded, options: &Options) -> Result<Vec<(&'static str, f64)>> {
+/// All measurements on the model's present threads.
+fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
     let memory = touched(LARGE)?;
     let threads = model.pool().threads();
     let limits: Vec<_> = (0..9).map(|_| (fma_rate(model.pool()), read_rate(model.pool(), memory.bytes()))).collect();
@@ -96,23 +113,29 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<Vec<(&'static s
     let label = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
     print(&format!("{label}: {:.1} GFLOP/s of f32 FMA, {:.1} GB/s of reading\n", fma.median / 1e9, read.median / 1e9))?;
     drop(memory);
-    let works: Vec<&'static str> =
-        WORKS.iter().filter(|(work, program)| wanted(model, options, work, program)).map(|(work, _)| *work).collect();
-    let mut rates = Vec::new();
-    for work in works {
-        let (figures, unit) = measure_work(model, options, work)?;
+    for work in works(model, options) {
+        let (figures, unit) = measure_work(model, options, work, &mut Limit)?;
         report(work, figures, unit, tokens_of(options, work))?;
-        rates.push((work, figures[0].median));
     }
-    Ok(rates)
+    Ok(())
+}
+
+/// What is asked for and possible.
+fn works(model: &Loaded, options: &Options) -> Vec<&'static str> {
+    WORKS.iter().filter(|(work, program)| wanted(model, options, work, program)).map(|(work, _)| *work).collect()
 }
 
 /// One work's figures, and its size: bytes for decoding, operations for the others.
-fn measure_work(model: &mut Loaded, options: &Options, work: &str) -> Result<([Figure; 3], f64)> {
+fn measure_work(
+    model: &mut Loaded,
+    options: &Options,
+    work: &str,
+    beside: &mut dyn Beside,
+) -> Result<([Figure; 3], f64)> {
     match work {
-        "decode" => decode(model, options.prompt, options.pairs),
-        "prefill" => prefill(model, options.prefill, options.pairs),
-        _ => train(model, options.batch, options.context, options.pairs),
+        "decode" => decode(model, options.prompt, options.pairs, beside),
+        "prefill" => prefill(model, options.prefill, options.pairs, beside),
+        _ => train(model, (options.batch, options.context), options.pairs, beside),
     }
 }
 
