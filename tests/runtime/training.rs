@@ -3,9 +3,11 @@
 use super::fake;
 use archc_runtime::checkpoint;
 use archc_runtime::data::{Split, Tokens};
+use archc_runtime::random::Stream;
 use archc_runtime::recipe::Recipe;
+use archc_runtime::source::{Recall, Source};
 use archc_runtime::tokenizer::Tokenizer;
-use archc_runtime::train::{Folder, Outcome, ProgressLine, Training, rate_at};
+use archc_runtime::train::{Folder, Outcome, Plot, ProgressLine, Training, rate_at};
 use archc_runtime::{Result, evaluate};
 use std::fs;
 use std::path::Path;
@@ -25,11 +27,12 @@ fn recipe(changes: &[(&str, &str)]) -> Recipe {
 /// Trains from the start, or on from the folder's checkpoint.
 fn train(folder: &Path, recipe: &Recipe, threads: usize, resume: bool) -> Result<Outcome> {
     let (mut model, tokens, folder) = (fake::model(threads, 9), tokens(), Folder::open(folder)?);
-    let mut training = Training::new(&mut model, recipe, &tokens)?;
+    let source = Source::text(&tokens, recipe, &model)?;
+    let mut training = Training::new(&mut model, recipe, source)?;
     if resume {
         training.resume(&folder)?;
     }
-    training.run(&folder, &mut ProgressLine::Silent)
+    training.run(&folder, &mut ProgressLine::Silent, None)
 }
 
 /// The curve without its last column, which depends on the clock.
@@ -69,9 +72,49 @@ fn training_lowers_the_validation_loss() {
     let (mut model, tokens) = (fake::model(1, 1), tokens());
     let before = evaluate::loss(&mut model, &tokens, 2000..2600, 8, 3).unwrap();
     let recipe = recipe(&[("weight_decay", "0")]);
-    let mut training = Training::new(&mut model, &recipe, &tokens).unwrap();
-    let outcome = training.run(&Folder::open(folder.path()).unwrap(), &mut ProgressLine::Silent).unwrap();
-    assert!(before > 5.4 && outcome.validation.unwrap() < 4.3, "{before} {outcome:?}");
+    let source = Source::text(&tokens, &recipe, &model).unwrap();
+    let mut training = Training::new(&mut model, &recipe, source).unwrap();
+    let outcome = training.run(&Folder::open(folder.path()).unwrap(), &mut ProgressLine::Silent, None).unwrap();
+    assert!(before > 5.4 && outcome.validation.unwrap().loss < 4.3, "{before} {outcome:?}");
+}
+
+#[test]
+fn a_row_of_recall_states_pairs_and_asks_for_each_once() {
+    let (pairs, window) = (5, 33);
+    let task = Recall::new(pairs, 40, window).unwrap();
+    let (mut ids, mut counted) = (vec![0; window], vec![0; window]);
+    for row in 0..50 {
+        task.fill(Stream::new(3, "rows").of(row), &mut ids, &mut counted);
+        let stated = ids[..2 * pairs].chunks(2).collect::<Vec<_>>();
+        assert!(stated.iter().all(|pair| (1..20).contains(&pair[0]) && (20..40).contains(&pair[1])), "{ids:?}");
+        let answers = (0..window).filter(|place| counted[*place] == 1).collect::<Vec<_>>();
+        let mut asked = answers.iter().map(|place| &ids[place - 1..=*place]).collect::<Vec<_>>();
+        let blanks = ids[2 * pairs..].iter().filter(|id| **id == 0).count();
+        assert_eq!(blanks, window - 4 * pairs, "{ids:?}");
+        let mut stated = stated.clone();
+        asked.sort();
+        stated.sort();
+        assert_eq!(asked, stated, "{ids:?}");
+        assert!(stated.windows(2).all(|two| two[0][0] != two[1][0]), "a key has two values: {ids:?}");
+    }
+    assert!(Recall::new(9, 40, 33).unwrap_err().to_string().contains("no room"));
+    assert!(Recall::new(8, 16, 33).unwrap_err().to_string().contains("keys"));
+}
+
+#[test]
+fn curves_of_several_trainings_are_drawn_in_one_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    train(&other, &recipe(&[("learning_rate", "0.01")]), 1, false).unwrap();
+    train(&one, &recipe(&[]), 1, false).unwrap();
+    let plot = Plot { path: one.join("curve.svg"), beside: vec![other] };
+    plot.draw(&one.join("metrics.csv")).unwrap();
+    let picture = fs::read_to_string(one.join("curve.svg")).unwrap();
+    let says = |text: &str| assert!(picture.contains(text), "no {text} in {picture}");
+    ["one: ", "other: ", "in validation", "step", "loss (nats)"].into_iter().for_each(says);
+    // Two validation points each, a line for them, and one for the training loss.
+    assert_eq!(picture.matches("<circle").count(), 4, "{picture}");
+    assert!(Plot { beside: vec!["nowhere".into()], ..plot }.draw(&one.join("metrics.csv")).is_err());
 }
 
 #[test]

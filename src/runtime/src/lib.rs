@@ -19,6 +19,7 @@ pub mod optimizer;
 pub mod checkpoint;
 pub mod evaluate;
 pub mod reading;
+pub mod source;
 pub mod interrupt;
 pub mod train;
 pub mod generate;

@@ -35,12 +35,24 @@ pub enum Schedule {
     Constant,
 }
 
+/// Data that is made as it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// None: there is a text.
+    None,
+    /// Multi-query associative recall; see [`crate::source::Recall`].
+    Mqar,
+}
+
 /// Everything that a training needs beside the model. Each field is a key of the same name; see [`KEYS`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the key table documents them, for the reader of --help too")]
 pub struct Recipe {
     pub data: Paths,
+    pub task: Task,
+    pub pairs: usize,
     pub tokenizer: String,
     pub validation: f64,
     pub out: PathBuf,
@@ -70,6 +82,8 @@ impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
             data: Paths::default(),
+            task: Task::None,
+            pairs: 8,
             tokenizer: BYTES.to_owned(),
             validation: 0.1,
             out: PathBuf::from("run"),
@@ -162,6 +176,7 @@ impl Recipe {
             (self.steps == 0, "steps", "at least 1"),
             (self.batch == 0, "batch", "at least 1"),
             (self.context < 2, "context", "at least 2"),
+            (self.pairs == 0, "pairs", "at least 1"),
             (self.accumulate == 0, "accumulate", "at least 1"),
             (self.log_every == 0, "log_every", "at least 1"),
             (!(0.0..1.0).contains(&self.validation), "validation", "from 0 to less than 1"),

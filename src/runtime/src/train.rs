@@ -7,17 +7,18 @@
 mod folder;
 mod gradients;
 mod metrics;
+mod plot;
 mod progress;
 mod schedule;
 
 pub use folder::Folder;
 pub use metrics::{Metrics, Row};
+pub use plot::Plot;
 pub use progress::ProgressLine;
 pub use schedule::rate_at;
 
 use crate::abi::names;
 use crate::checkpoint::{self, Progress};
-use crate::data::{Split, Tokens};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, read_loss, token_call};
 use crate::interrupt;
@@ -25,6 +26,7 @@ use crate::memory::Tensor;
 use crate::model::{Call, Loaded, States};
 use crate::optimizer::{Optimizer, Settings};
 use crate::recipe::Recipe;
+use crate::source::{Look, Source};
 use crate::weights;
 use gradients::Gradients;
 use std::path::Path;
@@ -35,8 +37,8 @@ use std::time::Instant;
 pub struct Outcome {
     /// Steps taken in all.
     pub step: u64,
-    /// The loss over the validation part, in nats, if it was looked at in the end.
-    pub validation: Option<f64>,
+    /// What a look at the validation part found in the end.
+    pub validation: Option<Look>,
     /// A person stopped it before the last step.
     pub stopped: bool,
 }
@@ -46,8 +48,7 @@ pub struct Outcome {
 pub struct Training<'run> {
     model: &'run mut Loaded,
     recipe: &'run Recipe,
-    tokens: &'run Tokens,
-    split: Split,
+    source: Source<'run>,
     window: usize,
     optimizer: Optimizer,
     gradients: Gradients,
@@ -69,15 +70,13 @@ impl<'run> Training<'run> {
     ///
     /// # Errors
     /// If data, recipe and model do not fit together, or there is not enough memory.
-    pub fn new(model: &'run mut Loaded, recipe: &'run Recipe, tokens: &'run Tokens) -> Result<Training<'run>> {
-        tokens.check(model.manifest().vocabulary)?;
+    pub fn new(model: &'run mut Loaded, recipe: &'run Recipe, source: Source<'run>) -> Result<Training<'run>> {
         let window = evaluate::window(model, recipe.context)?;
-        let split = Split::new(tokens.len(), recipe.validation, window)?;
         model.initialize(recipe.seed)?;
         let optimizer = Optimizer::new(Settings::of(recipe), model.parameters())?;
         let gradients = Gradients::new(model, recipe.accumulate)?;
         let (call, input) = token_call(model, names::TRAIN, recipe.batch, window)?;
-        Ok(Training { model, recipe, tokens, split, window, optimizer, gradients, call, input, step: 0 })
+        Ok(Training { model, recipe, source, window, optimizer, gradients, call, input, step: 0 })
     }
 
     /// Goes on from a checkpoint.
@@ -86,7 +85,7 @@ impl<'run> Training<'run> {
     /// If the checkpoint is damaged or belongs to another training.
     pub fn resume(&mut self, folder: &Folder) -> Result<()> {
         let progress = checkpoint::load(&folder.checkpoint(), self.model, &mut self.optimizer)?;
-        if progress.data != self.fingerprint() {
+        if progress.data != self.source.fingerprint() {
             let message = "the data is not what the checkpoint was trained on";
             return Err(Error::request(message).help("give the same files, or train anew with --overwrite"));
         }
@@ -111,11 +110,10 @@ impl<'run> Training<'run> {
     pub fn describe(&self) -> String {
         let (model, threads) = (&self.model.manifest().model, self.model.pool().threads());
         let parameters: usize = self.model.parameters().iter().map(Tensor::len).sum();
-        let (training, validation) = (self.split.training.len(), self.split.validation.len());
         let Recipe { steps, batch, context, .. } = self.recipe;
         format!(
-            "{model}: {parameters} parameters, {training} tokens to train on and {validation} for validation, \
-             steps {} to {steps} of {batch} x {context} tokens, {threads} threads",
+            "{model}: {parameters} parameters, {}, steps {} to {steps} of {batch} x {context} tokens, {threads} threads",
+            self.source.describe(),
             self.step
         )
     }
@@ -124,7 +122,7 @@ impl<'run> Training<'run> {
     ///
     /// # Errors
     /// If the loss is no longer a number, or a file cannot be written.
-    pub fn run(&mut self, folder: &Folder, line: &mut ProgressLine) -> Result<Outcome> {
+    pub fn run(&mut self, folder: &Folder, line: &mut ProgressLine, plot: Option<&Plot>) -> Result<Outcome> {
         let mut metrics = Metrics::open(&folder.metrics(), self.step)?;
         let mut clock = (Instant::now(), self.step);
         let mut validation = None;
@@ -137,6 +135,9 @@ impl<'run> Training<'run> {
                 metrics.add(&row)?;
                 line.show(&row);
                 clock = (Instant::now(), self.step);
+            }
+            if let Some(plot) = plot.filter(|_| validation.is_some()) {
+                plot.draw(&folder.metrics())?;
             }
             if self.step.is_multiple_of(self.recipe.save_every) {
                 self.save(folder)?;
@@ -153,7 +154,7 @@ impl<'run> Training<'run> {
 
     /// Writes the checkpoint.
     fn save(&self, folder: &Folder) -> Result<()> {
-        let progress = Progress { step: self.step, recipe: self.recipe.to_yaml(), data: self.fingerprint() };
+        let progress = Progress { step: self.step, recipe: self.recipe.to_yaml(), data: self.source.fingerprint() };
         checkpoint::save(&folder.checkpoint(), self.model, &self.optimizer, &progress)
     }
 
@@ -183,9 +184,7 @@ impl<'run> Training<'run> {
     fn run_batch(&mut self, turn: usize) -> Result<f64> {
         let batch = self.step * self.recipe.accumulate as u64 + turn as u64;
         let first_row = batch * self.recipe.batch as u64;
-        if let Some(ids) = self.call.input_mut::<i32>(&self.input) {
-            self.split.fill_batch(self.tokens, self.recipe.seed, first_row, self.window, ids);
-        }
+        self.source.fill(self.recipe.seed, first_row, self.window, &mut self.call, &self.input);
         if let Some(seed) = self.call.input_mut::<i32>(names::SEED) {
             seed.copy_from_slice(&[self.recipe.seed as i32, batch as i32]);
         }
@@ -200,33 +199,22 @@ impl<'run> Training<'run> {
         if clip > 0.0 && norm > clip { (mean * clip / (norm + 1e-6)) as f32 } else { mean as f32 }
     }
 
-    /// The validation loss, when it is time.
-    fn look_if_due(&mut self, line: &ProgressLine) -> Result<Option<f64>> {
-        if !self.is_due(self.recipe.evaluate_every) || self.split.validation.is_empty() {
+    /// A look at the validation part, when it is time.
+    fn look_if_due(&mut self, line: &ProgressLine) -> Result<Option<Look>> {
+        if !self.is_due(self.recipe.evaluate_every) {
             return Ok(None);
         }
         line.say_busy("validation");
-        let (range, recipe) = (self.split.validation.clone(), self.recipe);
-        evaluate::loss(self.model, self.tokens, range, recipe.context, recipe.batch).map(Some)
+        self.source.look(self.model, self.recipe)
     }
 
-    fn row(&self, stepped: Stepped, validation: Option<f64>, speed: f64) -> Row {
+    fn row(&self, stepped: Stepped, look: Option<Look>, speed: f64) -> Row {
         let Stepped { loss, norm, rate } = stepped;
-        Row { step: self.step, tokens: self.step * self.tokens_a_step(), loss, validation, rate, norm, speed }
+        let (validation, right) = (look.map(|look| look.loss), look.and_then(|look| look.right));
+        Row { step: self.step, tokens: self.step * self.tokens_a_step(), loss, validation, right, rate, norm, speed }
     }
 
     fn tokens_a_step(&self) -> u64 {
         (self.recipe.accumulate * self.recipe.batch * (self.window - 1)) as u64
-    }
-
-    /// Tells one text from another: its length, and a hash of a thousand places.
-    fn fingerprint(&self) -> String {
-        let (count, mut sample) = (self.tokens.len(), Vec::new());
-        let mut id = [0];
-        for place in (0..count).step_by((count / 1000).max(1)) {
-            self.tokens.copy(place, &mut id);
-            sample.extend(id[0].to_le_bytes());
-        }
-        format!("{count}-{:016x}", crate::random::hash(&sample))
     }
 }

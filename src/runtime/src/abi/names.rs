@@ -43,6 +43,8 @@ pub const NEXT: &str = "next";
 pub const STOP: &str = "stop";
 /// The mean loss of the call, f32, a single number.
 pub const LOSS: &str = "loss";
+/// An input of bools beside the tokens: which of them count in the loss. All do unless somebody says otherwise.
+pub const KEEP: &str = "keep";
 /// The seed of the call's draws: an i32 `[2]`, low half first.
 pub const SEED: &str = "seed";
 

@@ -7,9 +7,10 @@ use crate::data::Tokens;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Code, Loaded};
-use crate::recipe::{KEYS, Recipe};
+use crate::recipe::{KEYS, Recipe, Task};
+use crate::source::Source;
 use crate::tokenizer::Tokenizer;
-use crate::train::{Folder, Outcome, ProgressLine, Training};
+use crate::train::{Folder, Outcome, Plot, ProgressLine, Training};
 use crate::weights::{self, Form};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
@@ -33,6 +34,12 @@ pub struct Options {
     /// Also write the weights under their published names
     #[arg(long)]
     published: bool,
+    /// Draw the curve, curve.svg in the folder --out, at every look at the validation loss
+    #[arg(long)]
+    plot: bool,
+    /// Draw the curve of the training in this folder too; may be given several times
+    #[arg(long, value_name = "DIR", requires = "plot")]
+    beside: Vec<PathBuf>,
     #[command(flatten)]
     threads: Threads,
 }
@@ -53,15 +60,27 @@ pub fn run(code: Code, options: &Options, matches: Option<&ArgMatches>) -> Resul
     if !options.resume && !options.overwrite {
         folder.must_be_new()?;
     }
-    if recipe.data.0.is_empty() {
-        return Err(Error::request("there is nothing to train on").help("name a text with --data book.txt"));
+    let mut model = options.threads.load(code)?;
+    let tokens = read_text(&recipe)?;
+    let outcome = train(&mut model, &recipe, tokens.as_ref(), &folder, options)?;
+    finish(&model, &folder, outcome, options)
+}
+
+/// The text of the recipe; none for a task. Its tokenizer goes to the folder of the training.
+fn read_text(recipe: &Recipe) -> Result<Option<Tokens>> {
+    match (recipe.task, recipe.data.0.is_empty()) {
+        (Task::None, true) => {
+            let help = "name a text with --data book.txt, or a task with --task mqar";
+            return Err(Error::request("there is nothing to train on").help(help));
+        }
+        (Task::None, false) => {}
+        (_, true) => return Ok(None),
+        (_, false) => return Err(Error::request("there are both a text and a task").help("leave out --data or --task")),
     }
     let tokenizer = Tokenizer::open(&recipe.tokenizer)?;
     let tokens = Tokens::read(&recipe.data.0, &tokenizer)?;
-    let mut model = options.threads.load(code)?;
     tokenizer.copy_to(&recipe.out)?;
-    let outcome = train(&mut model, &recipe, &tokens, &folder, options)?;
-    finish(&model, &folder, outcome, options)
+    Ok(Some(tokens))
 }
 
 /// The keys that were given as options.
@@ -85,8 +104,18 @@ fn read_recipe(options: &Options, changes: &[(String, String)]) -> Result<Recipe
 }
 
 /// Sets the training up and lets it run.
-fn train(model: &mut Loaded, recipe: &Recipe, tokens: &Tokens, folder: &Folder, options: &Options) -> Result<Outcome> {
-    let mut training = Training::new(model, recipe, tokens)?;
+fn train(
+    model: &mut Loaded,
+    recipe: &Recipe,
+    tokens: Option<&Tokens>,
+    folder: &Folder,
+    options: &Options,
+) -> Result<Outcome> {
+    let source = match tokens {
+        Some(tokens) => Source::text(tokens, recipe, model)?,
+        None => Source::recall(recipe, model)?,
+    };
+    let mut training = Training::new(model, recipe, source)?;
     if options.resume {
         training.resume(folder)?;
     }
@@ -96,7 +125,8 @@ fn train(model: &mut Loaded, recipe: &Recipe, tokens: &Tokens, folder: &Folder, 
     files::replace_with(&folder.recipe(), recipe.to_yaml().as_bytes())?;
     eprintln!("{}", training.describe());
     let mut line = ProgressLine::new(training.step(), recipe.steps);
-    let outcome = training.run(folder, &mut line);
+    let plot = options.plot.then(|| Plot { path: folder.picture(), beside: options.beside.clone() });
+    let outcome = training.run(folder, &mut line, plot.as_ref());
     line.finish();
     outcome
 }
@@ -112,6 +142,8 @@ fn finish(model: &Loaded, folder: &Folder, outcome: Outcome, options: &Options) 
     if options.published {
         weights::save(model, &path.with_file_name("model.safetensors"), Form::Published)?;
     }
-    let validation = outcome.validation.map(|loss| format!(", validation loss {loss:.4}")).unwrap_or_default();
-    print(&format!("{} steps{validation}; weights in {}\n", outcome.step, path.display()))
+    let validation = outcome.validation.map(|look| format!(", validation loss {:.4}", look.loss)).unwrap_or_default();
+    let right = outcome.validation.and_then(|look| look.right);
+    let right = right.map(|share| format!(", {:.1} % of the answers right", 100.0 * share)).unwrap_or_default();
+    print(&format!("{} steps{validation}{right}; weights in {}\n", outcome.step, path.display()))
 }

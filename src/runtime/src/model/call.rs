@@ -75,6 +75,11 @@ impl Call {
         (tensor.element() == N::ELEMENT).then(|| tensor.slice_mut())
     }
 
+    /// An input as it stands; none if there is no such input.
+    pub fn input(&self, name: &str) -> Option<&Tensor> {
+        self.find(name, &Role::Input)
+    }
+
     /// Copies a tensor into an input.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Ke
 /// All keys, in the order of the help.
 pub const KEYS: &[Key] = &[
     key("data", "none", "text to train on: a file or a folder; in a recipe also a list"),
+    key("task", "none", "data made as it goes instead of a text: `mqar`, values recalled by their keys"),
+    key("pairs", "8", "mqar: pairs of key and value that a row states and then asks for"),
     key("tokenizer", "bytes", "`bytes`, or the path of a Hugging Face tokenizer.json"),
     key("validation", "0.1", "the last share of the data, never trained on"),
     key("out", "run", "the folder for checkpoint, weights and metrics"),

@@ -48,6 +48,11 @@ impl Folder {
         self.path.join("metrics.csv")
     }
 
+    /// The picture of the curve.
+    pub fn picture(&self) -> PathBuf {
+        self.path.join("curve.svg")
+    }
+
     /// The recipe that was used.
     pub fn recipe(&self) -> PathBuf {
         self.path.join("recipe.yaml")

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The first line. What depends on the clock stands last.
-const HEADER: &str = "step,tokens,loss,validation,learning_rate,gradient_norm,tokens_per_second\n";
+const HEADER: &str = "step,tokens,loss,validation,right,learning_rate,gradient_norm,tokens_per_second\n";
 
 /// One look.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Row {
     pub loss: f64,
     /// The validation loss, if it was looked at.
     pub validation: Option<f64>,
+    /// The share of a task's answers that are right, if they were looked at.
+    pub right: Option<f64>,
     /// The learning rate of the step.
     pub rate: f64,
     /// The norm of the gradients before clipping.
@@ -54,11 +56,37 @@ impl Metrics {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, row: &Row) -> Result<()> {
-        let validation = row.validation.map(|loss| format!("{loss:?}")).unwrap_or_default();
+        let [validation, right] = [row.validation, row.right].map(|number| number.map(|number| format!("{number:?}")));
+        let (validation, right) = (validation.unwrap_or_default(), right.unwrap_or_default());
         let Row { step, tokens, loss, rate, norm, speed, .. } = row;
-        let line = format!("{step},{tokens},{loss:?},{validation},{rate:?},{norm:?},{speed:.1}\n");
+        let line = format!("{step},{tokens},{loss:?},{validation},{right},{rate:?},{norm:?},{speed:.1}\n");
         self.file.write_all(line.as_bytes()).map_err(|cause| Error::file("write", &self.path, &cause))
     }
+}
+
+/// The rows of a file. What a kill has cut off is passed over.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Row>> {
+    let text = std::fs::read_to_string(path).map_err(|cause| Error::file("read the curve", path, &cause))?;
+    Ok(text.lines().skip(1).filter_map(row_of).collect())
+}
+
+fn row_of(line: &str) -> Option<Row> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [step, tokens, loss, validation, right, rate, norm, speed] = fields.try_into().ok()?;
+    let number = |field: &str| field.parse().ok();
+    Some(Row {
+        step: step.parse().ok()?,
+        tokens: tokens.parse().ok()?,
+        loss: number(loss)?,
+        validation: number(validation),
+        right: number(right),
+        rate: number(rate)?,
+        norm: number(norm)?,
+        speed: number(speed)?,
+    })
 }
 
 /// The step that a line speaks of; none for a line that was cut off.

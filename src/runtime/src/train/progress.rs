@@ -71,5 +71,7 @@ impl ProgressLine {
 }
 
 fn validation_of(row: &Row) -> String {
-    row.validation.map(|loss| format!("  validation {loss:.4}")).unwrap_or_default()
+    let loss = row.validation.map(|loss| format!("  validation {loss:.4}")).unwrap_or_default();
+    let right = row.right.map(|share| format!("  right {:.1} %", 100.0 * share)).unwrap_or_default();
+    loss + &right
 }
