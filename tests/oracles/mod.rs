@@ -48,7 +48,7 @@ cases! {
     rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
     bert t5 bart unilm prefix_lm glm_blank_infilling switch nllb_moe
     op_linear_attn op_retention op_simple_gla op_gla op_delta_rule op_gated_delta_rule op_kda op_rwkv6 op_dsa
-    elmo hyena_operator hyena_operator_order3 gru lstm rwkv5_mix rwkv6_mix rwkv7_mix
+    rwkv6 rwkv7 elmo hyena_operator hyena_operator_order3 gru lstm rwkv5_mix rwkv6_mix rwkv7_mix
 }
 
 /// Some trajectories turn on the last bit: a choice by rank or a kink that two values of the stored weights straddle sends
