@@ -14,6 +14,7 @@ mod verify;
 
 use crate::driver::{Failure, Request, Session};
 use crate::fault::{Bug, Fault};
+use crate::passes::scans::Form;
 use arguments::{Arguments, Command, ModelArguments};
 use clap::Parser;
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> ExitCode {
     let mut session = Session::new(dump_folder(&command));
+    session.scan = scan_form(&command);
     let outcome = crate::driver::guard("cli", || dispatch(command, &mut session));
     let outcome = outcome.unwrap_or_else(|bug: Bug| Err(Failure::Fault(Fault::Bug(bug))));
     output::finish(&session, outcome)
@@ -43,6 +45,20 @@ fn dump_folder(command: &Command) -> Option<std::path::PathBuf> {
         Command::Emit(arguments) => arguments.dump.clone(),
         Command::Build(arguments) => arguments.dump.clone(),
         _ => None,
+    }
+}
+
+fn scan_form(command: &Command) -> Form {
+    match command {
+        Command::Check(arguments) => arguments.scan.scan,
+        Command::Emit(arguments) => arguments.scan.scan,
+        Command::Build(arguments) => arguments.scan.scan,
+        Command::Verify(arguments) => arguments.scan.scan,
+        Command::Train(arguments)
+        | Command::Generate(arguments)
+        | Command::Eval(arguments)
+        | Command::Bench(arguments) => arguments.scan.scan,
+        Command::Import(_) | Command::Explain(_) => Form::default(),
     }
 }
 

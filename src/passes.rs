@@ -14,6 +14,7 @@ mod hoist;
 mod narrow;
 mod recompute;
 mod regions;
+pub mod scans;
 mod simplify;
 mod slices;
 mod slots;

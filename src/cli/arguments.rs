@@ -1,6 +1,7 @@
 //! What can be typed: one struct for each command, with its help.
 
 use crate::driver::Stage;
+use crate::passes::scans::Form;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -68,6 +69,14 @@ pub struct TargetArguments {
     pub cpu: Cpu,
 }
 
+/// How recurrences are computed.
+#[derive(Debug, Args)]
+pub struct ScanArguments {
+    /// Form of recurrences: `planned`, `sequential`, `chunk`, or `chunk=N` for N positions in a chunk
+    #[arg(long, value_name = "FORM", default_value = "planned", value_parser = scan)]
+    pub scan: Form,
+}
+
 /// Levels of instruction sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Cpu {
@@ -106,6 +115,12 @@ pub struct CheckArguments {
     /// Positions for which memory is reported
     #[arg(long, default_value_t = 1024, value_name = "POSITIONS")]
     pub context: u64,
+    /// Print of each recurrence its class, its forms, and why a form is not there
+    #[arg(long)]
+    pub explain_scans: bool,
+    /// How recurrences are computed
+    #[command(flatten)]
+    pub scan: ScanArguments,
     /// Print how long each stage took
     #[arg(long)]
     pub timings: bool,
@@ -124,6 +139,9 @@ pub struct BuildArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// How recurrences are computed
+    #[command(flatten)]
+    pub scan: ScanArguments,
     /// Print how long each stage took
     #[arg(long)]
     pub timings: bool,
@@ -149,6 +167,9 @@ pub struct RunArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// How recurrences are computed
+    #[command(flatten)]
+    pub scan: ScanArguments,
     /// The .arch file
     pub file: PathBuf,
     /// What the compiled program is given
@@ -174,6 +195,9 @@ pub struct EmitArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// How recurrences are computed
+    #[command(flatten)]
+    pub scan: ScanArguments,
     /// Also write what this and every earlier stage made into this folder, in numbered files
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -205,6 +229,9 @@ pub struct VerifyArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// How recurrences are computed
+    #[command(flatten)]
+    pub scan: ScanArguments,
 }
 
 /// `archc import`.
@@ -231,5 +258,15 @@ fn setting(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_string(), value.trim().to_string()))
         }
         _ => Err("write it as NAME=VALUE, for example layers=4".to_string()),
+    }
+}
+
+fn scan(text: &str) -> Result<Form, String> {
+    match (text, text.strip_prefix("chunk=").map(str::parse)) {
+        ("planned", _) => Ok(Form::Planned),
+        ("sequential", _) => Ok(Form::Sequential),
+        ("chunk", _) => Ok(Form::Chunkwise(None)),
+        (_, Some(Ok(size @ 1..=4096))) => Ok(Form::Chunkwise(Some(size))),
+        _ => Err("write planned, sequential, chunk, or chunk=N with N from 1 to 4096".to_string()),
     }
 }

@@ -66,6 +66,7 @@ fn key_of(request: &Request, cpu: Cpu, session: &mut Session) -> Result<u64, Fai
         source.text.hash(&mut hasher);
     }
     request.settings.hash(&mut hasher);
+    session.scan.hash(&mut hasher);
     if let Some(config) = &request.config {
         std::fs::read(config).unwrap_or_default().hash(&mut hasher);
     }

@@ -4,7 +4,10 @@ mod state;
 
 use super::{Outcome, Verdict, arguments::CheckArguments, output};
 use crate::driver::{self, Request, Session};
+use crate::graph;
 use crate::model::{Model, Parameter};
+use crate::passes::scans;
+use archc_runtime::abi::names;
 use std::fmt::Write;
 
 /// Bytes of a number in memory.
@@ -13,11 +16,26 @@ const F32_BYTES: u64 = 4;
 /// Checks the model and prints its report.
 pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
     let model = driver::check(&Request::from(&arguments.model), session)?;
+    if arguments.explain_scans {
+        return explain_scans(&model, session);
+    }
     let step = driver::step(&model, session)?;
     output::print(&parameters(&model))?;
     output::print(&state::report(step.as_ref(), arguments.batch, arguments.context))?;
     if arguments.timings {
         eprint!("{}", output::timings(session));
+    }
+    Ok(Verdict::Good)
+}
+
+/// What is known of each recurrence of the forward program.
+fn explain_scans(model: &Model, session: &mut Session) -> Outcome {
+    let form = session.scan;
+    let scans =
+        session.stage("graph", |_| scans::explain(&graph::build(model, &model.forward, names::FORWARD), form))?;
+    match scans.is_empty() {
+        true => output::print("no `for` runs over a sequence\n")?,
+        false => output::print(&scans.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?,
     }
     Ok(Verdict::Good)
 }

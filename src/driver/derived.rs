@@ -6,6 +6,7 @@ use crate::fault::Bug;
 use crate::graph::{self, Graph, Op};
 use crate::model::{Input, Model, WeightMap};
 use crate::passes;
+use crate::passes::scans::{self, chunkwise};
 use crate::plan::{self, Interface, Program};
 use archc_runtime::abi::{Role, names};
 
@@ -56,14 +57,21 @@ pub fn expose_values(model: &mut Model, map: &WeightMap) {
 /// # Errors
 /// A bug of a stage.
 pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
+    let form = session.scan;
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
-        let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
-        let train = train.map(passes::prepare).transpose()?;
-        let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
-        let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
         let decode = decode(model, passes::prepare(forward.clone())?);
         let (begin, step) = decode.map_or((None, None), |decode| (decode.begin, Some(decode.step)));
+        let forward = chunkwise(forward, form)?;
+        let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
+        let train = train.map(|train| passes::prepare(chunkwise(train, form)?)).transpose()?;
+        let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
+        let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
+        let evaluate = evaluate.map(|losses| chunkwise(losses, form)).transpose()?;
+        let begin = begin.map(|begin| chunkwise(begin, form)).transpose()?;
+        // A step is mostly one position: in chunks it is only made if that is asked for.
+        let in_step = if form == scans::Form::Planned { scans::Form::Sequential } else { form };
+        let step = step.map(|step| chunkwise(step, in_step)).transpose()?;
         let turn = turn(model)?;
         let (turn_begin, turn) = turn.map_or((None, None), |turn| (turn.begin, Some(turn.step)));
         Ok::<_, Bug>(Graphs { forward, train, judged: None, evaluate, begin, step, turn_begin, turn })

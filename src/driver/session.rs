@@ -3,6 +3,7 @@
 use super::guard;
 use crate::diagnostics::{Diagnostics, Stop};
 use crate::fault::{Bug, Environment, Fault};
+use crate::passes::scans;
 use crate::source::Sources;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -49,6 +50,8 @@ pub struct Session {
     pub diagnostics: Diagnostics,
     /// The stages that ran, in order, and their time.
     pub timings: Vec<(&'static str, Duration)>,
+    /// Which form scans are made in.
+    pub scan: scans::Form,
     dump: Option<PathBuf>,
     dumped: usize,
 }

@@ -144,6 +144,11 @@ impl Sizes<'_> {
             let all = (0..rows).map(length).collect::<Vec<_>>();
             self.keep_lengths(axis, all);
         }
+        for (axis, known) in self.axes.iter() {
+            let Extent::Pieces { of, size } = known.extent else { continue };
+            let whole = self.extents.get(&self.axes[of].class).copied().unwrap_or(0);
+            self.extents.insert(axis, whole.div_ceil(size as usize));
+        }
         Ok(())
     }
 

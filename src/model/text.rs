@@ -74,6 +74,7 @@ impl Writer<'_> {
                 let terms = lengths.chain(settings).chain([constant.to_string()]);
                 format!("sequence {}", terms.collect::<Vec<_>>().join(" + "))
             }
+            Extent::Pieces { of, size } => format!("pieces of {size} * {}", self.axis(*of)),
         }
     }
 

@@ -7,7 +7,7 @@
 
 use super::{Slot, Tape};
 use crate::graph::{Node, Op, Typed, Value};
-use crate::tensor::{Axes, Presence, Term};
+use crate::tensor::{Axes, AxisId, Presence, Term};
 
 impl Tape<'_> {
     /// The backward region's value for a forward value.
@@ -64,7 +64,7 @@ impl Tape<'_> {
 }
 
 fn is_computed_again(axes: &Axes, node: &Node) -> bool {
-    let pairs = |typed: &Typed| typed.ty.axes.iter().filter(|axis| axes.is_sequence(**axis)).count() >= 2;
+    let pairs = |typed: &Typed| has_pairs(axes, &typed.ty.axes);
     match &node.op {
         Op::Constant(_) | Op::Coordinate(_) | Op::Length(_) | Op::Setting(_) | Op::Turn => true,
         Op::Map(_) | Op::Else | Op::Stop | Op::Peek => true,
@@ -76,4 +76,10 @@ fn is_computed_again(axes: &Axes, node: &Node) -> bool {
         Op::Contract(_) | Op::Reduce(..) => node.results.iter().any(pairs),
         _ => false,
     }
+}
+
+/// Whether a value lies along two sequences, or twice along the positions of one axis.
+fn has_pairs(axes: &Axes, own: &[AxisId]) -> bool {
+    let alike = |place: usize| own[..place].iter().any(|other| axes.alike(*other, own[place]));
+    own.iter().filter(|axis| axes.is_sequence(**axis)).count() >= 2 || (0..own.len()).any(alike)
 }

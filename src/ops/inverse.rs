@@ -97,6 +97,7 @@ pub(super) fn in_range(
     let last = match tape.axes[axis].extent {
         Extent::Fixed(size) if bounds(tape.axes, place).is_some_and(|(_, high)| high < size) => return Some(presence),
         Extent::Fixed(size) => Affine::number(size - 1),
+        Extent::Pieces { of, size } if is_piece_of(tape.axes, place, of, size) => return Some(presence),
         _ if !ty.has(BATCH) => return None,
         _ => {
             let length = tape.infer(Op::Length(axis), vec![], None).ok()?;
@@ -105,6 +106,13 @@ pub(super) fn in_range(
     };
     presence.require(Relation::AtLeastZero(last.plus(place, -1)));
     Some(presence)
+}
+
+/// Whether a place is the number of the piece that a position of the sequence lies in.
+fn is_piece_of(axes: &Axes, place: &Affine<Value>, of: AxisId, size: i64) -> bool {
+    let quotient =
+        |term: &Term<Value>| matches!(term, Term::Quotient(axis, by) if axes.alike(*axis, of) && *by == size);
+    place.constant == 0 && matches!(place.terms.as_slice(), [(term, 1)] if quotient(term))
 }
 
 fn is_never_negative(axes: &Axes, place: &Affine<Value>) -> bool {

@@ -58,6 +58,9 @@ impl<'a> Sizes<'a> {
                     sum.plus(self.extent(*other).times(Size::Constant(*factor)))
                 })
             }
+            Extent::Pieces { of, size } => {
+                Size::CeilDivide(Box::new(self.extent(*of)), Box::new(Size::Constant(*size)))
+            }
         }
     }
 
@@ -90,6 +93,7 @@ fn sequences_in(axes: &Axes, axis: AxisId) -> Vec<AxisId> {
     match &axes[axis].extent {
         Extent::Sequence => vec![axes[axis].class],
         Extent::Computed { lengths, .. } => lengths.iter().flat_map(|(other, _)| sequences_in(axes, *other)).collect(),
+        Extent::Pieces { of, .. } => sequences_in(axes, *of),
         _ => Vec::new(),
     }
 }

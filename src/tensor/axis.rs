@@ -26,6 +26,13 @@ pub enum Extent {
         /// A number.
         constant: i64,
     },
+    /// Pieces of so many positions that cover the longest row of a sequence. All rows have all of them.
+    Pieces {
+        /// The sequence.
+        of: AxisId,
+        /// Positions in a piece; the last may have fewer.
+        size: i64,
+    },
 }
 
 /// One axis.

@@ -11,6 +11,7 @@ pub fn forget_unused(axes: &mut Axes, region: &Region) {
     loop {
         let lengths = used.iter().flat_map(|axis| match &axes[*axis].extent {
             Extent::Computed { lengths, .. } => lengths.iter().map(|(other, _)| axes[*other].class).collect(),
+            Extent::Pieces { of, .. } => vec![axes[*of].class],
             _ => Vec::new(),
         });
         let more: Vec<AxisId> = lengths.filter(|axis| !used.contains(axis)).collect();

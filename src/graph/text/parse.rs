@@ -57,6 +57,13 @@ fn read_axis(line: &mut Line, axes: &mut AxisNames) -> Result<(), String> {
                 let model = axes.find(&line.word()?)?;
                 axes.table.add_like(name.clone(), model)
             }
+            "pieces" => {
+                line.skip("of");
+                let size = line.whole()?;
+                line.skip("*");
+                let of = axes.find(&line.word()?)?;
+                axes.table.add(name.clone(), Extent::Pieces { of, size })
+            }
             "computed" => {
                 let extent = read_computed(line, axes)?;
                 axes.table.add(name.clone(), extent)

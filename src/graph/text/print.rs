@@ -98,6 +98,9 @@ impl Printer {
             if let Extent::Computed { lengths, .. } = &graph.axes[axis].extent {
                 used.extend(lengths.iter().map(|(other, _)| graph.axes[*other].class));
             }
+            if let Extent::Pieces { of, .. } = graph.axes[axis].extent {
+                used.insert(graph.axes[of].class);
+            }
         }
         for axis in used.into_iter().filter(|axis| axis.0 != 0) {
             let known = &graph.axes[axis];
@@ -122,6 +125,7 @@ impl Printer {
                 let settings = settings.iter().map(|(name, factor)| format!("{factor} * {name:?} + "));
                 format!("computed {}{constant}", lengths.chain(settings).collect::<String>())
             }
+            Extent::Pieces { of, size } => format!("pieces of {size} * {}", self.axis(*of)),
         }
     }
 

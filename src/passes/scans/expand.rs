@@ -1,0 +1,80 @@
+//! Takes a product apart: what a state gains is an outer product of smaller values, and stays one.
+//! `%5 = multiply(key[t, k], val[t, m])`  →  the term `key · val`, not a table of t, k and m
+
+use super::body::Body;
+use super::form::{MOST_TERMS, Term, product, scaled};
+use crate::graph::{Op, Value};
+use crate::tensor::{Function, Scalar, ScalarStep};
+
+impl Body<'_> {
+    /// An outer value as a sum of products of values that have fewer axes, as far as it is one.
+    pub fn expanded(&mut self, value: Value) -> Vec<Term> {
+        match self.parts(value) {
+            Some(terms) if terms.len() <= MOST_TERMS => terms,
+            _ => vec![Term::factor(value)],
+        }
+    }
+
+    fn parts(&mut self, value: Value) -> Option<Vec<Term>> {
+        let node = self.tape.forward.node(value.node).clone();
+        let typed = &node.results[0];
+        if let Op::Constant(numbers) = &node.op {
+            let number = *numbers.first()?;
+            return (typed.ty.axes.is_empty())
+                .then(|| vec![Term { scale: number, factors: vec![], ..Term::factor(value) }]);
+        }
+        let Op::Map(scalar) = &node.op else { return None };
+        let real = node.operands.iter().all(|operand| self.tape.ty(*operand).dtype.is_real());
+        if !typed.presence.is_always() || !real {
+            return None;
+        }
+        let widths = node.operands.iter().map(|operand| self.tape.ty(*operand).axes.len()).collect::<Vec<_>>();
+        let narrow = widths.iter().all(|width| *width < typed.ty.axes.len());
+        match (called(scalar)?, node.operands.as_slice()) {
+            (None, [only]) | (Some(Function::ToReal), [only]) => Some(self.expanded(*only)),
+            (Some(Function::Negate), [only]) => Some(scaled(self.expanded(*only), -1.0)),
+            (Some(Function::Multiply), [left, right]) => {
+                let (left, right) = (self.expanded(*left), self.expanded(*right));
+                let number = |terms: &[Term]| terms.iter().all(|term| term.factors.is_empty());
+                let several = left.len().max(right.len()) > 1;
+                (narrow || number(&left) || number(&right) || several || is_product(&left) || is_product(&right))
+                    .then(|| product(&left, &right))
+            }
+            (Some(Function::Add), [left, right]) => self.sum_of_parts(*left, *right, 1.0),
+            (Some(Function::Subtract), [left, right]) => self.sum_of_parts(*left, *right, -1.0),
+            (Some(Function::Divide), [left, right]) => {
+                let terms = self.expanded(*left);
+                if !is_product(&terms) {
+                    return None;
+                }
+                let one = self.tape.number(1.0, self.tape.ty(*right).dtype);
+                let inverse = self.tape.call(Function::Divide, &[one, *right]);
+                Some(product(&terms, &[Term::factor(inverse)]))
+            }
+            _ => None,
+        }
+    }
+
+    /// A sum is taken apart only if something in it is a product.
+    fn sum_of_parts(&mut self, left: Value, right: Value, sign: f64) -> Option<Vec<Term>> {
+        let (mut left, right) = (self.expanded(left), self.expanded(right));
+        let worth = is_product(&left) || is_product(&right);
+        left.extend(scaled(right, sign));
+        worth.then_some(left)
+    }
+}
+
+fn is_product(terms: &[Term]) -> bool {
+    terms.iter().any(|term| term.factors.len() > 1)
+}
+
+/// The one function that is called on the operands in order; nothing inside if it is the operand itself.
+fn called(scalar: &Scalar) -> Option<Option<Function>> {
+    if *scalar == Scalar::identity() {
+        return Some(None);
+    }
+    match scalar.steps.last()? {
+        ScalarStep::Call(function, _) if *scalar == Scalar::function(*function) => Some(Some(*function)),
+        _ => None,
+    }
+}
