@@ -3,6 +3,7 @@
 use archc::derive::STATE;
 use archc::driver::{self, Failure, Graphs, Request, Session};
 use archc::graph::Graph;
+use archc::passes::scans::Form;
 use archc::target::Target;
 use archc::verify::{Report, certify};
 use archc_runtime::abi::Role;
@@ -183,6 +184,21 @@ fn shifts_and_taps_go_round_their_rings() {
     for (file, own) in files {
         let report = certified(file, &[common.to_vec(), own].concat());
         assert!(report.has("far: step by step"), "{report}");
+    }
+}
+
+#[test]
+fn recurrences_are_one_program_in_every_form() {
+    let common = [("layers", "2"), ("d", "32"), ("heads", "2"), ("v", "61"), ("hidden", "40")];
+    let wide = [("key_width", "8"), ("width", "8")];
+    for (file, own) in [("examples/retnet.arch", vec![("inner", "32")]), ("examples/deltanet.arch", wide.to_vec())] {
+        let request = request(file, &[common.to_vec(), own].concat());
+        for form in [Form::Planned, Form::Sequential, Form::Chunkwise(Some(7))] {
+            let mut session = Session { scan: form, ..Session::default() };
+            let report = certify(&request, &Target::native(), &mut session);
+            let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+            assert!(report.passed() && report.has("in chunks of 16"), "{file} as {form:?}\n{report}");
+        }
     }
 }
 

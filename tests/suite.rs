@@ -20,6 +20,7 @@ mod random_models;
 mod recurrences;
 mod renaming;
 mod runtime;
+mod scans;
 mod step;
 mod syntax;
 mod tidy;

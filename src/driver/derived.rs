@@ -57,7 +57,14 @@ pub fn expose_values(model: &mut Model, map: &WeightMap) {
 /// # Errors
 /// A bug of a stage.
 pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
-    let form = session.scan;
+    graphs_in(model, session.scan, session)
+}
+
+/// The same, with scans in a form of their own.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn graphs_in(model: &Model, form: scans::Form, session: &mut Session) -> Result<Graphs, Failure> {
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         let decode = decode(model, passes::prepare(forward.clone())?);

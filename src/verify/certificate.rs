@@ -94,6 +94,16 @@ impl<'a> Certificate<'a> {
         Ok(report)
     }
 
+    /// Compares another form of the program, by the interpreter: its scans over chunks of some length.
+    ///
+    /// # Errors
+    /// As [`Certificate::run`].
+    pub fn run_form(&self, name: &str, other: &mut dyn Engine, report: &mut Report) -> Result<(), Failure> {
+        let logits = self.logits(other, &self.weights, &self.batch)?;
+        self.compare(name, report, &logits);
+        Ok(())
+    }
+
     /// Compares rows that are longer than states which hold the latest positions only.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::driver::{self, Failure, Request, Session};
 use crate::fault::Environment;
 use crate::graph::Graph;
 use crate::model::{Model, WeightMap};
+use crate::passes::scans::{self, Form};
 use crate::target::Target;
 use archc_runtime::abi::names;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 const SEED: u64 = 1;
 /// The longest ring that a certificate goes round: the interpreter's work grows with the square of it.
 const FAR: usize = 1024;
+/// The chunk lengths in which scans are compared.
+const CHUNKS: [u32; 4] = [1, 7, 16, 64];
 
 /// How numbers are computed.
 #[derive(Debug, Clone)]
@@ -86,11 +89,18 @@ fn map_of<'m>(model: &'m Model, case: &Case) -> Result<&'m WeightMap, Environmen
 pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Result<Report, Failure> {
     let model = driver::check(request, session)?;
     let graphs = driver::graphs(&model, session)?;
-    let interpreter = &mut Interpreted::new(&model, &graphs);
+    let truth = driver::graphs_in(&model, Form::Sequential, session)?;
+    let interpreter = &mut Interpreted::new(&model, &truth);
     let mut certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
     let compiled = driver::compile(&model, &graphs, target, session)?;
     let mut native = Native::new(&model, &compiled, 0)?;
     let mut report = certificate.run(&mut native)?;
+    let chunked = scans::explain(&truth.forward, Form::Planned).iter().any(|scan| scan.possible);
+    for size in CHUNKS.into_iter().filter(|_| chunked) {
+        let graphs = driver::graphs_in(&model, Form::Chunkwise(Some(size)), session)?;
+        let other = &mut Interpreted::new(&model, &graphs)?;
+        certificate.run_form(&format!("in chunks of {size}"), other, &mut report)?;
+    }
     match graphs.step.as_ref().and_then(longest_ring) {
         Some(ring) if ring > FAR => {
             report.note(format!("states hold the latest {ring} positions: not gone round; try a smaller window"));

@@ -1,6 +1,7 @@
 //! Model families against numbers that the published implementations computed: by the interpreter and by native code.
 
 use archc::driver::{Failure, Request, Session, find_family};
+use archc::passes::scans::Form;
 use archc::target::Target;
 use archc::verify::report::{Line, Verdict};
 use archc::verify::{By, Case, Report, against, compare};
@@ -80,6 +81,31 @@ fn judged_in_float64(name: &str, by: &By) -> Report {
     let request = Request { file, settings: Vec::new(), config: Some(case.folder.join("config.json")) };
     let mut session = Session::default();
     compare(&case, &request, by, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
+}
+
+/// The cases whose recurrences have a chunkwise form, in one form of them.
+fn agree_in(form: Form, by: &By) {
+    for case in ["retnet", "mamba2", "deltanet", "gated_deltanet", "mamba"] {
+        let mut session = Session { scan: form, ..Session::default() };
+        let report = against(&folder(case), None, &[], by, &mut session);
+        let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+        assert!(report.passed(), "{case} as {form:?}\n{report}");
+    }
+}
+
+#[test]
+fn recurrences_agree_turn_by_turn() {
+    agree_in(Form::Sequential, &By::Native(Target::native()));
+}
+
+#[test]
+fn recurrences_agree_in_chunks_of_an_odd_length() {
+    agree_in(Form::Chunkwise(Some(7)), &By::Native(Target::native()));
+}
+
+#[test]
+fn recurrences_agree_in_chunks_longer_than_a_row() {
+    agree_in(Form::Chunkwise(Some(64)), &By::Interpreter);
 }
 
 #[test]

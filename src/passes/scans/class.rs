@@ -79,7 +79,7 @@ pub(super) fn classify(body: &mut Body, place: usize) -> (Class, Option<Update>)
     for term in terms {
         match term.base {
             Base::One => update.pushes.push(term),
-            Base::State(state) if state == place => update.decay.push(term),
+            Base::State(state) if state == place => update.decay.push(Term { base: Base::One, ..term }),
             Base::Read(read) if body.reads[read].state == place => update.corrections.push(term),
             _ => return (Class::General("it reads another carried value".into()), None),
         }

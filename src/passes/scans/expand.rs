@@ -24,7 +24,9 @@ impl Body<'_> {
                 .then(|| vec![Term { scale: number, factors: vec![], ..Term::factor(value) }]);
         }
         let Op::Map(scalar) = &node.op else { return None };
-        let real = node.operands.iter().all(|operand| self.tape.ty(*operand).dtype.is_real());
+        let is_constant = |operand: &Value| matches!(self.tape.forward.node(operand.node).op, Op::Constant(_));
+        let real = |operand: &Value| self.tape.ty(*operand).dtype.is_real() || is_constant(operand);
+        let real = node.operands.iter().all(real);
         if !typed.presence.is_always() || !real {
             return None;
         }
@@ -42,17 +44,26 @@ impl Body<'_> {
             }
             (Some(Function::Add), [left, right]) => self.sum_of_parts(*left, *right, 1.0),
             (Some(Function::Subtract), [left, right]) => self.sum_of_parts(*left, *right, -1.0),
-            (Some(Function::Divide), [left, right]) => {
-                let terms = self.expanded(*left);
-                if !is_product(&terms) {
-                    return None;
-                }
-                let one = self.tape.number(1.0, self.tape.ty(*right).dtype);
-                let inverse = self.tape.call(Function::Divide, &[one, *right]);
-                Some(product(&terms, &[Term::factor(inverse)]))
-            }
+            (Some(Function::Divide), [left, right]) => self.quotient(*left, *right),
             _ => None,
         }
+    }
+
+    /// A quotient of a number by a number is a number, and one of a product is a product.
+    fn quotient(&mut self, left: Value, right: Value) -> Option<Vec<Term>> {
+        let terms = self.expanded(left);
+        if let [Term { scale, factors, .. }] = self.expanded(right).as_slice()
+            && factors.is_empty()
+            && *scale != 0.0
+        {
+            return Some(scaled(terms, 1.0 / scale));
+        }
+        if !is_product(&terms) {
+            return None;
+        }
+        let one = self.tape.number(1.0, self.tape.ty(right).dtype);
+        let inverse = self.tape.call(Function::Divide, &[one, right]);
+        Some(product(&terms, &[Term::factor(inverse)]))
     }
 
     /// A sum is taken apart only if something in it is a product.

@@ -10,8 +10,9 @@ use crate::graph::{For, Graph, NodeId, Op, Region};
 use crate::tensor::{Axes, BATCH};
 use std::fmt;
 
-/// Positions in a chunk where decays are the same for whole products.
-const CHUNK: u32 = 64;
+/// Positions in a chunk where decays are the same for whole products: 64 takes a tenth to a fifth longer on AVX2, for
+/// states of 64 by 64 and of 128 by 128.
+const CHUNK: u32 = 32;
 /// Positions in a chunk where every pair of positions has a decay for each channel.
 const CHANNEL_CHUNK: u32 = 16;
 const F32_BYTES: i64 = 4;

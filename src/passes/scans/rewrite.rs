@@ -104,6 +104,9 @@ fn run_chunks(
     finals: &mut [Option<Value>],
 ) -> Option<()> {
     let chunked = (0..updates.len()).filter(|place| !updates[*place].decay.is_empty()).collect::<Vec<_>>();
+    if chunked.is_empty() {
+        return Some(());
+    }
     let path = body.tape.path.clone();
     let mut turn = Turn::new(body.tape.axes, pieces, chunked.len(), &path);
     let (mut initial, mut results, mut yields) = (Vec::new(), Vec::new(), Vec::new());
