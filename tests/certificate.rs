@@ -194,7 +194,8 @@ fn recurrences_are_one_program_in_every_form() {
     for (file, own) in [("examples/retnet.arch", vec![("inner", "32")]), ("examples/deltanet.arch", wide.to_vec())] {
         let request = request(file, &[common.to_vec(), own].concat());
         for form in [Form::Planned, Form::Sequential, Form::Chunkwise(Some(7))] {
-            let mut session = Session { scan: form, ..Session::default() };
+            let mut session = Session::new(None);
+            session.scan = form;
             let report = certify(&request, &Target::native(), &mut session);
             let report = report.unwrap_or_else(|failure| fail(&failure, &session));
             assert!(report.passed() && report.has("in chunks of 16"), "{file} as {form:?}\n{report}");

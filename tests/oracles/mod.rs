@@ -86,7 +86,8 @@ fn judged_in_float64(name: &str, by: &By) -> Report {
 /// The cases whose recurrences have a chunkwise form, in one form of them.
 fn agree_in(form: Form, by: &By) {
     for case in ["retnet", "mamba2", "deltanet", "gated_deltanet", "mamba"] {
-        let mut session = Session { scan: form, ..Session::default() };
+        let mut session = Session::new(None);
+        session.scan = form;
         let report = against(&folder(case), None, &[], by, &mut session);
         let report = report.unwrap_or_else(|failure| fail(&failure, &session));
         assert!(report.passed(), "{case} as {form:?}\n{report}");
