@@ -179,10 +179,7 @@ fn places_at<V>(places: &[(AxisId, Affine<V>)], axis: AxisId) -> bool {
 }
 
 fn can_be_lifted(op: &Op) -> bool {
-    match op {
-        Op::Constant(_) | Op::Coordinate(_) | Op::Length(_) | Op::Setting(_) => true,
-        Op::Map(_) | Op::Else | Op::Contract(_) | Op::Reduce(..) | Op::Rank(_) | Op::Index(_) => true,
-        Op::Stop | Op::Peek => true,
-        _ => false,
-    }
+    let leaf = matches!(op, Op::Constant(_) | Op::Coordinate(_) | Op::Length(_) | Op::Setting(_));
+    let plain = matches!(op, Op::Map(_) | Op::Else | Op::Contract(_) | Op::Reduce(..) | Op::Rank(_) | Op::Index(_));
+    leaf || plain || matches!(op, Op::Stop | Op::Peek)
 }
