@@ -90,7 +90,7 @@ fn every_recurrence_of_the_library_has_its_class_and_its_form() {
     let is = |file: &str, classes: &[&str], chunk: Option<u32>| {
         assert_eq!(only(file), (classes.iter().map(ToString::to_string).collect(), chunk), "{file}");
     };
-    is("retnet.arch", &["scalar", "scalar", "scalar"], Some(32));
+    is("retnet.arch", &["scalar", "scalar", "diagonal"], Some(32));
     is("mamba2.arch", &["scalar"], Some(32));
     is("deltanet.arch", &["scalar times (identity minus rank one)"], Some(32));
     is("gated_deltanet.arch", &["scalar times (identity minus rank one)"], Some(32));

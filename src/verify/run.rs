@@ -98,7 +98,7 @@ pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Res
     let chunked = scans::explain(&truth.forward, Form::Planned).iter().any(|scan| scan.possible);
     for size in CHUNKS.into_iter().filter(|_| chunked) {
         let graphs = driver::graphs_in(&model, Form::Chunkwise(Some(size)), session)?;
-        let other = &mut Interpreted::new(&model, &graphs)?;
+        let other = &mut Interpreted::new(&model, &graphs);
         certificate.run_form(&format!("in chunks of {size}"), other, &mut report)?;
     }
     match graphs.step.as_ref().and_then(longest_ring) {
