@@ -83,7 +83,7 @@ fn with_loss(scan: &str) -> Graph {
 fn in_chunks(graph: &Graph, size: u32) -> Graph {
     let made = chunkwise(graph.clone(), Form::Chunkwise(Some(size)));
     let made = made.unwrap_or_else(|bug| panic!("{bug}\n{}", bug.detail));
-    assert!(made.axes.iter().any(|(_, axis)| axis.name == "t_chunk"), "it runs over chunks");
+    assert!(made.axes.iter().any(|(_, axis)| axis.name == "piece"), "it runs over chunks");
     made
 }
 

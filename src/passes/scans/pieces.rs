@@ -47,10 +47,9 @@ impl Cuts {
 }
 
 fn make(axes: &mut Axes, along: AxisId, size: i64) -> Pieces {
-    let name = axes[along].name.clone();
-    let chunk = axes.add(format!("{name}_chunk"), Extent::Pieces { of: along, size });
-    let at = axes.add(format!("{name}_in"), Extent::Fixed(size));
-    let from = axes.add_like(format!("{name}_from"), at);
+    let chunk = axes.add("piece", Extent::Pieces { of: along, size });
+    let at = axes.add("within", Extent::Fixed(size));
+    let from = axes.add_like("before", at);
     let whole = (size.max(1) as u64).next_power_of_two() as i64;
     let mut levels = Vec::new();
     let mut length = 1;
