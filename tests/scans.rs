@@ -1,6 +1,7 @@
 //! Recurrences: classes decided by algebra, and the chunkwise form against the loop, by the interpreter.
 
 mod forms;
+mod operators;
 
 use archc::driver::{self, Request, Session};
 use archc::graph;
@@ -92,11 +93,27 @@ fn every_recurrence_of_the_library_has_its_class_and_its_form() {
     };
     is("retnet.arch", &["scalar", "scalar", "diagonal"], Some(32));
     is("mamba2.arch", &["scalar"], Some(32));
-    is("deltanet.arch", &["scalar times (identity minus rank one)"], Some(32));
+    is("deltanet.arch", &["identity minus rank one"], Some(32));
     is("gated_deltanet.arch", &["scalar times (identity minus rank one)"], Some(32));
     is("qwen3_next.arch", &["scalar times (identity minus rank one)"], Some(32));
     is("mamba.arch", &["diagonal"], None);
     is("jamba.arch", &["diagonal"], None);
-    let nonlinear = "nonlinear (`maximum` of what is carried)";
-    is("rwkv.arch", &[nonlinear; 3], None);
+    is("rwkv.arch", &["nonlinear (`maximum` of what is carried)"; 3], None);
+    is("ops/op_linear_attn.arch", &["identity"], Some(32));
+    is("ops/op_retention.arch", &["scalar"], Some(32));
+    is("ops/op_gla.arch", &["per channel"], Some(16));
+    is("ops/op_delta_rule.arch", &["identity minus rank one"], Some(32));
+    is("ops/op_kda.arch", &["diagonal minus rank one"], Some(16));
+    is("ops/rwkv7_mix.arch", &["diagonal minus rank one"], Some(16));
+}
+
+#[test]
+fn what_looks_at_nothing_later_is_known_first_and_the_rest_is_linear() {
+    let text = "S[h, k, m] : f32 = 0;  peak[h] : f32 = -1e30\n\
+                for t { n = max(peak + fade, beta);  S = exp(peak + fade - n) * S + exp(beta - n) * kk * vv;  peak = n\n\
+                yield y = sum[k](S * qq) }";
+    let model = model_of(text);
+    let scans = explain(&graph::build(&model, &model.forward, "forward"), Form::Planned);
+    let classes = scans.iter().map(|scan| (scan.states[0].class.clone(), scan.chunk)).collect::<Vec<_>>();
+    assert!(matches!(classes.as_slice(), [(Class::Nonlinear(_), None), (Class::Scalar, Some(32))]), "{classes:?}");
 }

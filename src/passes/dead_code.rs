@@ -29,7 +29,7 @@ fn clean(region: &mut Region) -> bool {
     changed
 }
 
-fn remove_unread(region: &mut Region) -> bool {
+pub(super) fn remove_unread(region: &mut Region) -> bool {
     let order = region.order();
     order.into_iter().rev().fold(false, |changed, id| (!is_handed_in(region, id) && region.remove(id)) | changed)
 }

@@ -83,9 +83,30 @@ fn judged_in_float64(name: &str, by: &By) -> Report {
     compare(&case, &request, by, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
 }
 
-/// The cases whose recurrences have a chunkwise form, in one form of them.
+/// Cases whose recurrences have a chunkwise form.
+const RECURRENCES: [&str; 17] = [
+    "retnet",
+    "mamba2",
+    "deltanet",
+    "gated_deltanet",
+    "mamba",
+    "rwkv",
+    "op_linear_attn",
+    "op_retention",
+    "op_simple_gla",
+    "op_gla",
+    "op_delta_rule",
+    "op_gated_delta_rule",
+    "op_kda",
+    "op_rwkv6",
+    "rwkv5_mix",
+    "rwkv6_mix",
+    "rwkv7_mix",
+];
+
+/// The recurrences in one form of them.
 fn agree_in(form: Form, by: &By) {
-    for case in ["retnet", "mamba2", "deltanet", "gated_deltanet", "mamba"] {
+    for case in RECURRENCES {
         let mut session = Session::new(None);
         session.scan = form;
         let report = against(&folder(case), None, &[], by, &mut session);

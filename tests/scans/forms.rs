@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::interpret::numbers;
 
 /// One scan of each class, read in one way or several, forward and reverse.
-const SCANS: [&str; 12] = [
+const SCANS: [&str; 14] = [
     "S[h, k, m] : f32 = 0\nfor t { S += kk * vv\n yield y = sum[k](S * qq) }",
     "S[h, k, m] : f32 = 0\nfor t { yield y = sum[k](S * qq)\n S = exp(-softplus(fade)) * S + kk * vv }",
     "keep = 1 - 2 ^ (-5 - h)\nS[h, k, m] : f32 = 0; n[h] : f32 = 0\n\
@@ -29,6 +29,12 @@ const SCANS: [&str; 12] = [
     "S[h, k] : f32 = 0\nfor t { S = exp(-softplus(gate)) * S + kk\n yield r = S }\ny = sum[k](r * qq)",
     "S[h, k, m] : f32 = 0\nfor t { S = kk * vv + S * 0\n yield y = sum[k](S * qq) }",
     "S[h, k, m] : f32 = 1\nfor t { S = exp(-softplus(fade)) * S + kk * vv\n yield y = tanh(sum[k](S * qq)) + vv }",
+    "S[h, k, m] : f32 = 0;  z[h, k] : f32 = 0;  peak[h] : f32 = -1e30\n\
+     for t { n = max(peak - softplus(fade), beta);  keep = exp(peak - softplus(fade) - n)\n\
+     S = keep * S + exp(beta - n) * kk * vv;  z = keep * z + exp(beta - n) * kk;  peak = n\n\
+     yield y = sum[k](S * qq) / max(abs(sum[k](z * qq)), exp(-n)) }",
+    "S[h, k, m] : f32 = 0;  u[h] : f32 = 0\n\
+     for t reverse { u = tanh(u + beta);  S = sigmoid(u + fade) * S + kk * vv\n yield y = sum[k](S * qq) + u }",
 ];
 
 const LENGTHS: [usize; 5] = [1, 2, 37, 63, 65];
@@ -80,7 +86,7 @@ fn with_loss(scan: &str) -> Graph {
     graph
 }
 
-fn in_chunks(graph: &Graph, size: u32) -> Graph {
+pub fn in_chunks(graph: &Graph, size: u32) -> Graph {
     let made = chunkwise(graph.clone(), Form::Chunkwise(Some(size)));
     let made = made.unwrap_or_else(|bug| panic!("{bug}\n{}", bug.detail));
     assert!(made.axes.iter().any(|(_, axis)| axis.name == "piece"), "it runs over chunks");
@@ -88,7 +94,7 @@ fn in_chunks(graph: &Graph, size: u32) -> Graph {
 }
 
 /// All outputs of two graphs are equal, up to rounding in double precision, at every position that exists.
-fn assert_same(name: &str, left: &Graph, right: &Graph, feed: &Feed) {
+pub fn assert_same(name: &str, left: &Graph, right: &Graph, feed: &Feed) {
     let along = left.axes.iter().find(|(_, axis)| axis.name == "t").map(|(axis, _)| axis).expect("a sequence");
     let [left, right] =
         [left, right].map(|graph| run(graph, feed).unwrap_or_else(|fault| panic!("{name}: {fault}\n{graph}")));
@@ -135,7 +141,7 @@ fn chunks_of_any_length_give_what_the_loop_gives_for_rows_of_any_length() {
 }
 
 /// A scan whose state is given anew at each turn needs no loop at all.
-fn shifted(graph: &Graph, size: u32) -> Graph {
+pub fn shifted(graph: &Graph, size: u32) -> Graph {
     chunkwise(graph.clone(), Form::Chunkwise(Some(size))).unwrap_or_else(|bug| panic!("{bug}\n{}", bug.detail))
 }
 

@@ -204,23 +204,29 @@ impl<'a> Body<'a> {
         let has = |tape: &Tape, value: &Value, axes: &[AxisId]| axes.iter().any(|axis| tape.ty(*value).has(*axis));
         let (of_base, others): (Vec<_>, Vec<_>) = axes.iter().copied().partition(|axis| own.contains(axis));
         let mut factors = term.factors;
+        // A product that does not vary along an axis is summed along it by counting.
+        let (others, same): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|axis| factors.iter().any(|value| self.tape.ty(*value).has(*axis)));
+        let mut scale = term.scale;
+        for axis in same {
+            scale *= self.tape.axes.fixed(axis)? as f64;
+        }
         if !others.is_empty() {
             let (summed, kept): (Vec<_>, Vec<_>) = factors.iter().partition(|value| has(&self.tape, value, &others));
-            let known = others.iter().all(|axis| summed.iter().any(|value| self.tape.ty(*value).has(*axis)));
             let apart = summed.iter().all(|value| !has(&self.tape, value, &of_base));
-            if !known || !(apart || of_base.is_empty()) {
+            if !(apart || of_base.is_empty()) {
                 return None;
             }
             factors = kept;
             factors.push(self.contracted(&summed, &others)?);
         }
         if of_base.is_empty() {
-            return Some(Term { factors, ..term });
+            return Some(Term { scale, factors, ..term });
         }
         let Base::State(state) = term.base else { return None };
         let (weights, factors) = factors.into_iter().partition(|value| has(&self.tape, value, &of_base));
         let read = self.add_read(Read { state, factors: weights, summed: of_base });
-        Some(Term { scale: term.scale, factors, base: Base::Read(read) })
+        Some(Term { scale, factors, base: Base::Read(read) })
     }
 
     /// The sum along axes of a product in the outer region.

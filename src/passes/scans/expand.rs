@@ -3,16 +3,75 @@
 
 use super::body::Body;
 use super::form::{MOST_TERMS, Term, product, scaled};
-use crate::graph::{Op, Value};
-use crate::tensor::{Function, Scalar, ScalarStep};
+use crate::graph::{Op, Typed, Value};
+use crate::tensor::{AxisId, Function, Scalar, ScalarStep, TensorType};
 
 impl Body<'_> {
     /// An outer value as a sum of products of values that have fewer axes, as far as it is one.
     pub fn expanded(&mut self, value: Value) -> Vec<Term> {
         match self.parts(value) {
             Some(terms) if terms.len() <= MOST_TERMS => terms,
+            _ => self.whole(value),
+        }
+    }
+
+    /// A value that is not taken apart: without the axes along which it only repeats itself, and a number if it is one.
+    fn whole(&mut self, value: Value) -> Vec<Term> {
+        let value = self.narrowed(value);
+        match &self.tape.forward.node(value.node).op {
+            Op::Constant(numbers) if numbers.len() == 1 => {
+                vec![Term { scale: numbers[0], factors: vec![], ..Term::factor(value) }]
+            }
             _ => vec![Term::factor(value)],
         }
+    }
+
+    /// The value without the axes along which it only repeats itself.
+    fn narrowed(&mut self, value: Value) -> Value {
+        let node = self.tape.forward.node(value.node).clone();
+        let (Op::Map(scalar), typed) = (&node.op, &node.results[0]) else { return value };
+        if !typed.presence.is_always() {
+            return value;
+        }
+        let operands = node.operands.iter().map(|operand| self.narrowed(*operand)).collect::<Vec<_>>();
+        let types = operands.iter().map(|operand| self.tape.ty(*operand)).collect::<Vec<_>>();
+        if let [only] = operands.as_slice()
+            && *scalar == Scalar::identity()
+            && types[0].dtype == typed.ty.dtype
+        {
+            return *only;
+        }
+        let coordinates = scalar.coordinates();
+        let read = |axis: &AxisId| coordinates.contains(axis) || types.iter().any(|ty| ty.has(*axis));
+        let axes = typed.ty.axes.iter().copied().filter(read).collect::<Vec<_>>();
+        if axes.len() == typed.ty.axes.len() {
+            return value;
+        }
+        let dtype = typed.ty.dtype;
+        match self.number_of(scalar, &operands) {
+            Some(number) => self.tape.number(number, dtype),
+            None => self.tape.add(node.op, operands, Typed::always(TensorType { axes, dtype })),
+        }
+    }
+
+    /// What a function gives for constants.
+    fn number_of(&self, scalar: &Scalar, operands: &[Value]) -> Option<f64> {
+        let mut steps: Vec<f64> = Vec::with_capacity(scalar.steps.len());
+        for step in &scalar.steps {
+            steps.push(match step {
+                ScalarStep::Operand(place) => match &self.tape.forward.node(operands[*place].node).op {
+                    Op::Constant(numbers) if numbers.len() == 1 => numbers[0],
+                    _ => return None,
+                },
+                ScalarStep::Number(number, _) => *number,
+                ScalarStep::Coordinate(_) => return None,
+                ScalarStep::Call(function, arguments) => {
+                    let arguments = arguments.iter().map(|place| steps[*place]).collect::<Vec<_>>();
+                    function.apply(&arguments)
+                }
+            });
+        }
+        steps.pop()
     }
 
     fn parts(&mut self, value: Value) -> Option<Vec<Term>> {

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::class::{Class, Update, classify, own_axes};
+use super::fission::divided;
 use super::form::Form as Of;
 use super::range::Range;
 use super::rewrite::ranges_of;
@@ -68,7 +69,9 @@ impl fmt::Display for Scan {
 /// All scans of a graph, outer ones first, as they are made in a form.
 pub fn explain(graph: &Graph, form: Form) -> Vec<Scan> {
     let mut scans = Vec::new();
-    explain_all(&graph.axes, &graph.root, &[], "", form, &mut scans);
+    let mut root = graph.root.clone();
+    super::repeats::sink(&mut root);
+    explain_all(&graph.axes, &root, &[], "", form, &mut scans);
     scans
 }
 
@@ -77,15 +80,34 @@ fn explain_all(axes: &Axes, region: &Region, arguments: &[Range], path: &str, fo
         let node = region.node(id);
         let Op::For(repeat) = &node.op else { continue };
         let path = if path.is_empty() { repeat.label.clone() } else { format!("{path}.{}", repeat.label) };
-        if let Some(decision) = decide(axes, region, id, arguments, form) {
-            let states = states(axes, region, id, &decision.classes);
-            let axis = axes[repeat.axis].name.clone();
-            let Decision { chunk, possible, refusal, .. } = decision;
-            scans.push(Scan { path: path.clone(), axis, states, chunk, possible, refusal });
-        }
+        explain_one(axes, region, id, arguments, &path, form, scans);
         let ranges = ranges_of(axes, region, arguments, repeat, &node.operands);
         repeat.bodies.iter().for_each(|body| explain_all(axes, body, &ranges, &path, form, scans));
     }
+}
+
+/// One `for`, or the parts that it falls into.
+fn explain_one(
+    axes: &Axes,
+    region: &Region,
+    id: NodeId,
+    arguments: &[Range],
+    path: &str,
+    form: Form,
+    scans: &mut Vec<Scan>,
+) {
+    let Some(decision) = decide(axes, region, id, arguments, form) else { return };
+    if !decision.possible
+        && let Some((parts, levels)) = divided(axes, region, id, arguments, form)
+    {
+        levels.iter().for_each(|level| explain_one(axes, &parts, *level, arguments, path, form, scans));
+        return;
+    }
+    let Op::For(repeat) = &region.node(id).op else { return };
+    let states = states(axes, region, id, &decision.classes);
+    let axis = axes[repeat.axis].name.clone();
+    let Decision { chunk, possible, refusal, .. } = decision;
+    scans.push(Scan { path: path.into(), axis, states, chunk, possible, refusal });
 }
 
 fn states(axes: &Axes, region: &Region, id: NodeId, classes: &[Class]) -> Vec<State> {

@@ -4,9 +4,11 @@ use super::Form;
 use super::body::Body;
 use super::chunk::{Chunk, state_type};
 use super::class::{Update, own_axes};
+use super::fission::divided;
 use super::form::{Base, Form as Of, Read};
 use super::pieces::{Cuts, Pieces, cast};
 use super::range::{Range, range_of};
+use super::repeats::sink;
 use super::report::{Decision, decide};
 use super::turn::{Order, Turn};
 use crate::fault::Bug;
@@ -23,6 +25,7 @@ pub fn chunkwise(mut graph: Graph, form: Form) -> Result<Graph, Bug> {
         return Ok(graph);
     }
     let mut cuts = Cuts::default();
+    sink(&mut graph.root);
     let changed = rewrite_all(&mut graph.axes, &mut graph.root, &[], form, &mut cuts);
     if changed {
         graph.verify().map_err(|bug| Bug::new("scans", bug.guarantee).detail(bug.detail))?;
@@ -46,16 +49,37 @@ fn rewrite_all(axes: &mut Axes, region: &mut Region, arguments: &[Range], form: 
             changed = true;
             continue;
         }
-        let decision = decide(axes, region, id, arguments, form);
-        if let Some(Decision { chunk: Some(size), .. }) = decision {
-            let pieces = cuts.of(axes, repeat.axis, i64::from(size), repeat.reverse);
-            if let Some(new) = rewrite(axes, region, id, arguments, &pieces) {
-                *region = new;
-                changed = true;
-            }
-        }
+        changed |= rewrite_one(axes, region, id, &repeat, arguments, form, cuts);
     }
     changed
+}
+
+/// Makes one `for` chunkwise, or parts of it.
+fn rewrite_one(
+    axes: &mut Axes,
+    region: &mut Region,
+    id: NodeId,
+    repeat: &For,
+    arguments: &[Range],
+    form: Form,
+    cuts: &mut Cuts,
+) -> bool {
+    match decide(axes, region, id, arguments, form) {
+        Some(Decision { chunk: Some(size), .. }) => {
+            let pieces = cuts.of(axes, repeat.axis, i64::from(size), repeat.reverse);
+            let new = rewrite(axes, region, id, arguments, &pieces);
+            let made = new.is_some();
+            *region = new.unwrap_or_else(|| std::mem::take(region));
+            made
+        }
+        Some(Decision { possible: false, .. }) => {
+            let Some((new, levels)) = divided(axes, region, id, arguments, form) else { return false };
+            *region = new;
+            let one = |level: NodeId| rewrite_one(axes, region, level, repeat, arguments, form, cuts);
+            levels.into_iter().map(one).fold(false, |changed, made| changed | made)
+        }
+        _ => false,
+    }
 }
 
 /// The ranges of the arguments of a `for`'s bodies.
