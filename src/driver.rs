@@ -15,7 +15,9 @@ mod session;
 mod stage;
 
 pub use compile::{Code, Compiled, build, compile, print};
-pub use derived::{Graphs, JUDGED, expose_values, gradient_name, graphs, graphs_in, grown_input, judged, programs, step};
+pub use derived::{
+    Graphs, JUDGED, expose_values, gradient_name, graphs, graphs_in, grown_input, judged, programs, step,
+};
 pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;
