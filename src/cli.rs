@@ -89,6 +89,7 @@ fn dispatch(command: Command, session: &mut Session) -> Outcome {
 
 impl From<&ModelArguments> for Request {
     fn from(arguments: &ModelArguments) -> Request {
-        Request { file: arguments.file.clone(), settings: arguments.settings.clone(), config: arguments.config.clone() }
+        let ModelArguments { file, settings, config, .. } = arguments;
+        Request { file: file.clone(), settings: settings.clone(), config: config.clone(), model: None }
     }
 }

@@ -16,7 +16,8 @@ mod stage;
 
 pub use compile::{Code, Compiled, build, compile, print};
 pub use derived::{
-    Graphs, JUDGED, expose_values, gradient_name, graphs, graphs_in, grown_input, judged, programs, step,
+    Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_input, judged,
+    programs, step,
 };
 pub use family::find as find_family;
 pub use guard::guard;
@@ -37,7 +38,11 @@ use crate::model::{self, Library, Model};
 pub fn parse(request: &Request, session: &mut Session) -> Result<Library, Failure> {
     let text = request.text()?;
     let file = session.sources.add(&request.file, text);
-    let library = session.stage("ast", |session| model::load(&mut session.sources, file, &mut session.diagnostics))?;
+    let mut library =
+        session.stage("ast", |session| model::load(&mut session.sources, file, &mut session.diagnostics))?;
+    if let Some(name) = &request.model {
+        library.choose(name);
+    }
     session.dump("ast", || format!("{:#?}\n", library.main))?;
     session.diagnostics.stop_on_error()?;
     Ok(library)

@@ -27,7 +27,7 @@ pub use elaborate::Overrides;
 pub use library::{Library, load};
 pub use text::text;
 pub use values::*;
-pub use weights::configure;
+pub use weights::{configure, setting_of};
 
 use crate::diagnostics::Diagnostics;
 use crate::syntax::ast::Weights;
@@ -38,10 +38,10 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     let mut said = Vec::new();
     let compiled = elaborate::elaborate(library, source, overrides, &mut said);
     said.into_iter().for_each(|diagnostic| sink.push(diagnostic));
-    let elaborate::Compiled { mut model, mut forward } = compiled?;
+    let elaborate::Compiled { mut model, mut forward, judged, sampled } = compiled?;
     let maps = library.maps_of(source);
     model.weights = weights::resolve(library, &maps, &model, sink);
-    name_values(&mut model, &mut forward, &maps, sink);
+    name_values(&mut model, (&mut forward, judged, sampled), &maps, sink);
     blindness::prove(&model, sink);
     if !sink.has_errors() {
         density::warn(&model, sink);
@@ -50,17 +50,51 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     (!sink.has_errors()).then_some(model)
 }
 
-/// Adds the values that weight maps name to the forward program.
-fn name_values(model: &mut Model, forward: &mut construct::Values, maps: &[&Weights], sink: &mut Diagnostics) {
-    let mut counts = Vec::new();
+/// Programs in which weight maps name values.
+type Programs<'v> = (&'v mut construct::Values, Option<Program>, Option<Program>);
+
+/// Adds the values that weight maps name to the programs that have them.
+fn name_values(model: &mut Model, (forward, judged, sampled): Programs<'_>, maps: &[&Weights], sink: &mut Diagnostics) {
+    let mut all = Vec::new();
     for map in maps {
-        let named = weights::add_values(map, forward, &model.settings, sink);
-        counts.push(named.len());
-        forward.program.named.extend(named);
+        let programs = (&mut *forward, judged.as_ref(), sampled.as_ref());
+        let named = weights::add_values(map, programs, &model.settings, sink);
+        forward.program.named.extend(named.forward.iter().cloned());
+        all.push(named);
     }
     model.forward = compact::compact(&forward.program);
-    for (map, count) in model.weights.iter_mut().zip(counts).rev() {
-        let from = model.forward.named.len() - count;
+    for (map, named) in model.weights.iter_mut().zip(&all).rev() {
+        let from = model.forward.named.len() - named.forward.len();
         map.values = model.forward.named.split_off(from);
+    }
+    // Of these programs nothing is kept but what some map names.
+    let keep = |whole: Option<Program>, named: fn(&weights::Named) -> &Vec<(String, ValueId)>| {
+        let mut whole = whole.filter(|_| all.iter().any(|one| !named(one).is_empty()))?;
+        whole.named = all.iter().flat_map(|one| named(one).clone()).collect();
+        Some(compact::compact(&whole))
+    };
+    if let Some(program) = keep(judged, |named| &named.judged) {
+        hand_out(&mut model.weights, &program, &all, |said| &mut said.judged, |named| named.judged.len());
+        model.evaluate = Some(program);
+    }
+    if let Some(program) = keep(sampled, |named| &named.sampled) {
+        hand_out(&mut model.weights, &program, &all, |said| &mut said.sampled, |named| named.sampled.len());
+        model.generate.iter_mut().for_each(|generate| generate.program = program.clone());
+    }
+}
+
+/// Gives every map the values that it names, by the numbers that they have now.
+fn hand_out(
+    maps: &mut [WeightMap],
+    program: &Program,
+    all: &[weights::Named],
+    own: fn(&mut Said) -> &mut Vec<(String, ValueId)>,
+    count: fn(&weights::Named) -> usize,
+) {
+    let mut rest = program.named.as_slice();
+    for (map, named) in maps.iter_mut().zip(all) {
+        let (first, others) = rest.split_at(count(named));
+        *own(&mut map.said) = first.to_vec();
+        rest = others;
     }
 }

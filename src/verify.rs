@@ -14,6 +14,7 @@ pub mod engine;
 pub mod inputs;
 pub mod judge;
 pub mod compare;
+mod runs;
 pub mod interpreted;
 pub mod native;
 pub mod weights;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// A file of the repository, or one that a test wrote.
 fn request(file: &str, settings: &[(&str, &str)]) -> Request {
     let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Request { file: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file), settings, config: None }
+    Request { file: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file), settings, config: None, model: None }
 }
 
 fn fail(failure: &Failure, session: &Session) -> ! {

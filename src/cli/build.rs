@@ -37,6 +37,7 @@ pub fn run_cached(command: &str, arguments: &RunArguments, session: &mut Session
         file: arguments.file.clone(),
         settings: arguments.settings.clone(),
         config: arguments.config.clone(),
+        model: None,
     };
     let executable = cached(&request, arguments.target.cpu, session)?;
     let error = Command::new(&executable).arg(command).args(&arguments.rest).exec();

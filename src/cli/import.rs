@@ -18,6 +18,7 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
         file: driver::find_family(architecture, &[&folder, &stated, kind])?,
         settings: Vec::new(),
         config: Some(path),
+        model: None,
     };
     let library = driver::parse(&family, session)?;
     let overrides = family.overrides(&library, &mut session.diagnostics)?;

@@ -16,7 +16,8 @@ pub fn run(arguments: &VerifyArguments, session: &mut Session) -> Outcome {
             against(folder, file.clone(), &arguments.settings, &by, session)?
         }
         (None, Some(file)) if !arguments.interpret => {
-            let request = Request { file: file.clone(), settings: arguments.settings.clone(), config: None };
+            let request =
+                Request { file: file.clone(), settings: arguments.settings.clone(), config: None, model: None };
             certify(&request, &target, session)?
         }
         _ => {

@@ -2,13 +2,14 @@
 
 use super::{Failure, Session};
 use crate::derive;
-use crate::fault::Bug;
+use crate::fault::{Bug, Environment};
 use crate::graph::{self, Graph, Op};
-use crate::model::{Input, Model, WeightMap};
+use crate::model::{self, Input, Model, ValueId, WeightMap};
 use crate::passes;
 use crate::passes::scans::{self, chunkwise};
 use crate::plan::{self, Interface, Program};
 use archc_runtime::abi::{Role, names};
+use std::collections::BTreeSet;
 
 /// The programs of one model as graphs.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub struct Graphs {
     pub turn_begin: Option<Graph>,
     /// One turn of the sampler, if it writes position by position.
     pub turn: Option<Graph>,
+    /// The whole sampler, if it does not.
+    pub generate: Option<Graph>,
+    /// What the whole sampler requires of its settings.
+    pub require: Option<Graph>,
 }
 
 impl Graphs {
@@ -38,17 +43,54 @@ impl Graphs {
         first.chain(&self.evaluate).chain(self.decoding())
     }
 
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Graph> {
+        let first = std::iter::once(&mut self.forward).chain(&mut self.train).chain(&mut self.judged);
+        let turns = self.turn_begin.iter_mut().chain(&mut self.turn).chain(&mut self.generate).chain(&mut self.require);
+        first.chain(&mut self.evaluate).chain(&mut self.begin).chain(&mut self.step).chain(turns)
+    }
+
     fn decoding(&self) -> impl Iterator<Item = &Graph> {
-        self.begin.iter().chain(&self.step).chain(&self.turn_begin).chain(&self.turn)
+        let turns = self.turn_begin.iter().chain(&self.turn).chain(&self.generate).chain(&self.require);
+        self.begin.iter().chain(&self.step).chain(turns)
     }
 }
 
-/// Makes the values that a weight map names outputs of the forward program, under their names there.
+/// Makes the values that a weight map names outputs of their programs, under their names there.
 pub fn expose_values(model: &mut Model, map: &WeightMap) {
-    for (name, value) in &map.values {
-        if !model.forward.outputs.iter().any(|(known, _)| known == name) {
-            model.forward.outputs.push((name.clone(), *value));
+    let expose = |program: &mut model::Program, values: &[(String, ValueId)]| {
+        for (name, value) in values {
+            if !program.outputs.iter().any(|(known, _)| known == name) {
+                program.outputs.push((name.clone(), *value));
+            }
         }
+    };
+    expose(&mut model.forward, &map.values);
+    model.evaluate.iter_mut().for_each(|program| expose(program, &map.said.judged));
+    model.generate.iter_mut().for_each(|generate| expose(&mut generate.program, &map.said.sampled));
+}
+
+/// Turns draws into inputs of their paths, so that a caller says what was drawn. Names those paths that no program draws.
+///
+/// # Errors
+/// If a draw stands in a `for`: each turn would need numbers of its own.
+pub fn feed_draws(graphs: &mut Graphs, paths: &[String]) -> Result<(), Environment> {
+    let mut found = BTreeSet::new();
+    for graph in graphs.iter_mut() {
+        for id in graph.root.ids() {
+            let node = graph.root.node(id);
+            let Op::Draw(_, path) = &node.op else { continue };
+            let Some(wanted) = paths.iter().find(|wanted| path == *wanted) else { continue };
+            found.insert(wanted.clone());
+            graph.root.edit(id, |node| {
+                node.op = Op::Input(wanted.clone());
+                node.operands.clear();
+            });
+        }
+    }
+    match paths.iter().find(|path| !found.contains(*path)) {
+        None => Ok(()),
+        Some(path) => Err(Environment::new(format!("no program draws `{path}` outside of a `for`"))
+            .help("the path of a draw is the labels of the calls around it and its name")),
     }
 }
 
@@ -57,14 +99,27 @@ pub fn expose_values(model: &mut Model, map: &WeightMap) {
 /// # Errors
 /// A bug of a stage.
 pub fn graphs(model: &Model, session: &mut Session) -> Result<Graphs, Failure> {
-    graphs_in(model, session.scan, session)
+    graphs_of(model, &[], session.scan, session)
 }
 
 /// The same, with scans in a form of their own.
 ///
 /// # Errors
-/// A bug of a stage.
+/// As [`graphs`].
 pub fn graphs_in(model: &Model, form: scans::Form, session: &mut Session) -> Result<Graphs, Failure> {
+    graphs_of(model, &[], form, session)
+}
+
+/// The same, where training gives the gradients of some inputs as well.
+///
+/// # Errors
+/// As [`graphs`].
+pub fn graphs_with(model: &Model, inputs: &[String], session: &mut Session) -> Result<Graphs, Failure> {
+    graphs_of(model, inputs, session.scan, session)
+}
+
+fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut Session) -> Result<Graphs, Failure> {
+    let leaves = [trained(model).as_slice(), inputs].concat();
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         let decode = decode(model, passes::prepare(forward.clone())?);
@@ -72,7 +127,7 @@ pub fn graphs_in(model: &Model, form: scans::Form, session: &mut Session) -> Res
         let forward = chunkwise(forward, form)?;
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
         let train = train.map(|train| passes::prepare(chunkwise(train, form)?)).transpose()?;
-        let train = train.map(|train| derive::gradient(&train, names::LOSS, &trained(model))).transpose()?;
+        let train = train.map(|train| derive::gradient(&train, names::LOSS, &leaves)).transpose()?;
         let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
         let evaluate = evaluate.map(|losses| chunkwise(losses, form)).transpose()?;
         let begin = begin.map(|begin| chunkwise(begin, form)).transpose()?;
@@ -80,8 +135,22 @@ pub fn graphs_in(model: &Model, form: scans::Form, session: &mut Session) -> Res
         let in_step = if form == scans::Form::Planned { scans::Form::Sequential } else { form };
         let step = step.map(|step| chunkwise(step, in_step)).transpose()?;
         let turn = turn(model)?;
+        let generate = model.generate.as_ref().filter(|_| turn.is_none());
+        let require = generate.and_then(|generate| requirements(model, &generate.program));
+        let generate = generate.map(|generate| graph::build(model, &generate.program, names::GENERATE));
         let (turn_begin, turn) = turn.map_or((None, None), |turn| (turn.begin, Some(turn.step)));
-        Ok::<_, Bug>(Graphs { forward, train, judged: None, evaluate, begin, step, turn_begin, turn })
+        Ok::<_, Bug>(Graphs {
+            forward,
+            train,
+            judged: None,
+            evaluate,
+            begin,
+            step,
+            turn_begin,
+            turn,
+            generate,
+            require,
+        })
     })??;
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
@@ -148,6 +217,14 @@ fn turn(model: &Model) -> Result<Option<derive::Decode>, Bug> {
     let sampler = graph::build(model, &generate.program, "generate");
     let Ok((whole, along)) = derive::turn(&sampler) else { return Ok(None) };
     Ok(derive::decode(&passes::prepare(whole)?, along, &[names::NEXT, names::STOP]).ok())
+}
+
+/// The conditions of a program, as outputs that are numbered.
+fn requirements(model: &Model, program: &model::Program) -> Option<Graph> {
+    let numbered = program.requirements.iter().enumerate();
+    let outputs = numbered.map(|(number, (value, _))| (number.to_string(), *value)).collect::<Vec<_>>();
+    let asked = model::Program { outputs, losses: Vec::new(), updates: Vec::new(), ..program.clone() };
+    (!asked.outputs.is_empty()).then(|| graph::build(model, &asked, names::REQUIRE))
 }
 
 /// Plans each program.

@@ -16,6 +16,8 @@ pub struct Request {
     pub settings: Vec<(String, String)>,
     /// A Hugging Face configuration that sizes and settings are taken from.
     pub config: Option<PathBuf>,
+    /// Which model of the file; absent: the first.
+    pub model: Option<String>,
 }
 
 impl Request {

@@ -17,6 +17,8 @@ const FRAME_BUFFERS: usize = 0;
 const FRAME_SIZES: usize = 1;
 const FRAME_POOL: usize = 2;
 const FRAME_PARALLEL_FOR: usize = 3;
+const FRAME_WATCH: usize = 4;
+const FRAME_WATCHER: usize = 5;
 
 /// Work below this runs at once on the calling thread, in scalar operations: about 20 µs.
 const SMALL: i64 = 65_536;
@@ -70,14 +72,16 @@ impl Function<'_> {
         for step in steps {
             match step {
                 Step::Launch(launch) => self.launch(launch),
-                Step::Loop { counter, turns, reverse, body } => self.repeat(*counter, turns, *reverse, body),
+                Step::Loop { counter, turns, reverse, watched, body } => {
+                    self.repeat(*counter, turns, (*reverse, *watched), body);
+                }
                 Step::Count { counter, from } => self.count(*counter, from),
                 Step::Switch { counter, table, arms } => self.switch(*counter, table, arms),
             }
         }
     }
 
-    fn repeat(&mut self, counter: usize, turns: &Size, reverse: bool, body: &[Step]) {
+    fn repeat(&mut self, counter: usize, turns: &Size, (reverse, watched): (bool, bool), body: &[Step]) {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let turns = self.size(turns);
         let (open, mut turn, _) = self.writer.begin_for(zero, turns, one, &[]);
@@ -86,9 +90,24 @@ impl Function<'_> {
             turn = self.writer.subtract(last, turn);
         }
         self.values[counter] = Some(turn);
+        let wanted = watched.then(|| self.ask(turn));
+        let asked = wanted.map(|wanted| self.writer.begin_if(wanted, &[]));
         self.steps(body);
+        if let Some(asked) = asked {
+            self.writer.end(asked, &[]);
+        }
         self.values[counter] = None;
         self.writer.end(open, &[]);
+    }
+
+    /// Asks the caller whether a turn runs.
+    fn ask(&mut self, turn: Value) -> Value {
+        let watch = self.slot(self.frame, FRAME_WATCH, Kind::Pointer);
+        let watcher = self.slot(self.frame, FRAME_WATCHER, Kind::Pointer);
+        let call = format!("llvm.call {watch}({watcher}, {turn}) : !llvm.ptr, (!llvm.ptr, i64) -> i64");
+        let answer = self.writer.define(Type::scalar(Kind::I64), call);
+        let none = self.writer.int(0);
+        self.writer.compare(Order::Different, answer, none)
     }
 
     /// Reads a whole number; a counter is valid as far as the steps around it are.

@@ -3,6 +3,7 @@
 use super::values::{Program, ValueId};
 use super::weights::Tensors;
 use crate::source::Span;
+use crate::syntax::ast::{Expr, Name};
 use crate::tensor::{Axes, AxisId, DType};
 use std::sync::Arc;
 
@@ -137,6 +138,27 @@ pub struct WeightMap {
     pub inputs: Vec<(String, String)>,
     /// Values of the forward program under the names that reference cases use.
     pub values: Vec<(String, ValueId)>,
+    /// What a reference case says about programs.
+    pub said: Said,
+}
+
+/// The lines of a weight map about what reference cases hold beside weights, inputs and values of the forward program.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// Values of the objective, under the names that cases use.
+    pub judged: Vec<(String, ValueId)>,
+    /// What a case calls the loss, if not `loss`.
+    pub loss: Option<String>,
+    /// Values of the sampler, under the names that cases use after that of a run.
+    pub sampled: Vec<(String, ValueId)>,
+    /// Draws by path, and the stored numbers.
+    pub draws: Vec<(String, String)>,
+    /// Gradients of parameters or inputs by path, under the names that cases use.
+    pub gradients: Vec<(String, String)>,
+    /// Inputs that are something else in training.
+    pub trained: Vec<(String, String)>,
+    /// Settings of the sampler, and the key of what a case says about a run.
+    pub settings: Vec<(Name, Expr)>,
 }
 
 impl WeightMap {

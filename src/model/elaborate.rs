@@ -137,6 +137,8 @@ pub struct Elaborator<'a> {
     pub training: bool,
     /// Whether losses count: in the programs that compute them.
     pub adding: bool,
+    /// Whether what the lines of a called block bind gets a name in the program.
+    pub naming: bool,
     /// What the model's own lines gave in this program.
     pub own: Option<programs::Own>,
     /// What attempts change.

@@ -51,11 +51,28 @@ impl Library {
         self.own.keys().chain(self.standard.keys()).cloned().collect()
     }
 
-    /// The weight maps for a model: those of its own file; if there are none, all.
+    /// The weight maps for a model: those of its own file, if there are several models those behind it; if the file has
+    /// no maps, all.
     pub fn maps_of(&self, model: &Model) -> Vec<&Weights> {
         let file = model.name.span.file;
-        let own = self.weights.iter().filter(|map| map.span.file == file).collect::<Vec<_>>();
-        if own.is_empty() { self.weights.iter().collect() } else { own }
+        let mut own = self.weights.iter().filter(|map| map.span.file == file).peekable();
+        if own.peek().is_none() {
+            return self.weights.iter().collect();
+        }
+        let start = |model: &Model| model.name.span.start;
+        let here = || self.models.iter().filter(|other| other.name.span.file == file).map(start);
+        let first = here().min() == Some(start(model));
+        let next = here().filter(|other| *other > start(model)).min();
+        own.filter(|map| first || map.span.start > start(model))
+            .filter(|map| next.is_none_or(|next| map.span.start < next))
+            .collect()
+    }
+
+    /// Makes a model the one that is checked.
+    pub fn choose(&mut self, name: &str) {
+        if let Some(place) = self.models.iter().position(|model| model.name.text == name) {
+            self.models[..=place].rotate_right(1);
+        }
     }
 
     /// The blocks of the user's files.

@@ -107,12 +107,18 @@ impl<'a> Names<'a> {
         for line in &map.lines {
             match line {
                 WeightLine::Config(settings) => self.uses(settings.iter().map(|(name, _)| name)),
-                WeightLine::Value(path, _) => self.path(path),
+                WeightLine::Value(path, _) | WeightLine::Draw(path, _) | WeightLine::Gradient(path, _) => {
+                    self.path(path)
+                }
                 WeightLine::Map { path, layout, .. } => {
                     self.path(path);
                     layout.iter().flatten().for_each(|slot| self.slot(slot));
                 }
-                WeightLine::Ignore(_) | WeightLine::Input(..) => {}
+                WeightLine::Ignore(_)
+                | WeightLine::Loss(_)
+                | WeightLine::Input(..)
+                | WeightLine::Train(..)
+                | WeightLine::Generate(_) => {}
             }
         }
     }

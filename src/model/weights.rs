@@ -10,11 +10,11 @@ mod layout;
 mod paths;
 mod values;
 
-pub use configure::configure;
+pub use configure::{configure, setting_of};
 pub use counting::Tensors;
-pub use values::add_values;
+pub use values::{Named, add_values};
 
-use super::declarations::{Model, WeightMap};
+use super::declarations::{Model, Said, WeightMap};
 use super::library::Library;
 use super::spelling;
 use crate::diagnostics::codes::*;
@@ -38,7 +38,7 @@ struct Resolver<'r> {
 impl Resolver<'_> {
     fn map(&mut self, map: &Weights) -> WeightMap {
         let mut families: Vec<Family> = Vec::new();
-        let (mut ignored, mut inputs) = (Vec::new(), Vec::new());
+        let (mut ignored, mut inputs, mut said) = (Vec::new(), Vec::new(), Said::default());
         let before = self.sink.has_errors();
         for line in &map.lines {
             match line {
@@ -52,14 +52,19 @@ impl Resolver<'_> {
                 }
                 WeightLine::Ignore(template) => ignored.push(plain(template)),
                 WeightLine::Input(input, tensor) => inputs.extend(self.input(input, tensor)),
-                _ => {}
+                WeightLine::Loss(name) => said.loss = Some(plain(name)),
+                WeightLine::Train(input, tensor) => said.trained.extend(self.input(input, tensor)),
+                WeightLine::Draw(path, name) => said.draws.extend(pair(path, name)),
+                WeightLine::Gradient(path, name) => said.gradients.extend(pair(path, name)),
+                WeightLine::Generate(settings) => said.settings.extend(settings.iter().cloned()),
+                WeightLine::Config(_) | WeightLine::Value(..) => {}
             }
         }
         if self.sink.has_errors() == before {
             self.check_complete(map, &families);
         }
         let tensors = Tensors::new(families);
-        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values: Vec::new() }
+        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values: Vec::new(), said }
     }
 
     /// An input of the model and the name of its data.
@@ -156,6 +161,12 @@ impl Resolver<'_> {
         }
         self.sink.push(diagnostic);
     }
+}
+
+/// A path without counts, and a name without holes.
+fn pair(path: &WeightPath, name: &Template) -> Option<(String, String)> {
+    let (steps, _) = paths::expand(path).into_iter().next()?;
+    Some((steps.join("."), plain(name)))
 }
 
 /// The text of a template without holes.

@@ -71,7 +71,7 @@ impl<'p> Planner<'p> {
             self.visit(scope, id, choice, targets, &mut body);
         }
         steps.extend(self.rows.take().into_iter().flat_map(|rows| rows.before));
-        steps.push(Step::Loop { counter, turns, reverse: false, body });
+        steps.push(Step::Loop { counter, turns, reverse: false, watched: false, body });
     }
 
     /// How many elements these axes have, of the present chunk if all rows are among them.

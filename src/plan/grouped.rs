@@ -147,7 +147,8 @@ impl<'p> Planner<'p> {
         ];
         body.extend(make(self, &chosen, &range));
         for (axis, counter) in counters.into_iter().rev() {
-            body = vec![Step::Loop { counter, turns: self.sizes.extent(axis), reverse: false, body }];
+            let turns = self.sizes.extent(axis);
+            body = vec![Step::Loop { counter, turns, reverse: false, watched: false, body }];
         }
         body
     }

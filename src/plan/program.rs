@@ -37,6 +37,8 @@ pub enum Step {
         turns: Size,
         /// From the last turn to the first.
         reverse: bool,
+        /// Whether the caller may look before each turn, and refuse it.
+        watched: bool,
         /// What a turn does.
         body: Vec<Step>,
     },

@@ -7,7 +7,7 @@ use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::Register;
 use crate::ops::yields_of;
-use crate::tensor::{BATCH, DType, Function};
+use crate::tensor::{BATCH, DType, Extent, Function};
 use archc_runtime::abi::Size;
 use std::collections::HashMap;
 
@@ -43,7 +43,11 @@ impl<'p> Planner<'p> {
             _ => arms.into_iter().next().unwrap_or_default(),
         };
         let extent = self.sizes.extent(region.axis);
-        steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, body });
+        // Turns that somebody counts out when the program starts are those of a sampler.
+        let counted =
+            matches!(&self.sizes.axes()[region.axis].extent, Extent::Computed { settings, .. } if !settings.is_empty());
+        let watched = counted && scope.turns.is_empty();
+        steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, watched, body });
         let results = turns.carried.into_iter().chain(turns.stacks);
         for (result, view) in results.enumerate() {
             scope.store(Value { node: id, result: result as u32 }, view);

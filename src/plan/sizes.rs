@@ -6,21 +6,25 @@ use crate::tensor::{Axes, AxisId, Extent};
 use archc_runtime::abi::{Size, names};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The size symbols of one program: the number of rows, then one for each class of sequences.
+/// The size symbols of one program: the number of rows, one for each class of sequences, then one for each setting that
+/// sizes depend on.
 #[derive(Debug, Clone)]
 pub struct Sizes<'a> {
     axes: &'a Axes,
     symbols: Vec<String>,
     sequences: BTreeMap<AxisId, usize>,
+    settings: BTreeMap<String, usize>,
 }
 
 impl<'a> Sizes<'a> {
     /// The symbols that a graph needs.
     pub fn new(graph: &'a Graph) -> Sizes<'a> {
         let axes = &graph.axes;
-        let mut used = BTreeSet::new();
-        sequences_of(&graph.root, axes, &mut used);
-        let mut sizes = Sizes { axes, symbols: vec![names::BATCH.to_string()], sequences: BTreeMap::new() };
+        let (mut read, mut used) = (BTreeSet::new(), BTreeSet::new());
+        axes_of(&graph.root, &mut read);
+        read.iter().for_each(|axis| used.extend(sequences_in(axes, *axis)));
+        let symbols = vec![names::BATCH.to_string()];
+        let mut sizes = Sizes { axes, symbols, sequences: BTreeMap::new(), settings: BTreeMap::new() };
         for (id, axis) in axes.iter() {
             if used.contains(&id) {
                 let taken = sizes.symbols.contains(&axis.name);
@@ -29,7 +33,18 @@ impl<'a> Sizes<'a> {
                 sizes.symbols.push(name);
             }
         }
+        for name in read.iter().flat_map(|axis| settings_in(axes, *axis)) {
+            if !sizes.settings.contains_key(&name) {
+                sizes.settings.insert(name.clone(), sizes.symbols.len());
+                sizes.symbols.push(name);
+            }
+        }
         sizes
+    }
+
+    /// The value of a setting that sizes depend on.
+    pub fn setting(&self, name: &str) -> Size {
+        Size::Symbol(self.settings[name])
     }
 
     /// The names, in the order of the frame.
@@ -53,10 +68,11 @@ impl<'a> Sizes<'a> {
             Extent::Fixed(size) => Size::Constant(*size),
             Extent::Batch => Size::Symbol(0),
             Extent::Sequence => Size::Symbol(self.sequences[&self.axes[axis].class]),
-            Extent::Computed { lengths, constant, .. } => {
-                lengths.iter().fold(Size::Constant(*constant), |sum, (other, factor)| {
-                    sum.plus(self.extent(*other).times(Size::Constant(*factor)))
-                })
+            Extent::Computed { lengths, settings, constant } => {
+                let lengths = lengths.iter().map(|(other, factor)| (self.extent(*other), factor));
+                let settings = settings.iter().map(|(name, factor)| (self.setting(name), factor));
+                let add = |sum: Size, (size, factor): (Size, &i64)| sum.plus(size.times(Size::Constant(*factor)));
+                lengths.chain(settings).fold(Size::Constant(*constant), add)
             }
             Extent::Pieces { of, size } => {
                 Size::CeilDivide(Box::new(self.extent(*of)), Box::new(Size::Constant(*size)))
@@ -98,7 +114,15 @@ fn sequences_in(axes: &Axes, axis: AxisId) -> Vec<AxisId> {
     }
 }
 
-fn sequences_of(region: &Region, axes: &Axes, used: &mut BTreeSet<AxisId>) {
+/// The settings that the length of an axis depends on.
+fn settings_in(axes: &Axes, axis: AxisId) -> Vec<String> {
+    let Extent::Computed { lengths, settings, .. } = &axes[axes[axis].class].extent else { return Vec::new() };
+    let own = settings.iter().map(|(name, _)| name.clone());
+    lengths.iter().flat_map(|(other, _)| settings_in(axes, *other)).chain(own).collect()
+}
+
+/// All axes that a region reads.
+fn axes_of(region: &Region, used: &mut BTreeSet<AxisId>) {
     for id in region.ids() {
         let node = region.node(id);
         let read = node.results.iter().flat_map(|typed| &typed.ty.axes);
@@ -108,8 +132,8 @@ fn sequences_of(region: &Region, axes: &Axes, used: &mut BTreeSet<AxisId>) {
             Op::For(region) => std::slice::from_ref(&region.axis),
             _ => &[],
         };
-        used.extend(read.chain(summed).flat_map(|&axis| sequences_in(axes, axis)));
-        node.bodies().iter().for_each(|body| sequences_of(body, axes, used));
+        used.extend(read.chain(summed).copied());
+        node.bodies().iter().for_each(|body| axes_of(body, used));
     }
 }
 

@@ -80,9 +80,10 @@ impl Steps<'_, '_, '_, '_> {
             self.number += 1;
             match step {
                 Step::Launch(launch) => writeln!(self.out, "{}", self.names.launch(launch))?,
-                Step::Loop { counter, turns, reverse, body } => {
+                Step::Loop { counter, turns, reverse, watched, body } => {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     let order = if *reverse { " reverse" } else { "" };
+                    let order = if *watched { format!("{order} watched") } else { order.to_string() };
                     writeln!(self.out, "for {counter} in {}{order}", self.names.size(turns))?;
                     self.write(body, depth + 1)?;
                 }

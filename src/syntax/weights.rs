@@ -43,6 +43,14 @@ impl<'i> Builder<'i> {
                 let name = self.name(&parts.one());
                 WeightLine::Input(name, self.unquoted(&parts.one()))
             }
+            Rule::trained => {
+                let name = self.name(&parts.one());
+                WeightLine::Train(name, self.unquoted(&parts.one()))
+            }
+            Rule::named_loss => WeightLine::Loss(self.template(parts.one())),
+            Rule::sampled => WeightLine::Generate(self.settings(parts)),
+            Rule::named_draw => WeightLine::Draw(self.path(parts.one()), self.template(parts.one())),
+            Rule::named_gradient => WeightLine::Gradient(self.path(parts.one()), self.template(parts.one())),
             _ => WeightLine::Value(self.path(parts.one()), self.template(parts.one())),
         }
     }

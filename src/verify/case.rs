@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct Case {
     /// The folder.
     pub folder: PathBuf,
-    /// `config.json`.
+    /// `config.json`; empty where there is none.
     pub config: Value,
     /// `model.safetensors`, by name; empty where there is none.
     pub weights: BTreeMap<String, Array>,
@@ -43,6 +43,10 @@ pub struct Answers {
     pub noise: Noise,
     /// The closest call among all choices by rank.
     pub min_selection_gap: Option<f64>,
+    /// What the tensors that begin with `decode_` are of.
+    pub decode: Value,
+    /// Runs of a sampler by what the names of their tensors begin with, and how each was made.
+    pub runs: BTreeMap<String, Value>,
 }
 
 /// An optimizer's settings and the losses that it reached.
@@ -78,13 +82,17 @@ impl Case {
         if !folder.is_dir() {
             return Err(Environment::new(format!("{} is not a folder", folder.display())).help(FORM));
         }
-        let answers = read_json(&folder.join("case.json"), FORM)?;
+        let answers = read_json(&folder.join(ANSWERS), FORM)?;
         let answers = serde_json::from_value(answers)
-            .map_err(|error| Environment::new(format!("{}: {error}", folder.join("case.json").display())).help(FORM))?;
+            .map_err(|error| Environment::new(format!("{}: {error}", folder.join(ANSWERS).display())).help(FORM))?;
         let weights = folder.join("model.safetensors");
+        let config = match folder.join(CONFIG) {
+            file if file.exists() => read_json(&file, FORM)?,
+            _ => Value::Object(serde_json::Map::new()),
+        };
         Ok(Case {
             folder: folder.to_path_buf(),
-            config: read_json(&folder.join("config.json"), FORM)?,
+            config,
             weights: if weights.exists() { read_tensors(&weights)? } else { BTreeMap::new() },
             tensors: read_tensors(&folder.join("case.safetensors"))?,
             answers,
@@ -96,6 +104,12 @@ impl Case {
         self.config.get("architectures")?.get(0)?.as_str()
     }
 
+    /// Where its sizes are said: in the configuration, or where there is none, among the answers.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        let mut files = [CONFIG, ANSWERS].map(|name| self.folder.join(name)).into_iter();
+        files.find(|file| file.exists())
+    }
+
     /// The folder's own name.
     pub fn name(&self) -> String {
         let whole = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
@@ -103,5 +117,9 @@ impl Case {
     }
 }
 
-const FORM: &str = "a case is a folder with config.json, case.json, case.safetensors, and model.safetensors for a model \
-                    with weights";
+/// The answers of a case beside its tensors.
+const ANSWERS: &str = "case.json";
+/// The sizes of a case.
+const CONFIG: &str = "config.json";
+const FORM: &str = "a case is a folder with case.json and case.safetensors, config.json where it has sizes, and \
+                    model.safetensors for a model with weights";

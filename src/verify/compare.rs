@@ -11,7 +11,8 @@ use super::report::{Report, Verdict};
 use super::tolerance::Quantity;
 use crate::driver::Failure;
 use crate::fault::Environment;
-use crate::model::{MappedTensor, Model, WeightMap};
+use crate::model::{Input, MappedTensor, Model, WeightMap};
+use archc_runtime::abi::names;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A case, and the model that answers it.
@@ -40,20 +41,31 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// If the case does not fit the model, or a program cannot run.
     pub fn run(&self, engine: &mut dyn Engine) -> Result<Report, Failure> {
-        let parameters = parameters_of(self.model, self.map, &self.weights())?;
-        let Inputs { batch, used } = inputs(self.model, self.map, self.case)?;
-        let mut report = Report::default();
-        let mut seen: BTreeSet<String> = used.into_iter().chain(self.weights().into_keys()).collect();
-        seen.extend(self.objective.judged.iter().map(|judged| judged.numbers.clone()));
-        let computed = self.values(engine, &parameters, &batch, &mut report)?;
-        self.training(engine, &parameters, &batch, &computed, &mut report)?;
-        self.decode(engine, &parameters, &mut report, &mut seen)?;
-        for name in self.case.tensors.keys() {
-            if !seen.contains(name) && !report.has(name) {
-                report.push(name, Verdict::NotChecked("no line of the model or of its weight map names it".into()));
-            }
-        }
+        let (mut report, seen) = self.run_part(engine)?;
+        leave_nothing_out(self.case, &mut report, &seen);
         Ok(report)
+    }
+
+    /// Computes the numbers of the case that the model speaks of. Also the names of what it is given.
+    ///
+    /// # Errors
+    /// As [`Comparison::run`].
+    pub fn run_part(&self, engine: &mut dyn Engine) -> Result<(Report, BTreeSet<String>), Failure> {
+        let parameters = parameters_of(self.model, self.map, &self.weights())?;
+        let mut report = Report::default();
+        let mut seen: BTreeSet<String> = self.weights().into_keys().collect();
+        seen.extend(self.objective.judged.iter().map(|judged| judged.numbers.clone()));
+        if self.asks_values() || self.asks_training() {
+            let Inputs { batch, training, used } = inputs(self.model, self.map, self.case)?;
+            seen.extend(used);
+            let computed = self.values(engine, &parameters, &batch, &mut report)?;
+            self.training(engine, &parameters, &training, &computed, &mut report)?;
+        }
+        match self.map.said.sampled.is_empty() {
+            true => self.decode(engine, &parameters, &mut report, &mut seen)?,
+            false => self.runs(engine, &parameters, &mut report, &mut seen)?,
+        }
+        Ok((report, seen))
     }
 
     /// The weights of the case: those of its file, and what the map finds among its other tensors.
@@ -61,6 +73,20 @@ impl<'a> Comparison<'a> {
         let beside = self.map.tensors.iter().filter_map(|tensor| self.case.tensors.get_key_value(&tensor.name));
         let beside = beside.map(|(name, tensor)| (name.clone(), tensor.clone()));
         beside.chain(self.case.weights.clone()).collect()
+    }
+
+    /// Whether the case holds values of whole sequences.
+    fn asks_values(&self) -> bool {
+        let outputs = || self.model.forward.outputs.iter().map(|(name, _)| name.as_str());
+        let known = |name: &String| outputs().any(|own| own == name || name.strip_prefix(OUTPUT) == Some(own));
+        self.case.tensors.keys().any(known)
+    }
+
+    /// Whether the case holds a loss, or something of how it comes about.
+    fn asks_training(&self) -> bool {
+        let said = &self.map.said;
+        let lines = !said.gradients.is_empty() || !said.judged.is_empty() || !self.objective.judged.is_empty();
+        lines || self.case.tensors.contains_key(self.loss_name()) || !self.case.answers.grad_l2.is_empty()
     }
 
     /// Logits, hidden states, and whatever else a line names.
@@ -72,7 +98,7 @@ impl<'a> Comparison<'a> {
         report: &mut Report,
     ) -> Result<BTreeMap<String, Array>, Failure> {
         let computed = engine.forward(parameters, batch)?;
-        for (name, reference) in self.case.tensors.iter().filter(|(name, _)| *name != "loss") {
+        for (name, reference) in self.case.tensors.iter().filter(|(name, _)| *name != self.loss_name()) {
             let own = || computed.get(name.strip_prefix(OUTPUT)?);
             if let Some(actual) = computed.get(name).or_else(own) {
                 report.compare(name, Quantity::Values, actual, reference, &self.case.answers);
@@ -91,7 +117,8 @@ impl<'a> Comparison<'a> {
     ) -> Result<(), Failure> {
         let answers = &self.case.answers;
         let judged = !self.objective.judged.is_empty();
-        if !self.case.tensors.contains_key("loss") && answers.grad_l2.is_empty() && !judged {
+        let loss = self.case.tensors.get(self.loss_name());
+        if !self.asks_training() {
             return Ok(());
         }
         let mut all = None;
@@ -105,9 +132,10 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let first = engine.gradients(parameters, batch)?;
-        if let Some(reference) = self.case.tensors.get("loss") {
-            report.compare("loss", Quantity::Loss, &Array::filled(&[1], first.loss), reference, answers);
+        if let Some(reference) = loss {
+            report.compare(self.loss_name(), Quantity::Loss, &Array::filled(&[1], first.loss), reference, answers);
         }
+        self.objective_values(engine, parameters, batch, report)?;
         let all = all.map_or_else(|| first.clone(), |judged| sum(first.clone(), judged));
         self.gradients(&all, report);
         self.norms(&all, report);
@@ -122,9 +150,38 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
+    /// What the case calls the loss.
+    fn loss_name(&self) -> &str {
+        self.map.said.loss.as_deref().unwrap_or(names::LOSS)
+    }
+
+    /// Values that lines of the objective bind.
+    fn objective_values(
+        &self,
+        engine: &mut dyn Engine,
+        parameters: &[Array],
+        batch: &Batch,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        if self.map.said.judged.is_empty() {
+            return Ok(());
+        }
+        let computed = engine.evaluated(parameters, batch)?;
+        for (name, _) in &self.map.said.judged {
+            match (computed.get(name), self.case.tensors.get(name)) {
+                (Some(actual), Some(reference)) => {
+                    report.compare(name, Quantity::Values, actual, reference, &self.case.answers);
+                }
+                _ => report.push(name, Verdict::Wrong("the map names it, and the case does not hold it".into())),
+            }
+        }
+        Ok(())
+    }
+
     fn gradients(&self, computed: &Gradients, report: &mut Report) {
         for (name, reference) in &self.case.tensors {
-            let Some(weight) = name.strip_prefix("grad.") else { continue };
+            let said = self.map.said.gradients.iter().find(|(_, own)| own == name).map(|(path, _)| path.as_str());
+            let Some(weight) = said.or_else(|| name.strip_prefix("grad.")) else { continue };
             match self.gradient_of(weight, computed) {
                 Some(actual) => report.compare(name, Quantity::Gradient, &actual, reference, &self.case.answers),
                 None => {
@@ -166,9 +223,13 @@ impl<'a> Comparison<'a> {
 
     fn gradient_of(&self, weight: &str, computed: &Gradients) -> Option<Array> {
         let is_it = |name: &str| name == weight || name.strip_prefix(INPUT) == Some(weight);
-        let input = self.model.inputs.iter().find(|input| is_it(tensor_name(self.model, self.map, input)));
+        let named = |input: &&Input| input.name == weight || is_it(tensor_name(self.model, self.map, input));
+        let input = self.model.inputs.iter().find(named);
         if let Some(gradient) = input.and_then(|input| computed.inputs.get(&input.name)) {
             return Some(gradient.clone());
+        }
+        if let Some(place) = self.model.parameters.iter().position(|parameter| parameter.path == weight) {
+            return computed.gradients[place].clone();
         }
         let Some(tensor) = self.map.tensors.iter().find(|tensor| is_it(&tensor.name)) else {
             // What the model does not need, its loss does not depend on.
@@ -260,6 +321,15 @@ impl<'a> Comparison<'a> {
         let mut given: BTreeMap<String, Array> = prompted.into_iter().collect();
         given.entry(token_input(self.model)?.name.clone()).or_insert_with(|| row(before));
         Ok(batch_of(self.model, given)?)
+    }
+}
+
+/// What a case holds and no model speaks of is a failure.
+pub fn leave_nothing_out(case: &Case, report: &mut Report, seen: &BTreeSet<String>) {
+    for name in case.tensors.keys() {
+        if !seen.contains(name) && !report.has(name) {
+            report.push(name, Verdict::NotChecked("no line of the model or of its weight map names it".into()));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::inputs::{token_input, with_tokens};
 use crate::driver::Failure;
 use crate::fault::Bug;
 use crate::model::Model;
+use archc_runtime::abi::names;
 use std::collections::BTreeMap;
 
 /// Data for one call.
@@ -58,11 +59,30 @@ pub trait Engine {
     /// If the program cannot be made or run.
     fn judged(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure>;
 
-    /// The loss alone, by the program that evaluates; nothing if the model has no loss.
+    /// All that the program that evaluates gives: the loss, and values of the objective; nothing if the model has no loss.
     ///
     /// # Errors
     /// If the program cannot be made or run.
-    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure>;
+    fn evaluated(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure>;
+
+    /// The loss alone, by the same program.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
+        Ok(self.evaluated(parameters, batch)?.get(names::LOSS).map(|loss| loss.data[0]))
+    }
+
+    /// All that the model's sampler gives, with these settings.
+    ///
+    /// # Errors
+    /// If the program cannot be made or run.
+    fn generated(
+        &mut self,
+        parameters: &[Array],
+        batch: &Batch,
+        settings: &BTreeMap<String, f64>,
+    ) -> Result<BTreeMap<String, Array>, Failure>;
 
     /// A greedy decode of `new` tokens after those of one row; its other inputs stay as they are.
     ///

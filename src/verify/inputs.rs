@@ -29,6 +29,8 @@ const LABELS: &str = "labels";
 pub struct Inputs {
     /// What programs are given.
     pub batch: Batch,
+    /// What programs with a loss are given: the same, where the map does not say otherwise, and the draws of the case.
+    pub training: Batch,
     /// Tensors of the case that are inputs.
     pub used: Vec<String>,
 }
@@ -162,14 +164,37 @@ pub fn inputs(model: &Model, map: &WeightMap, case: &Case) -> Result<Inputs, Env
         }
         used.push(LABELS.into());
     }
-    Ok(Inputs { batch: batch_of(model, given)?, used })
+    let mut trained = given.clone();
+    for (input, name) in &map.said.trained {
+        trained.insert(input.clone(), stored(case, name)?.clone());
+        used.push(name.clone());
+    }
+    let (mut batch, mut training) = (batch_of(model, given)?, batch_of(model, trained)?);
+    for (path, name) in &map.said.draws {
+        let numbers = stored(case, name)?;
+        batch.inputs.insert(path.clone(), numbers.clone());
+        training.inputs.insert(path.clone(), numbers.clone());
+        used.push(name.clone());
+    }
+    Ok(Inputs { batch, training, used })
+}
+
+/// A tensor of a case.
+///
+/// # Errors
+/// If the case has none of the name.
+pub fn stored<'c>(case: &'c Case, name: &str) -> Result<&'c Array, Environment> {
+    case.tensors.get(name).ok_or_else(|| {
+        Environment::new(format!("the case {} has no tensor `{name}`, which the weight map names", case.name()))
+    })
 }
 
 /// The tensor of a case that is an input.
 pub fn tensor_name<'m>(model: &'m Model, map: &'m WeightMap, input: &'m Input) -> &'m str {
     let name = map.tensor_of(&input.name);
     let tokens = grown_input(model).is_some_and(|tokens| tokens.name == input.name);
-    if tokens && name == input.name && !map.inputs.iter().any(|(_, tensor)| tensor == TOKENS) { TOKENS } else { name }
+    let said = map.inputs.iter().any(|(own, _)| *own == input.name);
+    if tokens && !said && !map.inputs.iter().any(|(_, tensor)| tensor == TOKENS) { TOKENS } else { name }
 }
 
 fn missing(case: &Case, input: &Input, name: &str) -> Environment {

@@ -6,7 +6,7 @@ use super::inputs::input_gradients;
 use crate::driver::{Failure, Graphs};
 use crate::fault::Bug;
 use crate::graph::Graph;
-use crate::interpret::{Data, Feed, run};
+use crate::interpret::{Data, Feed, Outputs, run};
 use crate::model::Model;
 use archc_runtime::abi::names;
 use std::collections::BTreeMap;
@@ -49,6 +49,11 @@ impl<'a> Interpreted<'a> {
     }
 }
 
+/// All outputs by name.
+fn named(outputs: Outputs) -> BTreeMap<String, Array> {
+    outputs.all.iter().map(|(name, values)| (name.clone(), array(values))).collect()
+}
+
 /// Scalars have the shape `[1]`, as cases store them.
 fn array(values: &crate::tensor::Array) -> Array {
     Array { shape: values.shape.extents.clone(), data: values.numbers.clone() }
@@ -56,8 +61,7 @@ fn array(values: &crate::tensor::Array) -> Array {
 
 impl Engine for Interpreted<'_> {
     fn forward(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
-        let outputs = run(&self.graphs.forward, &self.feed(parameters, batch))?;
-        Ok(outputs.all.iter().map(|(name, values)| (name.clone(), array(values))).collect())
+        Ok(named(run(&self.graphs.forward, &self.feed(parameters, batch))?))
     }
 
     fn gradients(&mut self, parameters: &[Array], batch: &Batch) -> Result<Gradients, Failure> {
@@ -68,10 +72,21 @@ impl Engine for Interpreted<'_> {
         self.differentiated(self.graphs.judged.as_ref(), parameters, batch)
     }
 
-    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
-        let Some(graph) = &self.graphs.evaluate else { return Ok(None) };
-        let outputs = run(graph, &self.feed(parameters, batch))?;
-        Ok(outputs.get(names::LOSS).map(|loss| loss.numbers[0]))
+    fn evaluated(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
+        let Some(graph) = &self.graphs.evaluate else { return Ok(BTreeMap::new()) };
+        Ok(named(run(graph, &self.feed(parameters, batch))?))
+    }
+
+    fn generated(
+        &mut self,
+        parameters: &[Array],
+        batch: &Batch,
+        settings: &BTreeMap<String, f64>,
+    ) -> Result<BTreeMap<String, Array>, Failure> {
+        let graph = self.graphs.generate.as_ref().ok_or_else(|| Bug::new("graph", "there is a whole sampler"))?;
+        let mut feed = self.feed(parameters, batch);
+        feed.settings.extend(settings.iter().map(|(name, value)| (name.clone(), *value)));
+        Ok(named(run(graph, &feed)?))
     }
 
     fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {

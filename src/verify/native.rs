@@ -183,13 +183,27 @@ impl Engine for Native<'_> {
         self.differentiated(JUDGED, parameters, batch)
     }
 
-    fn loss(&mut self, parameters: &[Array], batch: &Batch) -> Result<Option<f64>, Failure> {
+    fn evaluated(&mut self, parameters: &[Array], batch: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
         if !self.calls.has(names::EVALUATE) {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         }
         self.calls.set_parameters(parameters)?;
         let mut call = self.call(names::EVALUATE, batch)?;
-        Ok(self.calls.run(&mut call)?.outputs().get(names::LOSS).map(|loss| loss.data[0]))
+        Ok(self.calls.run(&mut call)?.outputs())
+    }
+
+    fn generated(
+        &mut self,
+        parameters: &[Array],
+        batch: &Batch,
+        settings: &BTreeMap<String, f64>,
+    ) -> Result<BTreeMap<String, Array>, Failure> {
+        self.calls.set_parameters(parameters)?;
+        let (mut inputs, mut sizes) = given(batch);
+        inputs.extend(settings.iter().map(|(name, value)| (name.clone(), vec![*value])));
+        sizes.extend(settings.iter().map(|(name, value)| (name.as_str(), *value as i64)));
+        let mut call = self.calls.prepare(names::GENERATE, &inputs, &sizes)?;
+        Ok(self.calls.run(&mut call)?.outputs())
     }
 
     fn decode(&mut self, parameters: &[Array], start: &Batch, new: usize) -> Result<Decoded, Failure> {

@@ -1,6 +1,7 @@
 //! The two questions that `archc verify` answers, from files to a report.
 
 use super::certificate::LENGTHS;
+use super::compare::leave_nothing_out;
 use super::{Case, Certificate, Comparison, Interpreted, Native, Report};
 use crate::driver::{self, Failure, Request, Session};
 use crate::fault::Environment;
@@ -9,6 +10,7 @@ use crate::model::{Model, WeightMap};
 use crate::passes::scans::{self, Form};
 use crate::target::Target;
 use archc_runtime::abi::names;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The seed of a certificate's weights and tokens.
@@ -43,33 +45,58 @@ pub fn against(
         Some(file) => file,
         None => driver::find_family(case.architecture(), &[&case.name(), &case.answers.family])?,
     };
-    let request = Request { file, settings: settings.to_vec(), config: Some(folder.join("config.json")) };
+    let request = Request { file, settings: settings.to_vec(), config: case.config_file(), model: None };
     compare(&case, &request, by, session)
 }
 
-/// Computes every number of a case that is in memory.
+/// Computes every number of a case that is in memory. Each model of a file with several computes a part of it.
 ///
 /// # Errors
 /// As [`against`].
 pub fn compare(case: &Case, request: &Request, by: &By, session: &mut Session) -> Result<Report, Failure> {
+    let library = driver::parse(request, session)?;
+    let first = library.models.first().map(|model| model.name.span.file);
+    let own = library.models.iter().filter(|model| Some(model.name.span.file) == first);
+    let (mut report, mut seen) = (Report::default(), BTreeSet::new());
+    for name in own.map(|model| model.name.text.clone()).collect::<Vec<_>>() {
+        let request = Request { model: Some(name), ..request.clone() };
+        let (part, given) = compare_part(case, &request, by, session)?;
+        report.lines.extend(part.lines);
+        seen.extend(given);
+    }
+    leave_nothing_out(case, &mut report, &seen);
+    Ok(report)
+}
+
+/// The numbers of a case that one model speaks of, and the names of what it is given.
+fn compare_part(
+    case: &Case,
+    request: &Request,
+    by: &By,
+    session: &mut Session,
+) -> Result<(Report, BTreeSet<String>), Failure> {
     let mut model = driver::check(request, session)?;
     let map = map_of(&model, case)?.clone();
     driver::expose_values(&mut model, &map);
-    let mut graphs = driver::graphs(&model, session)?;
+    let reals = model.inputs.iter().filter(|input| input.dtype.is_real()).map(|input| input.name.clone());
+    let wanted = reals.filter(|name| map.said.gradients.iter().any(|(path, _)| path == name)).collect::<Vec<_>>();
+    let mut graphs = driver::graphs_with(&model, &wanted, session)?;
+    let draws = map.said.draws.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    driver::feed_draws(&mut graphs, &draws)?;
     let comparison = Comparison::new(case, &model, &map)?;
     let pairs = comparison.objective.pairs();
     if !pairs.is_empty() {
         graphs.judged = Some(driver::judged(&model, &graphs.forward, &pairs, session)?);
     }
     match by {
-        By::Interpreter => comparison.run(&mut Interpreted::new(&model, &graphs)),
+        By::Interpreter => comparison.run_part(&mut Interpreted::new(&model, &graphs)),
         By::Native(target) => {
             let compiled = driver::compile(&model, &graphs, target, session)?;
-            let mut report = comparison.run(&mut Native::new(&model, &compiled, 0)?)?;
-            if graphs.step.is_none() && report.has("decode_ids") {
+            let (mut report, seen) = comparison.run_part(&mut Native::new(&model, &compiled, 0)?)?;
+            if graphs.step.is_none() && graphs.generate.is_none() && report.has("decode_ids") {
                 report.note("there is no step program: each new token computed its whole sequence");
             }
-            Ok(report)
+            Ok((report, seen))
         }
     }
 }

@@ -84,7 +84,7 @@ impl Run<'_> {
                     self.launch(launch);
                     own + 1
                 }
-                Step::Loop { counter, turns, reverse, body } => {
+                Step::Loop { counter, turns, reverse, body, .. } => {
                     let turns = turns.evaluate(&self.values);
                     for turn in 0..turns {
                         self.values[*counter] = if *reverse { turns - 1 - turn } else { turn };

@@ -73,6 +73,7 @@ pub fn map(case: &Case) -> WeightMap {
         ignored: Vec::new(),
         inputs: Vec::new(),
         values: Vec::new(),
+        said: archc::model::Said::default(),
     }
 }
 
@@ -134,8 +135,18 @@ impl Engine for Echo {
         self.gradients(parameters, batch)
     }
 
-    fn loss(&mut self, _: &[Array], _: &Batch) -> Result<Option<f64>, Failure> {
-        Ok(self.case.tensors.get("loss").map(|loss| loss.data[0]))
+    fn evaluated(&mut self, _: &[Array], _: &Batch) -> Result<BTreeMap<String, Array>, Failure> {
+        let loss = self.case.tensors.get("loss").cloned();
+        Ok(loss.map(|loss| ("loss".to_string(), loss)).into_iter().collect())
+    }
+
+    fn generated(
+        &mut self,
+        _: &[Array],
+        _: &Batch,
+        _: &BTreeMap<String, f64>,
+    ) -> Result<BTreeMap<String, Array>, Failure> {
+        Ok(BTreeMap::new())
     }
 
     fn decode(&mut self, _: &[Array], _: &Batch, new: usize) -> Result<Decoded, Failure> {

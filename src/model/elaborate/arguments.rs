@@ -215,8 +215,11 @@ impl Elaborator<'_> {
 
     /// An operand as an index of an axis.
     pub fn as_index(&mut self, operand: Operand, axis: AxisId, name: &str, place: Span) -> Answer<Operand> {
-        if let Operand::Known(known) = &operand {
-            let number = known.uniform().and_then(Setting::whole);
+        // What differs from turn to turn is looked at as a value: the number of a turn is an index of its axis.
+        if let Operand::Known(known) = &operand
+            && let Some(setting) = known.uniform()
+        {
+            let number = setting.whole();
             let size = self.values().axes.fixed(axis);
             let inside = number.filter(|number| *number >= 0 && size.is_none_or(|size| *number < size));
             let Some(number) = inside else { return Err(self.no_index(name, axis, place)) };

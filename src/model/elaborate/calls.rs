@@ -142,6 +142,9 @@ impl Elaborator<'_> {
         let made = self.state.made;
         self.state.frames.push(frame);
         let results = self.run_block(block, &axes, given, request.span);
+        if self.naming && self.state.frames.len() == 2 {
+            self.name_bound(&label);
+        }
         self.state.frames.pop();
         self.state.floor = floor;
         let results = results?;

@@ -1,6 +1,7 @@
 //! The programs of a model: forward, train, generate. Each runs the model's lines, then its own.
 
 use super::calls::Request;
+use super::signature::takes_words;
 use super::{Answer, Elaborator, State};
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Severity};
@@ -52,6 +53,10 @@ pub struct Compiled {
     pub model: Model,
     /// The forward values under construction, for values that weight maps name.
     pub forward: Values,
+    /// The objective with all that its lines bind, for the same.
+    pub judged: Option<Program>,
+    /// The sampler likewise.
+    pub sampled: Option<Program>,
 }
 
 /// Elaborates all programs of a model. What it says goes to `said`; absent if that holds an error.
@@ -62,7 +67,8 @@ pub fn elaborate(
     said: &mut Vec<Diagnostic>,
 ) -> Option<Compiled> {
     let state = State::new(Axes::default(), model.name.span);
-    let mut elaborator = Elaborator { library, model, overrides, training: false, adding: false, own: None, state };
+    let mut elaborator =
+        Elaborator { library, model, overrides, training: false, adding: false, naming: false, own: None, state };
     elaborator.own_lines();
     elaborator.check_overrides();
     let forward = elaborator.state.values.clone();
@@ -73,11 +79,13 @@ pub fn elaborate(
     let asks = |wanted: fn(&LineKind) -> bool| model.body.lines.iter().any(|line| wanted(&line.kind));
     let learns = asks(|kind| matches!(kind, LineKind::Train(_) | LineKind::Loss(_)));
     let train = learns.then(|| elaborator.loss_program(true));
-    let evaluate = learns.then(|| elaborator.loss_program(false));
+    let judged = learns.then(|| elaborator.loss_program(false));
     let generate = model.body.lines.iter().find_map(|line| match &line.kind {
         LineKind::Generate(call) => Some(elaborator.generate_program(call, line.span)),
         _ => None,
     });
+    let generate = generate.flatten();
+    let sampled = generate.as_ref().map(|generate| generate.program.clone());
     let bad = failed(&elaborator);
     said.append(&mut elaborator.state.sink);
     if bad {
@@ -90,12 +98,17 @@ pub fn elaborate(
         inputs: elaborator.state.inputs.clone(),
         parameters: elaborator.state.parameters.iter().map(declared).collect(),
         forward: compact::compact(&forward.program),
-        train,
-        evaluate,
-        generate: generate.flatten(),
+        train: train.as_ref().map(unnamed),
+        evaluate: judged.as_ref().map(unnamed),
+        generate: generate.map(|generate| Generate { program: unnamed(&generate.program), ..generate }),
         weights: Vec::new(),
     };
-    Some(Compiled { model: compiled, forward })
+    Some(Compiled { model: compiled, forward, judged, sampled })
+}
+
+/// What a program needs beside the values that its lines bind.
+fn unnamed(program: &Program) -> Program {
+    compact::compact(&Program { named: Vec::new(), ..program.clone() })
 }
 
 fn failed(elaborator: &Elaborator) -> bool {
@@ -179,6 +192,18 @@ impl Elaborator<'_> {
         }
     }
 
+    /// The values that the lines of an objective or a sampler bind can be asked for by its label and their names.
+    pub fn name_bound(&mut self, label: &str) {
+        let names = self.frame().names.clone();
+        for (name, binding) in names {
+            if let crate::model::scope::Meaning::Is(Operand::Value(value)) = binding.meaning
+                && self.values().value(value).body.is_none()
+            {
+                self.values().program.named.push((format!("{label}.{name}"), value));
+            }
+        }
+    }
+
     fn check_overrides(&mut self) {
         let unknown = self.overrides.0.keys().find(|name| !self.state.overridden.contains(*name)).cloned();
         let Some(unknown) = unknown else { return };
@@ -196,6 +221,8 @@ impl Elaborator<'_> {
         self.own_lines();
         let own_losses = std::mem::take(&mut self.values().program.losses);
         let mut asked = false;
+        self.values().program.named.clear();
+        self.naming = true;
         for line in &self.model.body.lines {
             if let LineKind::Train(expr) = &line.kind {
                 asked = true;
@@ -203,6 +230,7 @@ impl Elaborator<'_> {
                 let _ = self.train(expr);
             }
         }
+        self.naming = false;
         let used = self.own.as_ref().is_some_and(|own| own.used);
         if used || !asked {
             let rest = std::mem::replace(&mut self.values().program.losses, own_losses);
@@ -210,10 +238,8 @@ impl Elaborator<'_> {
         }
         self.training = false;
         self.adding = false;
-        let program = &mut self.state.values.program;
-        program.outputs.clear();
-        program.named.clear();
-        compact::compact(&self.state.values.program)
+        self.state.values.program.outputs.clear();
+        self.state.values.program.clone()
     }
 
     /// The block of a `generate` line, expanded: its data are inputs, its numbers settings that are read at run time.
@@ -225,7 +251,10 @@ impl Elaborator<'_> {
         self.values().program.updates.clear();
         self.values().program.blind.clear();
         self.values().span = span;
-        let Generated { settings, inputs, operand } = self.generate_call(call, span).ok()?;
+        self.naming = true;
+        let generated = self.generate_call(call, span).ok();
+        self.naming = false;
+        let Generated { settings, inputs, operand } = generated?;
         let results = match operand {
             Operand::Several(results) => results,
             operand => vec![("result".to_string(), operand)],
@@ -234,7 +263,7 @@ impl Elaborator<'_> {
             let value = self.to_value(&operand, span).ok()?;
             self.values().program.outputs.push((name, value));
         }
-        let program = compact::compact(&self.state.values.program);
+        let program = self.state.values.program.clone();
         Some(Generate { block: call.name.text.clone(), settings, inputs, program, span })
     }
 
@@ -248,8 +277,12 @@ impl Elaborator<'_> {
         let mut given = Vec::new();
         for (place, argument) in call.arguments.iter().enumerate() {
             let name = argument.name.clone().or_else(|| block.parameters.get(place).map(|one| one.name().clone()));
+            let parameter =
+                name.as_ref().and_then(|name| block.parameters.iter().find(|one| one.name().text == name.text));
+            let words = parameter.is_some_and(|one| takes_words(one, &block.parameters, Some(&block.body)));
             let what = match &argument.value {
                 ast::ArgumentValue::Hole(_) => None,
+                ast::ArgumentValue::Value(expr) if words => Some(self.evaluate_word(expr)?),
                 ast::ArgumentValue::Value(expr) => Some(self.evaluate(expr)?),
             };
             given.push(Given { name, what, span: argument_span(argument, span) });

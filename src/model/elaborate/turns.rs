@@ -51,8 +51,11 @@ impl Elaborator<'_> {
         if let Some((step, start)) = line_through(numbers)
             && dtype == DType::Int
         {
-            let form = Affine::value(turn);
-            let form = Affine::number(start).plus(&form, step);
+            // The turn itself is an index of its axis, and stays one.
+            if (step, start) == (1, 0) {
+                return turn;
+            }
+            let form = Affine::number(start).plus(&Affine::value(turn), step);
             return self.values().evaluate(&form);
         }
         let all = numbers.iter().map(|number| number.unwrap_or(0.0)).collect();

@@ -37,6 +37,14 @@ pub fn configure(weights: &Weights, config: &Value, sink: &mut Diagnostics) -> O
     overrides
 }
 
+/// A setting as a text in JSON gives it; nothing if that says nothing about it.
+///
+/// # Errors
+/// What of it cannot be read.
+pub fn setting_of(expr: &Expr, said: &Value) -> Result<Option<Setting>, String> {
+    evaluate(expr, said, false)
+}
+
 type Found = Result<Option<Setting>, String>;
 
 fn evaluate(expr: &Expr, config: &Value, words: bool) -> Found {

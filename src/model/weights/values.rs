@@ -5,29 +5,61 @@ use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::model::construct::Values;
 use crate::model::declarations::Setting;
-use crate::model::values::{ValueId, ValueKind};
+use crate::model::values::{Program, ValueId, ValueKind};
 use crate::syntax::ast::{Axes, Template, TemplatePiece, WeightLine, WeightPath, Weights};
 use crate::tensor::{Affine, AxisId, Presence, Relation};
 
 /// A name of a reference case and the value that it means.
 pub type NamedValue = (String, ValueId);
 
-/// The values that a map names, made in the program where they are slices.
+/// The values that a map names, by program.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Of whole sequences.
+    pub forward: Vec<NamedValue>,
+    /// Of the objective.
+    pub judged: Vec<NamedValue>,
+    /// Of the sampler.
+    pub sampled: Vec<NamedValue>,
+}
+
+/// The values that a map names, made in the forward program where they are slices. What that program does not have is
+/// looked for in the objective, then in the sampler.
 pub fn add_values(
     map: &Weights,
-    values: &mut Values,
+    (values, judged, sampled): (&mut Values, Option<&Program>, Option<&Program>),
     settings: &[(String, Setting)],
     sink: &mut Diagnostics,
-) -> Vec<NamedValue> {
-    let mut all = Vec::new();
+) -> Named {
+    let mut all = Named::default();
     for line in &map.lines {
         let WeightLine::Value(path, template) = line else { continue };
-        match named(path, template, values, settings) {
-            Ok(found) => all.extend(found),
-            Err((message, label)) => sink.push(Diagnostic::new(E0701, message).label(path.span, label)),
+        let of = |program: Option<&Program>| program.and_then(|program| lookup(&dotted(path)?, program));
+        let name = || fill(template, &[], &[], settings);
+        let known = of(Some(&values.program)).is_some();
+        let made = match (of(judged), of(sampled)) {
+            (Some(value), _) if !known => name().map(|name| all.judged.push((name, value))),
+            (None, Some(value)) if !known => name().map(|name| all.sampled.push((name, value))),
+            _ => named(path, template, values, settings).map(|found| all.forward.extend(found)),
+        };
+        if let Err((message, label)) = made {
+            sink.push(Diagnostic::new(E0701, message).label(path.span, label));
         }
     }
     all
+}
+
+/// A path without its counts.
+fn dotted(path: &WeightPath) -> Option<String> {
+    expand(path).into_iter().next().map(|(steps, _)| steps.join("."))
+}
+
+/// The output of this name, or the value of this path, or the first that ends so.
+fn lookup(dotted: &str, program: &Program) -> Option<ValueId> {
+    let suffix = format!(".{dotted}");
+    let output = program.outputs.iter().find(|(name, _)| name == dotted);
+    let named = || program.named.iter().find(|(name, _)| name == dotted || name.ends_with(&suffix));
+    output.or_else(named).map(|(_, value)| *value)
 }
 
 fn named(
@@ -38,9 +70,7 @@ fn named(
 ) -> Result<Vec<NamedValue>, (String, String)> {
     let Some((steps, counts)) = expand(path).into_iter().next() else { return Ok(Vec::new()) };
     let dotted = steps.join(".");
-    let suffix = format!(".{dotted}");
-    let known = values.program.named.iter().find(|(name, _)| *name == dotted || name.ends_with(&suffix));
-    let Some((_, value)) = known.cloned() else {
+    let Some(value) = lookup(&dotted, &values.program) else {
         let names = values.program.named.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         let label = match crate::model::spelling::nearest(&dotted, names) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -165,12 +165,17 @@ impl Emitter<'_, '_> {
 
     /// The number of positions of a sequence in the row at places.
     pub(super) fn computed_length(&mut self, extent: &Extent, places: &Places) -> Option<Register> {
-        let Extent::Computed { lengths, constant, .. } = extent else { return None };
+        let Extent::Computed { lengths, settings, constant } = extent else { return None };
         let mut sum = self.nest.int(*constant);
         for (axis, factor) in lengths {
             let length = self.length(*axis, places);
             let factor = self.nest.int(*factor);
             let part = self.nest.call(Function::Multiply, &[length, factor]);
+            sum = self.nest.call(Function::Add, &[sum, part]);
+        }
+        for (name, factor) in settings {
+            let setting = self.scope.sizes.setting(name).times((*factor).into());
+            let part = self.nest.size(&setting);
             sum = self.nest.call(Function::Add, &[sum, part]);
         }
         Some(sum)

@@ -12,6 +12,7 @@ mod generate;
 mod info;
 mod options;
 mod train;
+mod whole;
 
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
@@ -66,7 +67,8 @@ fn command(code: &Code) -> Command {
     let command = Request::augment_subcommands(Command::new(manifest.model.to_lowercase()));
     let command = command.about(about).version(manifest.compiler.clone());
     let command = command.subcommand_required(true).arg_required_else_help(true);
-    command.mut_subcommand("train", train::add_recipe_keys)
+    let command = command.mut_subcommand("train", train::add_recipe_keys);
+    command.mut_subcommand("generate", |command| generate::add_settings(command, manifest))
 }
 
 /// Does what was asked.
@@ -75,7 +77,7 @@ fn answer(code: Code, matches: &ArgMatches) -> Result<()> {
     let chosen = matches.subcommand().map(|(_, chosen)| chosen);
     match request {
         Request::Train(options) => train::run(code, &options, chosen),
-        Request::Generate(options) => generate::run(code, &options),
+        Request::Generate(options) => generate::run(code, &options.with_settings(chosen)),
         Request::Eval(options) => eval::run(code, &options),
         Request::Embed(options) => embed::run(code, &options),
         Request::Fill(options) => fill::run(code, &options),

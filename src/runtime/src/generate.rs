@@ -9,9 +9,12 @@ mod given;
 mod sampler;
 mod session;
 mod turns;
+mod whole;
 
+use decoder::check_ids;
 pub use decoder::{Decoder, Snapshot, longest_piece};
 pub use given::Given;
 pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session, row_numbers};
 pub use turns::{Choice, Turns};
+pub use whole::Whole;

@@ -28,6 +28,17 @@ pub enum WeightLine {
     Input(Name, String),
     /// `value hidden[i] = "hidden_states.{i}"`: a value of the model that a reference case names.
     Value(WeightPath, Template),
+    /// `draw objective.noise = "noise"`: a draw, by its path, and the numbers that a reference case drew.
+    Draw(WeightPath, Template),
+    /// `gradient wq = "grad.query"`: the gradient of a parameter or of an input, under the name that a reference case
+    /// gives it.
+    Gradient(WeightPath, Template),
+    /// `loss = "total"`: what a reference case calls the loss.
+    Loss(Template),
+    /// `train ids = "clean_ids"`: what an input is while training, where a reference case says something else than else.
+    Train(Name, String),
+    /// `generate steps = steps, …`: settings of the sampler, from what a reference case says about a run.
+    Generate(Vec<(Name, Expr)>),
     /// `path = "name" + "name" as layout also "copy"`.
     Map {
         /// The parameters.

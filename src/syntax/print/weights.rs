@@ -16,6 +16,11 @@ fn weight_line(line: &WeightLine) -> String {
         WeightLine::Ignore(name) => format!("ignore {}", template(name)),
         WeightLine::Input(input, name) => format!("input {} = \"{name}\"", input.text),
         WeightLine::Value(on, name) => format!("value {} = {}", path(on), template(name)),
+        WeightLine::Draw(on, name) => format!("draw {} = {}", path(on), template(name)),
+        WeightLine::Gradient(on, name) => format!("gradient {} = {}", path(on), template(name)),
+        WeightLine::Loss(name) => format!("loss = {}", template(name)),
+        WeightLine::Train(input, name) => format!("train {} = \"{name}\"", input.text),
+        WeightLine::Generate(all) => format!("generate {}", settings(all)),
         WeightLine::Map { path: on, template: name, more, layout, also, .. } => {
             let more = more.iter().map(|piece| format!(" + {}", template(piece))).collect::<String>();
             let layout = layout.as_ref().map_or(String::new(), |layout| format!(" as {}", slots(layout)));

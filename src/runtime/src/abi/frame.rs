@@ -13,6 +13,10 @@ pub type ParallelBody = unsafe extern "C" fn(context: *const c_void, begin: i64,
 pub type ParallelFor =
     unsafe extern "C" fn(pool: *const c_void, body: ParallelBody, context: *const c_void, count: i64, grain: i64);
 
+/// Told before each turn of a loop that the caller may look at, with the turn's number; answers whether the turn runs.
+/// Until it answers, nothing is written.
+pub type Watch = unsafe extern "C" fn(watcher: *const c_void, turn: i64) -> i64;
+
 /// The arguments of one call of a compiled program.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +29,10 @@ pub struct Frame {
     pub pool: *const c_void,
     /// Splits a loop over the pool's threads.
     pub parallel_for: ParallelFor,
+    /// Looks at turns.
+    pub watch: Watch,
+    /// Handed back to `watch`.
+    pub watcher: *const c_void,
 }
 
 /// Every buffer starts at a multiple of this many bytes.

@@ -181,6 +181,15 @@ pub struct GenerateInfo {
     pub block: String,
     /// Name and default of each setting.
     pub settings: Vec<(String, f64)>,
+    /// The data that it takes: the name of its first input.
+    #[serde(default)]
+    pub input: String,
+    /// The result that it gives first.
+    #[serde(default)]
+    pub output: String,
+    /// What it requires of its settings, in words.
+    #[serde(default)]
+    pub requirements: Vec<String>,
 }
 
 /// One tensor of a published checkpoint and the parameters that it holds.

@@ -21,6 +21,11 @@ pub const BEGIN: &str = "begin";
 pub const TURN: &str = "turn";
 /// [`BEGIN`] for turns.
 pub const TURN_BEGIN: &str = "turn.begin";
+/// All turns of a sampler that is no series of [`TURN`]s, in one call. Inputs are those of the sampler; its settings are
+/// inputs of their names, and sizes too where sizes depend on them. Outputs are the sampler's results.
+pub const GENERATE: &str = "generate";
+/// What a sampler requires of its settings: an output for each of [`super::GenerateInfo::requirements`], a bool.
+pub const REQUIRE: &str = "generate.require";
 /// Writes every packed parameter. Run again whenever parameters change.
 pub const PREPARE: &str = "prepare";
 

@@ -3,12 +3,13 @@
 use super::Threads;
 use super::chat;
 use super::options::{Trained, print};
+use super::whole;
 use crate::abi::{Manifest, names};
 use crate::error::{Error, Result, nearest};
 use crate::generate::{Decoder, Given, Limits, Sampling, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::{TextStream, Tokenizer};
-use clap::Args;
+use clap::{Arg, ArgMatches, Args, Command};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub struct Options {
     input_ids: Vec<String>,
     /// Hold a conversation: each line of standard input is a turn, and the cache is kept
     #[arg(long)]
-    chat: bool,
+    pub chat: bool,
     /// In a conversation: what a turn is wrapped in; {} is the line
     #[arg(long, value_name = "TEXT", default_value = "{}\n")]
     pub turn: String,
@@ -56,6 +57,9 @@ pub struct Options {
     /// Make what was said less likely; 1 is off
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f64>,
+    /// A text with blanks to be filled in, such as "To be, [8] that is the [1]": [8] is eight tokens
+    #[arg(long, value_name = "TEXT")]
+    pub infill: Vec<String>,
     /// Another setting of the model's own sampler
     #[arg(long, value_name = "NAME=NUMBER")]
     setting: Vec<String>,
@@ -76,9 +80,9 @@ pub struct Options {
     context: Option<usize>,
     /// Print token ids instead of text
     #[arg(long)]
-    print_ids: bool,
+    pub print_ids: bool,
     #[command(flatten)]
-    threads: Threads,
+    pub threads: Threads,
 }
 
 /// What the options and the model's own settings come to.
@@ -89,12 +93,49 @@ pub struct Plan {
     pub stop: Vec<String>,
     /// The settings of the model's own sampler; none if something is asked that it has no setting for.
     pub own: Option<Vec<(String, f64)>>,
+    /// What is asked that the model's own sampler has no setting for.
+    pub lacking: Vec<&'static str>,
 }
+
+/// Adds one option for each setting of the model's sampler that has none yet.
+pub fn add_settings(command: Command, manifest: &Manifest) -> Command {
+    let settings = manifest.generate.iter().flat_map(|generate| &generate.settings);
+    settings.fold(command, |command, (name, default)| {
+        let long = name.replace('_', "-");
+        if command.get_arguments().any(|known| known.get_long() == Some(long.as_str())) {
+            return command;
+        }
+        let arg = Arg::new(format!("setting {name}")).long(long).value_name("NUMBER").allow_negative_numbers(true);
+        command.arg(arg.help(format!("[default: {default}]")).help_heading("Settings of the model's sampler"))
+    })
+}
+
+impl Options {
+    /// With the settings that were given as options of their own.
+    pub fn with_settings(mut self, matches: Option<&ArgMatches>) -> Options {
+        let Some(matches) = matches else { return self };
+        for id in matches.ids().filter(|id| id.as_str().starts_with("setting ")) {
+            if let Ok(Some(value)) = matches.try_get_one::<String>(id.as_str()) {
+                self.setting.push(format!("{}={value}", &id.as_str()["setting ".len()..]));
+            }
+        }
+        self
+    }
+}
+
+/// The settings of a sampler, and what it has none for.
+type OwnSettings = (Option<Vec<(String, f64)>>, Vec<&'static str>);
 
 /// Generates.
 pub fn run(code: Code, options: &Options) -> Result<()> {
     let tokenizer = options.trained.open_tokenizer()?;
     let plan = plan(code.manifest(), options, &tokenizer)?;
+    if code.find(names::GENERATE).is_some() {
+        return whole::run(code, options, &plan, &tokenizer);
+    }
+    if !options.infill.is_empty() {
+        return Err(Error::request("this model goes on from what stands before, and fills in no blanks"));
+    }
     let prompts = prompts(options, &tokenizer)?;
     if prompts.is_empty() && !options.chat {
         return Err(Error::request("there is no prompt").help("give one with --prompt \"Once upon a time\""));
@@ -163,7 +204,7 @@ fn context(model: &Loaded, options: &Options, prompts: &[Vec<u32>], new: usize) 
 }
 
 /// All prompts as ids, in the order text, files, ids.
-fn prompts(options: &Options, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+pub fn prompts(options: &Options, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
     let read =
         |path: &PathBuf| std::fs::read_to_string(path).map_err(|cause| Error::file("read the prompt", path, &cause));
     let files = options.prompt_file.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -299,13 +340,14 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     end_tokens.extend(end.map(|end| end as u32));
     end_tokens.extend(&options.stop_token);
     let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-    let own = own_settings(manifest, options, new)?;
-    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop, own })
+    let (own, lacking) = own_settings(manifest, options, new)?;
+    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop, own, lacking })
 }
 
-/// The settings of the model's own sampler as the options want them; none if they want what it has no setting for.
-fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<Option<Vec<(String, f64)>>> {
-    let Some(generate) = &manifest.generate else { return Ok(None) };
+/// The settings of the model's own sampler as the options want them; none if they want what it has no setting for, and
+/// what that is.
+fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<OwnSettings> {
+    let Some(generate) = &manifest.generate else { return Ok((None, Vec::new())) };
     let mut settings = generate.settings.clone();
     let known = settings.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     let mut set = |name: &str, value: Option<f64>| match settings.iter_mut().find(|(own, _)| own == name) {
@@ -324,7 +366,8 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<Op
         ("min_p", options.min_p),
         ("repetition_penalty", options.repetition_penalty),
     ];
-    let can = asked.into_iter().fold(true, |can, (name, value)| set(name, value) && can);
+    let lacking = asked.into_iter().filter(|(name, value)| !set(name, *value)).map(|(name, _)| name);
+    let lacking = lacking.collect::<Vec<_>>();
     for text in &options.setting {
         let value = text.split_once('=').and_then(|(name, value)| Some((name, value.parse().ok()?)));
         let (name, value) =
@@ -335,5 +378,5 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<Op
                 .help(format!("{}it has: {}", near.unwrap_or_default(), known.join(", "))));
         }
     }
-    Ok(can.then_some(settings))
+    Ok((lacking.is_empty().then_some(settings), lacking))
 }

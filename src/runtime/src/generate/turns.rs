@@ -65,7 +65,7 @@ impl Turns {
 }
 
 /// Writes a single number into an input of whatever type it has.
-fn set(call: &mut Call, name: &str, value: f64) {
+pub(super) fn set(call: &mut Call, name: &str, value: f64) {
     if let Some(slots) = call.input_mut::<f32>(name) {
         slots.fill(value as f32);
     } else if let Some(slots) = call.input_mut::<i32>(name) {

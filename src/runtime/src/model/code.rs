@@ -5,6 +5,7 @@ use crate::abi::{Frame, Manifest, ProgramFunction, ProgramInfo};
 use crate::error::{Error, Result};
 use crate::threads::{Pool, parallel_for};
 use std::any::Any;
+use std::ffi::c_void;
 use std::fmt;
 
 /// A manifest and the functions that it lists.
@@ -79,11 +80,34 @@ impl Code {
     /// # Safety
     /// There must be one address for each buffer of the program, valid for reads and writes of the size that it has
     /// under these sizes and used by nobody else meanwhile (parameters may be read), and one size for each symbol.
-    pub(super) unsafe fn run(&self, index: usize, buffers: &[*mut u8], sizes: &[i64], pool: &Pool) {
-        let frame = Frame { buffers: buffers.as_ptr(), sizes: sizes.as_ptr(), pool: pool.context(), parallel_for };
+    pub(super) unsafe fn run(
+        &self,
+        index: usize,
+        buffers: &[*mut u8],
+        sizes: &[i64],
+        pool: &Pool,
+        mut watcher: Watcher<'_>,
+    ) {
+        let frame = Frame {
+            buffers: buffers.as_ptr(),
+            sizes: sizes.as_ptr(),
+            pool: pool.context(),
+            parallel_for,
+            watch,
+            watcher: (&raw mut watcher).cast(),
+        };
         // SAFETY: the function does what its entry says (promised in `new`) within the buffers promised here.
         unsafe { (self.functions[index])(&raw const frame) }
     }
+}
+
+/// Looks at the turns of a program's loop; answers whether the turn runs.
+pub(super) type Watcher<'w> = &'w mut dyn FnMut(i64) -> bool;
+
+unsafe extern "C" fn watch(watcher: *const c_void, turn: i64) -> i64 {
+    // SAFETY: a frame's watcher is the `Watcher` that `run` holds until the program returns, and nobody else uses it.
+    let watcher = unsafe { &mut *watcher.cast_mut().cast::<Watcher<'_>>() };
+    i64::from(watcher(turn))
 }
 
 impl fmt::Debug for Code {

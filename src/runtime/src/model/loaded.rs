@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "running compiled code over raw addresses")]
 
 use super::call::shape_of;
+use super::code::Watcher;
 use super::start;
 use super::{Call, Code, States, missing_features};
 use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role, names};
@@ -111,7 +112,32 @@ impl Loaded {
         if self.code.program(call.program).buffers.iter().any(packed) {
             self.renew_packed()?;
         }
-        self.run_as_is(call, states)
+        self.run_as_is(call, states, &mut |_| true)
+    }
+
+    /// Runs a call, and shows an output of whole numbers before each turn of the loop that makes it, with the number of
+    /// the turn; no turn runs after one that was refused.
+    ///
+    /// # Errors
+    /// As [`Loaded::run`]; or if there is no such output.
+    pub fn run_watched(
+        &mut self,
+        call: &mut Call,
+        output: &str,
+        mut look: impl FnMut(i64, &[i32]) -> bool,
+    ) -> Result<()> {
+        self.renew_packed()?;
+        let tensor = call.output(output)?;
+        if tensor.element() != Element::I32 {
+            return Err(Error::bug(format!("the output `{output}` is not of whole numbers")));
+        }
+        let (address, length) = (tensor.block().address().cast::<i32>(), tensor.len());
+        let mut goes_on = true;
+        self.run_as_is(call, &mut States::new(), &mut |turn| {
+            // SAFETY: the output has so many elements, and the program writes nothing until it is answered.
+            goes_on = goes_on && look(turn, unsafe { std::slice::from_raw_parts(address, length) });
+            goes_on
+        })
     }
 
     /// Takes over the new values of the model's buffers that a training step has computed.
@@ -140,17 +166,17 @@ impl Loaded {
             return Ok(());
         }
         let mut call = self.prepare_call(names::PREPARE, &[])?;
-        self.run_as_is(&mut call, &mut States::new())?;
+        self.run_as_is(&mut call, &mut States::new(), &mut |_| true)?;
         self.stale = false;
         Ok(())
     }
 
-    fn run_as_is(&mut self, call: &mut Call, states: &mut States) -> Result<()> {
+    fn run_as_is(&mut self, call: &mut Call, states: &mut States, watcher: Watcher<'_>) -> Result<()> {
         let addresses = self.addresses(call, states)?;
         // SAFETY: `addresses` gives each buffer memory of its size: parameters and packed ones live in `self`, states in
         // `states`, inputs and outputs in `call`, all borrowed mutably; temporaries are apart in the arena as long as
         // they live at the same time.
-        unsafe { self.code.run(call.program, &addresses, &call.sizes, &self.pool) };
+        unsafe { self.code.run(call.program, &addresses, &call.sizes, &self.pool, watcher) };
         Ok(())
     }
 

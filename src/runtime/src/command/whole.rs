@@ -1,0 +1,175 @@
+//! `generate` for samplers that change positions anywhere: all turns are one program, which is looked at as it goes.
+//!
+//! In: prompts, some positions of which may be blanks to be filled in. Out: the texts; on a terminal the text as it
+//! stands before each turn, blanks shown as dots.
+
+use super::generate::{Options, Plan, prompts};
+use super::options::print;
+use crate::abi::GenerateInfo;
+use crate::error::{Error, Result};
+use crate::generate::Whole;
+use crate::interrupt;
+use crate::model::Code;
+use crate::tokenizer::Tokenizer;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// The setting that says which token stands for a blank.
+const MASK: &str = "mask";
+/// The setting that says how many positions are added.
+const NEW: &str = "new";
+/// A look costs a line on the terminal: no more often than this.
+const BETWEEN: Duration = Duration::from_millis(40);
+
+/// Generates.
+pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) -> Result<()> {
+    let Some(generate) = code.manifest().generate.clone() else {
+        return Err(Error::bug("a program that generates belongs to a sampler"));
+    };
+    let mut settings = plan.own.clone().ok_or_else(|| unknown(&generate, plan))?;
+    let rows = rows(options, tokenizer, &mut settings)?;
+    check(options, &rows, &settings)?;
+    let mut model = options.threads.load(code)?;
+    let mut whole = Whole::new(&mut model, &settings, &rows, options.seed)?;
+    options.trained.read_weights(&mut model)?;
+    let view = View { tokenizer, mask: value(&settings, MASK).map(|mask| mask as i32) };
+    let live = std::io::stderr().is_terminal() && rows.len() == 1 && !options.print_ids;
+    let mut shown = Instant::now().checked_sub(BETWEEN);
+    whole.run(&mut model, |turn, rows| {
+        if live && turn > 0 && shown.is_none_or(|shown| shown.elapsed() >= BETWEEN) {
+            view.show(rows[0]);
+            shown = Some(Instant::now());
+        }
+        !interrupt::asked()
+    })?;
+    if live {
+        view.clear();
+    }
+    tell(&whole.rows()?, &view, options)
+}
+
+/// What is asked that the sampler has no setting for.
+fn unknown(generate: &GenerateInfo, plan: &Plan) -> Error {
+    let known = generate.settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let lacking = plan.lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
+    Error::request(format!("the sampler {} has no setting {lacking}", generate.block)).help(format!("it has: {known}"))
+}
+
+fn value(settings: &[(String, f64)], name: &str) -> Option<f64> {
+    settings.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+}
+
+/// The prompts, or the texts with blanks: then nothing is added behind them.
+fn rows(options: &Options, tokenizer: &Tokenizer, settings: &mut [(String, f64)]) -> Result<Vec<Vec<u32>>> {
+    let rows = prompts(options, tokenizer)?;
+    if options.infill.is_empty() {
+        return Ok(rows);
+    }
+    if !rows.is_empty() {
+        return Err(Error::request("--prompt and --infill are two ways to begin").help("give one of them"));
+    }
+    let Some(mask) = value(settings, MASK) else {
+        return Err(Error::request("the sampler has no `mask`, and so no blanks to fill in"));
+    };
+    if let Some((_, new)) = settings.iter_mut().find(|(name, _)| name == NEW) {
+        *new = 0.0;
+    }
+    options.infill.iter().map(|text| with_blanks(text, mask as u32, tokenizer)).collect()
+}
+
+/// `[8]` is eight blanks; any other bracket is text.
+fn with_blanks(text: &str, mask: u32, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let (mut ids, mut rest, mut blanks) = (Vec::new(), text, 0);
+    while let Some((before, count, after)) = next_blank(rest) {
+        if !before.is_empty() {
+            ids.extend(tokenizer.encode(before, ids.is_empty())?);
+        }
+        ids.resize(ids.len() + count, mask);
+        blanks += count;
+        rest = after;
+    }
+    if blanks == 0 {
+        return Err(Error::request("the text has no blanks").help("write [8] where eight tokens are missing"));
+    }
+    if !rest.is_empty() {
+        ids.extend(tokenizer.encode(rest, ids.is_empty())?);
+    }
+    Ok(ids)
+}
+
+/// The first `[number]` of a text: what stands before it, the number, what stands after.
+fn next_blank(text: &str) -> Option<(&str, usize, &str)> {
+    let opens = text.match_indices('[').map(|(at, _)| at);
+    opens.into_iter().find_map(|at| {
+        let (number, after) = text[at + 1..].split_once(']')?;
+        Some((&text[..at], number.parse().ok()?, after))
+    })
+}
+
+/// Refuses what makes no sense for any sampler.
+fn check(options: &Options, rows: &[Vec<u32>], settings: &[(String, f64)]) -> Result<()> {
+    if rows.is_empty() {
+        return Err(Error::request("there is no prompt")
+            .help("give one with --prompt \"Once\", or a text with blanks with --infill"));
+    }
+    if options.chat {
+        return Err(Error::request("this model writes its whole answer at once and holds no conversation"));
+    }
+    if rows.iter().any(Vec::is_empty) {
+        return Err(Error::request("the prompt is empty").help("give at least one token"));
+    }
+    match settings.iter().find(|(_, value)| !value.is_finite()) {
+        Some((name, _)) => Err(Error::request(format!("`{name}` is not a number"))),
+        None => Ok(()),
+    }
+}
+
+/// Writes what came out.
+fn tell(rows: &[&[i32]], view: &View, options: &Options) -> Result<()> {
+    for (number, row) in rows.iter().enumerate() {
+        if options.print_ids {
+            print(&format!("{}\n", row.iter().map(i32::to_string).collect::<Vec<_>>().join(",")))?;
+            continue;
+        }
+        if rows.len() > 1 {
+            print(&format!("--- {}\n", number + 1))?;
+        }
+        print(&format!("{}\n", view.text(row)))?;
+    }
+    Ok(())
+}
+
+/// How a text under way is shown.
+struct View<'t> {
+    tokenizer: &'t Tokenizer,
+    mask: Option<i32>,
+}
+
+impl View<'_> {
+    /// The text, blanks as dots.
+    fn text(&self, ids: &[i32]) -> String {
+        let mut text = String::new();
+        for run in ids.chunk_by(|left, right| self.is_blank(*left) == self.is_blank(*right)) {
+            if self.is_blank(run[0]) {
+                text.extend(run.iter().map(|_| '·'));
+                continue;
+            }
+            let run: Vec<u32> = run.iter().map(|id| id.cast_unsigned()).collect();
+            text += &self.tokenizer.decode(&run).unwrap_or_default();
+        }
+        text
+    }
+
+    fn is_blank(&self, id: i32) -> bool {
+        Some(id) == self.mask
+    }
+
+    /// Clears the screen and writes the text as it stands.
+    fn show(&self, ids: &[i32]) {
+        eprint!("\x1b[H\x1b[2J{}", self.text(ids));
+    }
+
+    fn clear(&self) {
+        eprint!("\x1b[H\x1b[2J");
+    }
+}

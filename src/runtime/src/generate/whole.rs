@@ -1,0 +1,114 @@
+//! A sampler whose turns are one program: what it is given, and what comes out.
+//!
+//! In: settings and rows of tokens, each as long as it is. Out: the rows as the sampler leaves them. Settings that the
+//! sampler itself refuses are refused in its own words, before any work.
+
+use super::turns::set;
+use crate::abi::{GenerateInfo, names};
+use crate::error::{Error, Result};
+use crate::model::{Call, Loaded, States};
+
+/// Positions that the sampler adds to each row: the setting of this name.
+const NEW: &str = "new";
+
+/// One call of a sampler.
+#[derive(Debug)]
+pub struct Whole {
+    call: Call,
+    output: String,
+    lengths: Vec<usize>,
+}
+
+impl Whole {
+    /// Room for a call over some rows.
+    ///
+    /// # Errors
+    /// If the model has no such sampler, an id is unknown, or the sampler refuses the settings.
+    pub fn new(model: &mut Loaded, settings: &[(String, f64)], rows: &[Vec<u32>], seed: u64) -> Result<Whole> {
+        let Some(generate) = model.manifest().generate.clone() else {
+            return Err(Error::request(format!("the model {} has no sampler", model.manifest().model)));
+        };
+        for row in rows {
+            super::check_ids(row, model.manifest().vocabulary)?;
+        }
+        require(model, &generate, settings)?;
+        let call = call(model, names::GENERATE, &generate, settings, rows, seed)?;
+        let new = settings.iter().find(|(name, _)| name == NEW).map_or(0, |(_, value)| *value as usize);
+        let lengths = rows.iter().map(|row| row.len() + new).collect();
+        Ok(Whole { call, output: generate.output, lengths })
+    }
+
+    /// Runs all turns. Before each, `look` sees the turn's number and the rows as they stand; false: no more turns.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn run(&mut self, model: &mut Loaded, mut look: impl FnMut(i64, &[&[i32]]) -> bool) -> Result<()> {
+        let lengths = &self.lengths;
+        model.run_watched(&mut self.call, &self.output, |turn, ids| look(turn, &rows_of(ids, lengths)))
+    }
+
+    /// The rows as they are now.
+    ///
+    /// # Errors
+    /// If the sampler gives none.
+    pub fn rows(&self) -> Result<Vec<&[i32]>> {
+        Ok(rows_of(self.call.output(&self.output)?.slice::<i32>(), &self.lengths))
+    }
+}
+
+/// Each row's own positions.
+fn rows_of<'i>(ids: &'i [i32], lengths: &[usize]) -> Vec<&'i [i32]> {
+    let width = ids.len() / lengths.len().max(1);
+    ids.chunks(width.max(1)).zip(lengths).map(|(row, length)| &row[..(*length).min(row.len())]).collect()
+}
+
+/// Refuses settings that the sampler itself refuses, in its own words.
+fn require(model: &mut Loaded, generate: &GenerateInfo, settings: &[(String, f64)]) -> Result<()> {
+    if !model.has(names::REQUIRE) {
+        return Ok(());
+    }
+    let mut call = call(model, names::REQUIRE, generate, settings, &[vec![0]], 0)?;
+    model.run(&mut call, &mut States::new())?;
+    for (number, text) in generate.requirements.iter().enumerate() {
+        if call.output(&number.to_string())?.slice::<u8>().contains(&0) {
+            let said = settings.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ");
+            return Err(Error::request(text.clone()).help(format!("the settings are {said}")));
+        }
+    }
+    Ok(())
+}
+
+/// A call with the sampler's settings and rows.
+fn call(
+    model: &Loaded,
+    program: &str,
+    generate: &GenerateInfo,
+    settings: &[(String, f64)],
+    rows: &[Vec<u32>],
+    seed: u64,
+) -> Result<Call> {
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut sizes: Vec<(&str, i64)> = settings.iter().map(|(name, value)| (name.as_str(), *value as i64)).collect();
+    sizes.push((names::BATCH, rows.len() as i64));
+    // The sequence of the prompts is the one size that is neither of these.
+    let own = model.program(program)?.sizes.clone();
+    let known = |name: &String| sizes.iter().any(|(other, _)| other == name);
+    let sequence = own.iter().find(|name| !known(name)).cloned().unwrap_or_default();
+    sizes.push((&sequence, longest as i64));
+    let mut call = model.prepare_call(program, &sizes)?;
+    for (name, value) in settings {
+        set(&mut call, name, *value);
+    }
+    if let Some(lengths) = call.input_mut::<i32>(&names::length(&sequence)) {
+        lengths.iter_mut().zip(rows).for_each(|(slot, row)| *slot = row.len() as i32);
+    }
+    if let Some(ids) = call.input_mut::<i32>(&generate.input) {
+        for (slots, row) in ids.chunks_mut(longest.max(1)).zip(rows) {
+            slots.iter_mut().zip(row).for_each(|(slot, id)| *slot = id.cast_signed());
+        }
+    }
+    if let Some(slots) = call.input_mut::<i32>(names::SEED) {
+        slots.copy_from_slice(&[seed as i32, (seed >> 32) as i32]);
+    }
+    Ok(call)
+}

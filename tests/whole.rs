@@ -1,0 +1,191 @@
+//! Samplers that change positions anywhere: compiled to one program, they leave what the block itself, run by the
+//! interpreter, leaves under the same draws; the runtime looks at turns, refuses what the block refuses, fills in blanks.
+
+use super::compiled::{graphs, model};
+use archc::driver::{Graphs, Session, compile};
+use archc::model::Model;
+use archc::target::Target;
+use archc::verify::native::load;
+use archc::verify::weights::random_weights;
+use archc::verify::{Array, Batch, Engine, Interpreted};
+use archc_runtime::generate::Whole;
+use archc_runtime::model::Loaded;
+use std::collections::BTreeMap;
+
+/// Settings that are not the block's own.
+type Others<'s> = &'s [(&'s str, f64)];
+
+const MASK: i32 = 19;
+const SEED: u64 = 0;
+
+fn tiny() -> Model {
+    model(
+        "model Tiny {\n  set layers = 2\n  dim t, d = 12, v = 20\n  set mask = |v| - 1\n  input ids[t] : v\n  \
+         param table[v, d]\n  x = table[v: ids]\n  for i in layers {\n    \
+         x += attn: gqa(norm1: rmsnorm(x), 4, 2, width = 6, sight = |t|)\n    \
+         x += ffn: swiglu(norm2: rmsnorm(x), 16)\n  }\n  output logits = 2 * sum[d](norm: rmsnorm(x) * table)\n  \
+         train masked_diffusion(self, ids, mask)\n  generate low_confidence(self, mask = mask)\n}\n",
+    )
+}
+
+fn rows() -> Vec<Vec<u32>> {
+    vec![vec![3, 1, 4, 1, 5], vec![9, 2], vec![6, 19, 7, 19]]
+}
+
+/// The settings of the block, and others in place of some.
+fn settings(model: &Model, others: &[(&str, f64)]) -> Vec<(String, f64)> {
+    let generate = model.generate.as_ref().expect("it has a generate line");
+    let own = generate.settings.iter().filter_map(|(name, setting)| Some((name.clone(), setting.number()?)));
+    let other = |name: &String| others.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+    own.map(|(name, value)| (name.clone(), other(&name).unwrap_or(value))).collect()
+}
+
+fn interpreted(model: &Model, graphs: &Graphs, weights: &[Array], settings: &[(String, f64)]) -> Vec<Vec<i32>> {
+    let rows = rows();
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let data = rows.iter().flat_map(|row| (0..longest).map(|at| f64::from(*row.get(at).unwrap_or(&0)))).collect();
+    let prompt = Array { shape: vec![rows.len(), longest], data };
+    let lengths = BTreeMap::from([("p".to_string(), rows.iter().map(Vec::len).collect())]);
+    let batch = Batch { rows: rows.len(), lengths, inputs: BTreeMap::from([("prompt".to_string(), prompt)]) };
+    let settings: BTreeMap<String, f64> = settings.iter().cloned().collect();
+    let outputs = Interpreted::new(model, graphs).generated(weights, &batch, &settings);
+    let outputs = outputs.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let (first, _) = &model.generate.as_ref().expect("it has a generate line").program.outputs[0];
+    let ids = &outputs[first];
+    let own = |(row, ids): (&Vec<u32>, &[f64])| {
+        ids[..row.len() + settings["new"] as usize].iter().map(|id| *id as i32).collect()
+    };
+    rows.iter().zip(ids.data.chunks(ids.shape[1])).map(own).collect()
+}
+
+fn loaded(model: &Model, graphs: &Graphs, weights: &[Array], threads: usize) -> Loaded {
+    let compiled = compile(model, graphs, &Target::native(), &mut Session::default());
+    let compiled = compiled.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut loaded = load(&compiled, threads).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let (_, tensors, _) = loaded.parameters_mut();
+    for (tensor, array) in tensors.iter_mut().zip(weights) {
+        let slots = tensor.slice_mut::<f32>();
+        slots.iter_mut().zip(&array.data).for_each(|(slot, number)| *slot = *number as f32);
+    }
+    loaded
+}
+
+fn natively(loaded: &mut Loaded, settings: &[(String, f64)]) -> Vec<Vec<i32>> {
+    let mut whole = Whole::new(loaded, settings, &rows(), SEED).expect("good settings");
+    whole.run(loaded, |_, _| true).expect("runs");
+    whole.rows().expect("gives rows").into_iter().map(<[i32]>::to_vec).collect()
+}
+
+#[test]
+fn one_program_leaves_what_the_block_leaves() {
+    let model = tiny();
+    let graphs = graphs(&model);
+    assert!(graphs.turn.is_none() && graphs.generate.is_some(), "it is no series of turns");
+    let weights = random_weights(&model, 3);
+    let mut two = loaded(&model, &graphs, &weights, 2);
+    let mut one = loaded(&model, &graphs, &weights, 1);
+    let all: [&[(&str, f64)]; 6] = [
+        &[],
+        &[("length", 4.0)],
+        &[("steps", 4.0), ("length", 4.0), ("temperature", 0.8)],
+        &[("random", 1.0), ("temperature", 1.0)],
+        &[("entropy", 1.0), ("steps", 2.0)],
+        &[("new", 0.0), ("steps", 2.0)],
+    ];
+    let mut answers = Vec::new();
+    for others in all {
+        let own = settings(&model, &[&[("new", 8.0), ("steps", 8.0)], others].concat());
+        // Later settings win.
+        let own: BTreeMap<String, f64> = own.into_iter().chain(settings_of(others)).collect();
+        let own: Vec<(String, f64)> = own.into_iter().collect();
+        let ids = interpreted(&model, &graphs, &weights, &own);
+        assert_eq!(natively(&mut two, &own), ids, "{others:?}");
+        assert_eq!(natively(&mut one, &own), ids, "{others:?}, one thread");
+        assert!(ids.iter().flatten().all(|id| (0..=MASK).contains(id)), "{ids:?}");
+        for (row, ids) in rows().iter().zip(&ids) {
+            let kept = row.iter().zip(ids).all(|(given, now)| *given as i32 == MASK || *given as i32 == *now);
+            assert!(kept, "what is given stays: {row:?} {ids:?}");
+        }
+        answers.push(ids);
+    }
+    assert!(answers[1..4].iter().all(|ids| *ids != answers[0]), "settings matter");
+}
+
+fn settings_of(others: &[(&str, f64)]) -> Vec<(String, f64)> {
+    others.iter().map(|(name, value)| (name.to_string(), *value)).collect()
+}
+
+/// Eight new positions in four turns: two less are blank before each turn, and what is filled in stays.
+#[test]
+fn turns_can_be_looked_at_and_stopped() {
+    let model = tiny();
+    let graphs = graphs(&model);
+    let weights = random_weights(&model, 3);
+    let mut loaded = loaded(&model, &graphs, &weights, 2);
+    let own = settings(&model, &[("new", 8.0), ("steps", 4.0)]);
+    let prompts = vec![vec![3, 1, 4]];
+    let mut whole = Whole::new(&mut loaded, &own, &prompts, SEED).expect("good settings");
+    let mut seen: Vec<Vec<i32>> = Vec::new();
+    whole
+        .run(&mut loaded, |_, rows| {
+            seen.push(rows[0].to_vec());
+            true
+        })
+        .expect("runs");
+    seen.push(whole.rows().expect("gives rows")[0].to_vec());
+    assert_eq!(seen.len(), 5);
+    for (turn, pair) in seen.windows(2).enumerate() {
+        let changed = pair[0].iter().zip(&pair[1]).filter(|(before, after)| before != after);
+        assert!(changed.clone().all(|(before, _)| *before == MASK), "turn {turn} changes blanks alone: {seen:?}");
+        assert!(changed.count() <= 2, "turn {turn} changes its share: {seen:?}");
+    }
+    let mut short = Whole::new(&mut loaded, &own, &prompts, SEED).expect("good settings");
+    short.run(&mut loaded, |turn, _| turn < 2).expect("runs");
+    assert_eq!(short.rows().expect("gives rows")[0], seen[2], "stopped before the third turn");
+}
+
+#[test]
+fn settings_that_the_block_refuses_are_refused_in_its_words() {
+    let model = tiny();
+    let graphs = graphs(&model);
+    let mut loaded = loaded(&model, &graphs, &random_weights(&model, 3), 1);
+    let bad: [(&[(&str, f64)], &str); 4] = [
+        (&[("new", 8.0), ("length", 3.0), ("steps", 8.0)], "whole blocks"),
+        (&[("new", 8.0), ("length", 2.0), ("steps", 6.0)], "every block"),
+        (&[("new", 8.0), ("steps", 8.0), ("random", 1.0), ("entropy", 1.0)], "take one"),
+        (&[("new", 8.0), ("steps", 0.0)], "at least 1"),
+    ];
+    for (others, words) in bad {
+        let refused = Whole::new(&mut loaded, &settings(&model, others), &rows(), SEED);
+        let message = refused.map(|_| ()).expect_err("is refused").to_string();
+        assert!(message.contains(words), "{others:?}: {message}");
+    }
+}
+
+/// Samplers that step back through noise, over states and over vectors: natively what the interpreter says.
+#[test]
+fn steps_back_through_noise_leave_what_the_block_leaves() {
+    let body = "block body[t, d](x[t, d], step : n, times[n, d]) -> [t, d] {\n  y = x + times[n: step]\n  \
+                return y + attn: gqa(y, 2, 2, sight = |t|)\n}\n";
+    let states = "model States {\n  dim t, d = 8, v = 20, w like v, n = 6\n  input ids[t] : v, step : n\n  \
+                  param table[v, d], times[n, d]\n  output logits = sum[d](body(table[v: ids], step, times) * table)\n  \
+                  Q = absorbing_steps(even_noise[n](), |v| - 1)\n  train d3pm(self(_, _), ids, Q)\n  \
+                  generate d3pm_sample(self(_, _), Q = Q, start = |v| - 1)\n}\n";
+    let vectors = "model Vectors {\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v\n  \
+                   param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
+                   train embedded_diffusion(body(_, _, times), ids, table, bias, left)\n  \
+                   generate embedded_sample(body(_, _, times), table = table, left = left)\n}\n";
+    let all: [(&str, &[Others]); 2] =
+        [(states, &[&[], &[("random", 1.0)]]), (vectors, &[&[], &[("clamp", 1.0)], &[("still", 1.0)]])];
+    for (text, settings_of_it) in all {
+        let model = model(&format!("{text}{body}"));
+        let graphs = graphs(&model);
+        let weights = random_weights(&model, 3);
+        let mut loaded = loaded(&model, &graphs, &weights, 2);
+        for others in settings_of_it {
+            let own = settings(&model, &[&[("new", 8.0)], *others].concat());
+            let ids = interpreted(&model, &graphs, &weights, &own);
+            assert_eq!(natively(&mut loaded, &own), ids, "{}: {others:?}", model.name);
+        }
+    }
+}
