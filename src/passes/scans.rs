@@ -15,6 +15,7 @@ mod decay;
 mod expand;
 mod fission;
 mod form;
+mod halves;
 mod inverse;
 mod lift;
 mod pieces;

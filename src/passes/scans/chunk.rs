@@ -18,7 +18,11 @@ const F32: DType = DType::Real(Precision::F32);
 const F64: DType = DType::Real(Precision::F64);
 
 /// Decays of a chunk; what lacks them does not fade.
-struct Decays {
+pub(super) struct Decays {
+    /// Sums of logarithms from the start of the chunk up to before a position that is computed, if channels fade.
+    pub start: Option<Value>,
+    /// The same up to a position that is read, and with it.
+    pub upto: Option<Value>,
     /// From one position up to before another, zero where that does not come later.
     between: Value,
     /// From the start of the chunk up to before a position.
@@ -99,7 +103,7 @@ impl Chunk<'_, '_, '_> {
             let axes = vec![self.turn.pieces.at, self.turn.pieces.from];
             let ones = self.turn.tape.filled(1.0, &TensorType { axes, dtype: F32 });
             let between = self.hidden(ones, &before);
-            return Decays { between, since_start: None, to_end: None, whole: None };
+            return Decays { start: None, upto: None, between, since_start: None, to_end: None, whole: None };
         };
         let mut x = self.turn.value(self.outer, decay, Side::At);
         if !self.outer.ty(decay).has(self.turn.pieces.along) {
@@ -125,6 +129,8 @@ impl Chunk<'_, '_, '_> {
         let between = self.hidden(between, &Presence::always());
         let rest = self.turn.tape.call(Function::Subtract, &[whole, upto_from]);
         Decays {
+            start: Some(start),
+            upto: Some(upto_from),
             between,
             since_start: Some(self.exponential(start)),
             to_end: Some(self.exponential(rest)),
@@ -132,7 +138,7 @@ impl Chunk<'_, '_, '_> {
         }
     }
 
-    fn exponential(&mut self, value: Value) -> Value {
+    pub(super) fn exponential(&mut self, value: Value) -> Value {
         let typed = self.turn.tape.typed(value).clone();
         let ty = TensorType { dtype: F32, ..typed.ty };
         let narrow =
@@ -190,28 +196,27 @@ impl Chunk<'_, '_, '_> {
         let summed = self.reads[read].summed.clone();
         let (inner, rest): (Vec<_>, Vec<_>) =
             added.factors.iter().copied().partition(|factor| self.has_any(*factor, &summed));
-        let mut left = self.weight(read);
-        let decay_inside = self.has_any(decays.between, &summed);
-        if decay_inside {
-            let values = left.into_iter().chain([decays.between]).collect::<Vec<_>>();
-            left = self.turn.product(&values);
-        }
+        let left = self.weight(read);
+        let fades = decays.start.filter(|start| self.has_any(*start, &summed));
         let right = self.turn.product(&inner);
         let operands = left.into_iter().chain(right).collect::<Vec<_>>();
+        let varies = operands.iter().copied().chain(fades).collect::<Vec<_>>();
         let mut scale = added.scale;
         let mut open = Vec::new();
         for axis in &summed {
-            match operands.iter().any(|operand| self.turn.tape.ty(*operand).has(*axis)) {
+            match varies.iter().any(|operand| self.turn.tape.ty(*operand).has(*axis)) {
                 true => open.push(*axis),
                 false => scale *= self.turn.tape.axes.fixed(*axis)? as f64,
             }
         }
-        let mut score = (!operands.is_empty()).then(|| self.turn.contract(&operands, &open, &self.order));
-        if !decay_inside {
-            let values = score.into_iter().chain([decays.between]).collect::<Vec<_>>();
-            score = self.turn.product(&values);
-        }
-        let mut score = score?;
+        let mut score = match fades {
+            Some(_) => self.half_by_half(decays, left, right, &open)?,
+            None => {
+                let score = (!operands.is_empty()).then(|| self.turn.contract(&operands, &open, &self.order));
+                let values = score.into_iter().chain([decays.between]).collect::<Vec<_>>();
+                self.turn.product(&values)?
+            }
+        };
         if scale != 1.0 {
             let number = self.turn.tape.number(scale, F32);
             score = self.turn.tape.call(Function::Multiply, &[number, score]);

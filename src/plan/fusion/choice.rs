@@ -253,7 +253,8 @@ impl<'c, 'g> Chooser<'c, 'g> {
         match &node.op {
             Op::Reduce(_, axes) | Op::Contract(axes) => {
                 let trailing = node.operands.iter().all(|operand| self.ends_with(*operand, axes));
-                users.len() > 1 || repeated || !trailing
+                let beyond = || users.iter().any(|&user| self.repeats_beyond(value, user, 8));
+                users.len() > 1 || repeated || !trailing || beyond()
             }
             Op::Rank(_) | Op::Draw(..) => true,
             _ => {
@@ -268,6 +269,20 @@ impl<'c, 'g> Chooser<'c, 'g> {
     fn ends_with(&self, operand: Value, axes: &[AxisId]) -> bool {
         let own = &self.region.typed(operand).ty.axes;
         own.iter().rev().take_while(|axis| axes.contains(axis)).count() == axes.len()
+    }
+
+    /// Whether one of so many maps on a reader runs along another axis innermost, and so computes the value again.
+    fn repeats_beyond(&self, value: Value, user: NodeId, steps: usize) -> bool {
+        let innermost = |id: NodeId| self.region.node(id).results.first().and_then(|typed| typed.ty.axes.last());
+        let is_map = |id: NodeId| matches!(self.region.node(id).op, Op::Map(_) | Op::Else | Op::Index(_));
+        if steps == 0 || !is_map(user) || self.required.contains(&Value::of(user)) {
+            return false;
+        }
+        let further = self.users.get(&Value::of(user)).into_iter().flatten();
+        further.filter(|further| is_map(**further)).any(|&further| {
+            let turned = innermost(further) != innermost(user) && self.repeats(value, further);
+            turned || self.repeats_beyond(value, further, steps - 1)
+        })
     }
 
     /// Whether a reader computes the value several times over.
