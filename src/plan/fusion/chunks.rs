@@ -85,7 +85,7 @@ impl Live<'_, '_> {
     }
 
     fn elements(&self, axes: &[AxisId]) -> Option<i64> {
-        axes.iter().map(|axis| self.fixed(*axis)).product()
+        axes.iter().try_fold(1_i64, |product, axis| Some(product.saturating_mul(self.fixed(*axis)?)))
     }
 
     fn is_wide(&self, found: &Chunks, value: Value) -> bool {
@@ -158,7 +158,8 @@ impl Live<'_, '_> {
 impl Chunks {
     /// Whether a value of these axes has rows, and is too wide to be stored whole.
     pub fn is_wide(&self, sizes: &Sizes, axes: &[AxisId]) -> bool {
-        let width = self.apart(axes).iter().map(|axis| sizes.axes().fixed(*axis)).product::<Option<i64>>();
+        let mut fixed = self.apart(axes).into_iter().map(|axis| sizes.axes().fixed(axis));
+        let width = fixed.try_fold(1_i64, |product, size| Some(product.saturating_mul(size?)));
         self.has_rows(axes) && width.is_none_or(|width| width >= self.columns)
     }
 

@@ -1,4 +1,5 @@
-//! Sizes that are known when a program starts: numbers, symbols and arithmetic on them.
+//! Sizes that are known when a program starts: numbers, symbols and arithmetic on them. What is too large for any memory
+//! stays the largest number, and is refused when memory is asked for.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,9 @@ impl Size {
             Size::Constant(value) => *value,
             Size::Symbol(index) => symbols[*index],
             Size::Sum(terms) => terms.iter().map(|term| term.evaluate(symbols)).sum(),
-            Size::Product(factors) => factors.iter().map(|factor| factor.evaluate(symbols)).product(),
+            Size::Product(factors) => {
+                factors.iter().map(|factor| factor.evaluate(symbols)).fold(1, i64::saturating_mul)
+            }
             Size::CeilDivide(over, under) => {
                 let under = under.evaluate(symbols);
                 (over.evaluate(symbols) + under - 1).div_euclid(under)
@@ -44,7 +47,9 @@ impl Size {
             Size::Constant(value) => Some(*value),
             Size::Symbol(_) => None,
             Size::Sum(terms) => terms.iter().map(Size::constant).sum(),
-            Size::Product(factors) => factors.iter().map(Size::constant).product(),
+            Size::Product(factors) => {
+                factors.iter().try_fold(1_i64, |product, factor| Some(product.saturating_mul(factor.constant()?)))
+            }
             Size::CeilDivide(over, under) => {
                 let under = under.constant()?;
                 Some((over.constant()? + under - 1).div_euclid(under))
@@ -57,7 +62,7 @@ impl Size {
     /// The sum of two sizes, folded where both are constant.
     pub fn plus(self, other: Size) -> Size {
         match (self, other) {
-            (Size::Constant(left), Size::Constant(right)) => Size::Constant(left + right),
+            (Size::Constant(left), Size::Constant(right)) => Size::Constant(left.saturating_add(right)),
             (Size::Constant(0), other) | (other, Size::Constant(0)) => other,
             // One list, however many are added: a sum in a sum in a sum cannot be read back.
             (Size::Sum(mut terms), Size::Sum(more)) => {
@@ -75,7 +80,7 @@ impl Size {
     /// The product of two sizes, folded where possible.
     pub fn times(self, other: Size) -> Size {
         match (self, other) {
-            (Size::Constant(left), Size::Constant(right)) => Size::Constant(left * right),
+            (Size::Constant(left), Size::Constant(right)) => Size::Constant(left.saturating_mul(right)),
             (Size::Constant(1), other) | (other, Size::Constant(1)) => other,
             (Size::Constant(0), _) | (_, Size::Constant(0)) => Size::Constant(0),
             (Size::Product(mut factors), other) => {
