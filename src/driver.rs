@@ -16,15 +16,15 @@ mod stage;
 
 pub use compile::{Code, Compiled, build, compile, print};
 pub use derived::{
-    Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_input, judged,
-    programs, step,
+    Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_axis, grown_input,
+    judged, programs, step, step_without_tokens,
 };
 pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;
 pub use json::read_json;
 pub use manifest::{manifest, shape_of};
-pub use request::{Request, read_config, setting};
+pub use request::{Request, configuration_in, read_config, setting};
 pub use session::{Failure, Session};
 pub use stage::Stage;
 

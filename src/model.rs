@@ -14,6 +14,7 @@ mod declarations;
 mod density;
 mod elaborate;
 pub mod library;
+mod neighbours;
 mod scope;
 mod settings;
 mod spelling;
@@ -27,7 +28,7 @@ pub use elaborate::Overrides;
 pub use library::{Library, load};
 pub use text::text;
 pub use values::*;
-pub use weights::{configure, setting_of};
+pub use weights::{Unread, configure, setting_of, unread};
 
 use crate::diagnostics::Diagnostics;
 use crate::syntax::ast::Weights;
@@ -45,6 +46,7 @@ pub fn check(library: &Library, overrides: &Overrides, sink: &mut Diagnostics) -
     blindness::prove(&model, sink);
     if !sink.has_errors() {
         density::warn(&model, sink);
+        neighbours::note(&model, sink);
         library.main.iter().for_each(|file| unused::warn(library, file, sink));
     }
     (!sink.has_errors()).then_some(model)
@@ -66,6 +68,7 @@ fn name_values(model: &mut Model, (forward, judged, sampled): Programs<'_>, maps
     for (map, named) in model.weights.iter_mut().zip(&all).rev() {
         let from = model.forward.named.len() - named.forward.len();
         map.values = model.forward.named.split_off(from);
+        map.orders.extend(named.orders.iter().cloned());
     }
     // Of these programs nothing is kept but what some map names.
     let keep = |whole: Option<Program>, named: fn(&weights::Named) -> &Vec<(String, ValueId)>| {

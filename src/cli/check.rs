@@ -19,9 +19,9 @@ pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
     if arguments.explain_scans {
         return explain_scans(&model, session);
     }
-    let step = driver::step(&model, session)?;
+    let (step, refused) = driver::step(&model, session)?;
     output::print(&parameters(&model))?;
-    output::print(&state::report(step.as_ref(), arguments.batch, arguments.context))?;
+    output::print(&state::report(step.as_ref(), refused.as_ref(), arguments.batch, arguments.context))?;
     if arguments.timings {
         eprint!("{}", output::timings(session));
     }

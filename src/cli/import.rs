@@ -3,12 +3,13 @@
 use super::{Outcome, Verdict, arguments::ImportArguments, output};
 use crate::driver::{self, Failure, Request, Session};
 use crate::fault::Environment;
+use crate::model::Unread;
 use serde_json::Value;
 use std::path::Path;
 
 /// Finds the family, fills its sizes in, checks the result, and writes it.
 pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
-    let path = arguments.folder.join("config.json");
+    let path = driver::configuration_in(&arguments.folder);
     let config = driver::read_config(&path)?;
     let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
@@ -22,6 +23,7 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
     };
     let library = driver::parse(&family, session)?;
     let overrides = family.overrides(&library, &mut session.diagnostics)?;
+    let unread = family.unread(&library)?;
     let model = driver::check(&family, session)?;
     let text = driver::specialise(&family.text()?, &overrides, &model.settings);
     let header = format!(
@@ -37,7 +39,21 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
         arguments.output.display(),
         arguments.folder.display()
     ))?;
+    // A folder with reference numbers alone says more about them than about the model.
+    if arguments.folder.join("config.json").exists() {
+        output::print(&left_over(&unread))?;
+    }
     Ok(Verdict::Good)
+}
+
+/// What the configuration says and no line reads, so that nobody takes it for done.
+fn left_over(unread: &Unread) -> String {
+    let rest = format!("{} more are switched off or speak of files and tokens", unread.passed_over);
+    if unread.keys.is_empty() {
+        return format!("note: every key of config.json that speaks of the model is read; {rest}\n");
+    }
+    let keys = unread.keys.iter().map(|(key, value)| format!("  {key} = {value}\n")).collect::<String>();
+    format!("note: these keys of config.json are read by no line of the weight map:\n{keys}({rest})\n")
 }
 
 /// The family that a folder with reference numbers says it is; empty elsewhere.

@@ -26,6 +26,7 @@ use crate::graph::{Graph, Op, Region, Typed, Value};
 use crate::tensor::{Affine, Axes, AxisId, BATCH, DType, TensorType, Term};
 use archc_runtime::abi::names;
 use rewrite::Rewrite;
+use std::fmt;
 
 /// What the names of states begin with.
 pub const STATE: &str = "state.";
@@ -37,6 +38,15 @@ pub struct NotIncremental {
     pub path: String,
     /// What happens there.
     pub reason: String,
+}
+
+impl fmt::Display for NotIncremental {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.is_empty() {
+            true => formatter.write_str(&self.reason),
+            false => write!(formatter, "at `{}`, {}", self.path, self.reason),
+        }
+    }
 }
 
 /// What all regions of one derivation share.

@@ -1,13 +1,14 @@
 //! The first half after the checker: the graphs of all programs of a model, and their plans.
 
 use super::{Failure, Session};
-use crate::derive;
+use crate::derive::{self, NotIncremental};
 use crate::fault::{Bug, Environment};
 use crate::graph::{self, Graph, Op};
 use crate::model::{self, Input, Model, ValueId, WeightMap};
 use crate::passes;
 use crate::passes::scans::{self, chunkwise};
 use crate::plan::{self, Interface, Program};
+use crate::tensor::AxisId;
 use archc_runtime::abi::{Role, names};
 use std::collections::BTreeSet;
 
@@ -26,6 +27,8 @@ pub struct Graphs {
     pub begin: Option<Graph>,
     /// New positions after those already seen, if the model allows it.
     pub step: Option<Graph>,
+    /// Why there is no step, where something could grow.
+    pub refused: Option<NotIncremental>,
     /// What is the same in every turn of the sampler, if anything is.
     pub turn_begin: Option<Graph>,
     /// One turn of the sampler, if it writes position by position.
@@ -122,8 +125,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
     let leaves = [trained(model).as_slice(), inputs].concat();
     let made = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
-        let decode = decode(model, passes::prepare(forward.clone())?);
-        let (begin, step) = decode.map_or((None, None), |decode| (decode.begin, Some(decode.step)));
+        let (begin, step, refused) = decode(model, &forward, grown_by_tokens(model))?;
         let forward = chunkwise(forward, form)?;
         let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
         let train = train.map(|train| passes::prepare(chunkwise(train, form)?)).transpose()?;
@@ -146,6 +148,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
             evaluate,
             begin,
             step,
+            refused,
             turn_begin,
             turn,
             generate,
@@ -158,16 +161,16 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
     Ok(made)
 }
 
-/// The step program alone, if the model allows one: what a report on decoding needs.
+/// The step program alone, or why there is none: what a report on decoding needs.
 ///
 /// # Errors
 /// A bug of a stage.
-pub fn step(model: &Model, session: &mut Session) -> Result<Option<Graph>, Failure> {
-    let made = session.stage("graph", |_| {
+pub fn step(model: &Model, session: &mut Session) -> Result<(Option<Graph>, Option<NotIncremental>), Failure> {
+    let (_, step, refused) = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
-        Ok::<_, Bug>(decode(model, passes::prepare(forward)?).map(|decode| decode.step))
-    });
-    Ok(made??)
+        decode(model, &forward, grown_by_tokens(model))
+    })??;
+    Ok((step, refused))
 }
 
 /// The name of the program that [`judged`] makes.
@@ -182,10 +185,14 @@ pub fn judged(model: &Model, forward: &Graph, pairs: &[(String, String)], sessio
     session.stage("graph", |_| {
         let mut judged = derive::judged(forward, pairs, names::LOSS)?;
         judged.name = JUDGED.to_string();
-        let reals = model.inputs.iter().filter(|input| input.dtype.is_real()).map(|input| input.name.clone());
-        let leaves = trained(model).into_iter().chain(reals).collect::<Vec<_>>();
-        derive::gradient(&passes::prepare(judged)?, names::LOSS, &leaves)
+        derive::gradient(&passes::prepare(judged)?, names::LOSS, &with_inputs(model))
     })?
+}
+
+/// What is optimised, and the inputs of reals.
+fn with_inputs(model: &Model) -> Vec<String> {
+    let reals = model.inputs.iter().filter(|input| input.dtype.is_real()).map(|input| input.name.clone());
+    trained(model).into_iter().chain(reals).collect()
 }
 
 /// The paths of what is optimised.
@@ -204,11 +211,46 @@ pub fn grown_input(model: &Model) -> Option<&Input> {
     tokens().find(along).or_else(|| tokens().next())
 }
 
-/// The step along the token input's sequence and what goes before it, for the model's first output.
-fn decode(model: &Model, forward: Graph) -> Option<derive::Decode> {
-    let tokens = grown_input(model)?;
-    let (output, _) = model.forward.outputs.first()?;
-    derive::decode(&forward, *tokens.axes.first()?, &[output]).ok()
+/// The sequence that steps make longer: that of the tokens; of a model over other numbers, one that its first output and
+/// some of its data lie along.
+pub fn grown_axis(model: &Model) -> Option<AxisId> {
+    if let Some(along) = grown_by_tokens(model) {
+        return Some(along);
+    }
+    let (_, output) = model.forward.outputs.first()?;
+    let axes = &model.forward.values[output.0 as usize].ty.axes;
+    let given = |axis: &&AxisId| model.inputs.iter().any(|input| input.default.is_none() && input.axes.contains(axis));
+    axes.iter().filter(|axis| model.axes.is_sequence(**axis)).find(given).copied()
+}
+
+fn grown_by_tokens(model: &Model) -> Option<AxisId> {
+    grown_input(model)?.axes.first().copied()
+}
+
+/// Derives the step of a model without tokens as well, to compare it with whole sequences: nobody generates with it.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn step_without_tokens(model: &Model, graphs: &mut Graphs, session: &mut Session) -> Result<(), Bug> {
+    if graphs.step.is_none() && grown_input(model).is_none() {
+        let made = session.stage("graph", |_| decode(model, &graphs.forward, grown_axis(model)))??;
+        (graphs.begin, graphs.step, graphs.refused) = made;
+    }
+    Ok(())
+}
+
+/// What is run before the steps, the step, and why there is none.
+type Steps = (Option<Graph>, Option<Graph>, Option<NotIncremental>);
+
+/// The step along a sequence and what goes before it, for the model's first output.
+fn decode(model: &Model, forward: &Graph, along: Option<AxisId>) -> Result<Steps, Bug> {
+    let (Some(along), Some((output, _))) = (along, model.forward.outputs.first()) else {
+        return Ok((None, None, None));
+    };
+    Ok(match derive::decode(&passes::prepare(forward.clone())?, along, &[output]) {
+        Ok(decode) => (decode.begin, Some(decode.step), None),
+        Err(refused) => (None, None, Some(refused)),
+    })
 }
 
 /// One turn of the model's sampler.

@@ -3,7 +3,8 @@
 use super::{Failure, read_json};
 use crate::diagnostics::Diagnostics;
 use crate::fault::Environment;
-use crate::model::{self, Library, Overrides, Setting, library};
+use crate::model::{self, Library, Overrides, Setting, Unread, library};
+use crate::syntax::ast::Weights;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -50,22 +51,42 @@ impl Request {
         Ok(overrides)
     }
 
+    /// What the configuration says and the model does not read.
+    ///
+    /// # Errors
+    /// As [`Request::overrides`].
+    pub fn unread(&self, library: &Library) -> Result<Unread, Environment> {
+        let Some(path) = &self.config else { return Ok(Unread::default()) };
+        let config = read_config(path)?;
+        Ok(model::unread(self.map_for(&config, library)?, &config))
+    }
+
     fn configured(&self, path: &Path, library: &Library, sink: &mut Diagnostics) -> Result<Overrides, Environment> {
         let config = read_config(path)?;
+        Ok(model::configure(self.map_for(&config, library)?, &config, sink))
+    }
+
+    /// The weight map for a configuration.
+    fn map_for<'l>(&self, config: &Value, library: &'l Library) -> Result<&'l Weights, Environment> {
         let architecture = config.pointer("/architectures/0").and_then(Value::as_str);
         let maps = library.models.first().map(|model| library.maps_of(model)).unwrap_or_default();
         // A configuration that names no architecture is of the only one that the model knows.
         let named = match (architecture, maps.as_slice()) {
-            (None, [only]) => Some(only),
-            _ => maps.iter().find(|map| Some(map.architecture.0.as_str()) == architecture),
+            (None, [only]) => Some(*only),
+            _ => maps.into_iter().find(|map| Some(map.architecture.0.as_str()) == architecture),
         };
-        let map = named.ok_or_else(|| {
+        named.ok_or_else(|| {
             let wanted = architecture.unwrap_or("(none)");
             Environment::new(format!("{} has no weight map for the architecture {wanted}", self.file.display()))
                 .help("write `weights huggingface \"…\" { config … }` in the file, or leave the file out")
-        })?;
-        Ok(model::configure(map, &config, sink))
+        })
     }
+}
+
+/// The file of a folder that states a model's sizes: `config.json`, or in a folder with reference numbers alone, `case.json`.
+pub fn configuration_in(folder: &Path) -> PathBuf {
+    let (own, stated) = (folder.join("config.json"), folder.join("case.json"));
+    if !own.exists() && stated.exists() { stated } else { own }
 }
 
 /// Reads a Hugging Face configuration.

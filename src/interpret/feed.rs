@@ -3,7 +3,7 @@
 use crate::fault::Environment;
 use crate::graph::{Graph, Op, Region};
 use crate::ops::World;
-use crate::tensor::{Array, Axes, AxisId, BATCH, Extent, Shape};
+use crate::tensor::{Array, Axes, Axis, AxisId, BATCH, Extent, Shape};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -99,12 +99,20 @@ impl Sizes<'_> {
                 }
             }
         }
-        for (axis, known) in self.axes.iter() {
-            if let (Some(lengths), true) = (feed.lengths.get(&known.name), self.axes.is_sequence(axis)) {
-                self.keep_lengths(known.class, lengths.clone());
+        for (name, lengths) in &feed.lengths {
+            if let Some(class) = self.sequence_called(name) {
+                self.keep_lengths(class, lengths.clone());
             }
         }
         Ok(())
+    }
+
+    /// The sequence of a name: the first that is not another index over one. A block may give its own indices the names
+    /// of sequences outside it, and their lengths are not those.
+    fn sequence_called(&self, name: &str) -> Option<AxisId> {
+        let called = |(axis, known): &(AxisId, &Axis)| known.name == *name && self.axes.is_sequence(*axis);
+        let own = self.axes.iter().filter(called).find(|(axis, known)| known.class == *axis);
+        own.or_else(|| self.axes.iter().find(called)).map(|(_, known)| known.class)
     }
 
     fn settle(&mut self, axis: AxisId, extent: usize, name: &str) -> Result<(), Environment> {

@@ -138,6 +138,8 @@ pub struct WeightMap {
     pub inputs: Vec<(String, String)>,
     /// Values of the forward program under the names that reference cases use.
     pub values: Vec<(String, ValueId)>,
+    /// Tensors of data whose axes lie in another order than the model's: for each axis of its own, the place there.
+    pub orders: Vec<(String, Vec<usize>)>,
     /// What a reference case says about programs.
     pub said: Said,
 }

@@ -107,18 +107,17 @@ impl<'a> Names<'a> {
         for line in &map.lines {
             match line {
                 WeightLine::Config(settings) => self.uses(settings.iter().map(|(name, _)| name)),
-                WeightLine::Value(path, _) | WeightLine::Draw(path, _) | WeightLine::Gradient(path, _) => {
-                    self.path(path)
+                WeightLine::Value(path, _, order) => {
+                    self.path(path);
+                    self.uses(order.iter().flatten());
                 }
+                WeightLine::Draw(path, _) | WeightLine::Gradient(path, _) => self.path(path),
                 WeightLine::Map { path, layout, .. } => {
                     self.path(path);
                     layout.iter().flatten().for_each(|slot| self.slot(slot));
                 }
-                WeightLine::Ignore(_)
-                | WeightLine::Loss(_)
-                | WeightLine::Input(..)
-                | WeightLine::Train(..)
-                | WeightLine::Generate(_) => {}
+                WeightLine::Input(_, _, order) => self.uses(order.iter().flatten()),
+                WeightLine::Ignore(_) | WeightLine::Loss(_) | WeightLine::Train(..) | WeightLine::Generate(_) => {}
             }
         }
     }

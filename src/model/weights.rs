@@ -7,11 +7,15 @@
 mod configure;
 mod counting;
 mod layout;
+mod order;
 mod paths;
+mod unread;
 mod values;
 
 pub use configure::{configure, setting_of};
 pub use counting::Tensors;
+pub use order::Order;
+pub use unread::{Unread, unread};
 pub use values::{Named, add_values};
 
 use super::declarations::{Model, Said, WeightMap};
@@ -20,6 +24,7 @@ use super::spelling;
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::ast::{Name, Slot, Template, TemplatePiece, WeightLine, WeightPath, Weights};
+use archc_runtime::abi::names;
 use counting::Family;
 use layout::Part;
 use paths::Found;
@@ -39,6 +44,7 @@ impl Resolver<'_> {
     fn map(&mut self, map: &Weights) -> WeightMap {
         let mut families: Vec<Family> = Vec::new();
         let (mut ignored, mut inputs, mut said) = (Vec::new(), Vec::new(), Said::default());
+        let mut orders = Vec::new();
         let before = self.sink.has_errors();
         for line in &map.lines {
             match line {
@@ -51,7 +57,10 @@ impl Resolver<'_> {
                     }
                 }
                 WeightLine::Ignore(template) => ignored.push(plain(template)),
-                WeightLine::Input(input, tensor) => inputs.extend(self.input(input, tensor)),
+                WeightLine::Input(input, tensor, order) => {
+                    inputs.extend(self.input(input, tensor));
+                    orders.extend(order.as_ref().and_then(|order| self.order(input, tensor, order)));
+                }
                 WeightLine::Loss(name) => said.loss = Some(plain(name)),
                 WeightLine::Train(input, tensor) => said.trained.extend(self.input(input, tensor)),
                 WeightLine::Draw(path, name) => said.draws.extend(pair(path, name)),
@@ -64,7 +73,8 @@ impl Resolver<'_> {
             self.check_complete(map, &families);
         }
         let tensors = Tensors::new(families);
-        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values: Vec::new(), said }
+        let values = Vec::new();
+        WeightMap { architecture: map.architecture.0.clone(), tensors, ignored, inputs, values, orders, said }
     }
 
     /// An input of the model and the name of its data.
@@ -79,6 +89,20 @@ impl Resolver<'_> {
                 .help(hint),
         );
         None
+    }
+
+    /// How a file holds the axes of an input, as it is written.
+    fn order(&mut self, input: &Name, tensor: &str, written: &[Name]) -> Option<Order> {
+        let known = self.model.inputs.iter().find(|known| known.name == input.text)?;
+        let own = known.axes.iter().map(|axis| self.model.axes[*axis].name.clone());
+        let own = std::iter::once(names::BATCH.to_string()).chain(own).collect::<Vec<_>>();
+        match order::places(&own, written) {
+            Ok(places) => Some((tensor.to_string(), places)),
+            Err(diagnostic) => {
+                self.sink.push(*diagnostic);
+                None
+            }
+        }
     }
 
     /// One line: the file tensors that it names. Several templates name the pieces of one tensor.

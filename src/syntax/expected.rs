@@ -100,7 +100,7 @@ fn reserved(rule: Rule) -> &'static str {
         until | k_until => "`until`",
         w_as => "`as`",
         w_also | also => "`also`",
-        layout | product => "an axis",
+        layout | product | order => "an axis",
         results | result | one_result => "a result such as `[t, d]`",
         use_line | only_use => "`use`",
         block | block_head => "`block`",

@@ -41,7 +41,8 @@ impl<'i> Builder<'i> {
             Rule::ignore => WeightLine::Ignore(self.template(parts.one())),
             Rule::named_input => {
                 let name = self.name(&parts.one());
-                WeightLine::Input(name, self.unquoted(&parts.one()))
+                let tensor = self.unquoted(&parts.one());
+                WeightLine::Input(name, tensor, self.order(parts))
             }
             Rule::trained => {
                 let name = self.name(&parts.one());
@@ -51,8 +52,17 @@ impl<'i> Builder<'i> {
             Rule::sampled => WeightLine::Generate(self.settings(parts)),
             Rule::named_draw => WeightLine::Draw(self.path(parts.one()), self.template(parts.one())),
             Rule::named_gradient => WeightLine::Gradient(self.path(parts.one()), self.template(parts.one())),
-            _ => WeightLine::Value(self.path(parts.one()), self.template(parts.one())),
+            _ => {
+                let (path, template) = (self.path(parts.one()), self.template(parts.one()));
+                WeightLine::Value(path, template, self.order(parts))
+            }
         }
+    }
+
+    fn order(&mut self, mut parts: Parts<'i>) -> Option<Vec<Name>> {
+        parts.maybe(Rule::w_as);
+        let order = parts.maybe(Rule::order)?;
+        Some(Parts::of(order).map(|name| self.name(&name)).collect())
     }
 
     fn mapping(&mut self, mut parts: Parts<'i>, span: crate::source::Span) -> WeightLine {

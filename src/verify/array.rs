@@ -20,6 +20,25 @@ impl Array {
         Array { shape: shape.to_vec(), data: vec![value; shape.iter().product()] }
     }
 
+    /// The same numbers with the axis at `places[n]` as axis n. Absent if those are not its axes.
+    pub fn reordered(&self, places: &[usize]) -> Option<Array> {
+        if places.len() != self.shape.len() {
+            return None;
+        }
+        let stride = |place: &usize| self.shape[place + 1..].iter().product::<usize>();
+        let shape = places.iter().map(|place| self.shape[*place]).collect::<Vec<_>>();
+        let strides = places.iter().map(stride).collect::<Vec<_>>();
+        let element = |flat: usize| {
+            let (mut rest, mut at) = (flat, 0);
+            for (size, stride) in shape.iter().zip(&strides).rev() {
+                at += rest % size * stride;
+                rest /= size;
+            }
+            self.data[at]
+        };
+        Some(Array { data: (0..self.data.len()).map(element).collect(), shape: shape.clone() })
+    }
+
     /// The largest absolute element.
     pub fn largest(&self) -> f64 {
         self.data.iter().fold(0.0, |largest, element| element.abs().max(largest))

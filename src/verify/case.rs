@@ -3,6 +3,7 @@
 use super::array::{Array, read_tensors};
 use crate::driver::read_json;
 use crate::fault::Environment;
+use crate::model::WeightMap;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,6 +98,27 @@ impl Case {
             tensors: read_tensors(&folder.join("case.safetensors"))?,
             answers,
         })
+    }
+
+    /// The case with all data in the order of the model's own axes.
+    ///
+    /// # Errors
+    /// If a tensor has other axes than its line of the map says.
+    pub fn in_order_of(&self, map: &WeightMap) -> Result<Case, Environment> {
+        let mut case = self.clone();
+        for (name, places) in &map.orders {
+            let named =
+                |tensor: &&String| ["", "in.", "grad."].iter().any(|mark| tensor.strip_prefix(mark) == Some(name));
+            let stored = self.tensors.keys().filter(named);
+            for tensor in stored {
+                let ordered = self.tensors[tensor].reordered(places).ok_or_else(|| {
+                    Environment::new(format!("`{tensor}` has the shape {:?}", self.tensors[tensor].shape))
+                        .help(format!("the weight map gives it {} axes", places.len()))
+                })?;
+                case.tensors.insert(tensor.clone(), ordered);
+            }
+        }
+        Ok(case)
     }
 
     /// The architecture that `config.json` names, if it names one.

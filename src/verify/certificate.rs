@@ -2,21 +2,24 @@
 //!
 //! With random weights and rows of unlike lengths, native code over whole sequences, prefill in pieces split at
 //! arbitrary places, and decoding step by step must give what the interpreter gives. Allowed is max(2e-5, 10 × the
-//! change of the logits when every weight moves by one rounding step). A row alone must be bit-identical to the same
-//! row in a batch. If states hold the latest positions only, longer rows go round them more than once.
+//! change of the logits when every weight, and every real number of the data, moves by one rounding step). A row alone
+//! must be bit-identical to the same row in a batch. If states hold the latest positions only, longer rows go round them
+//! more than once.
 
 use super::array::Array;
 use super::case::Answers;
 use super::engine::{Batch, Engine};
-use super::inputs::{sequence_of, token_input};
+use super::inputs::{grown_sequence, is_along};
 use super::native::Native;
 use super::report::{Report, Verdict};
-use super::rows::{padded, row_alone, tokens_of};
+use super::rows::{moved, padded, row_alone};
 use super::tolerance::Quantity;
 use super::weights::{Random, one_step_away, random_weights};
+use crate::derive::NotIncremental;
 use crate::driver::Failure;
-use crate::fault::{Bug, Environment};
+use crate::fault::Bug;
 use crate::model::Model;
+use crate::tensor::{AxisId, BATCH};
 
 /// The lengths of the rows, and of rows of other sequences.
 pub const LENGTHS: [usize; 3] = [6, 9, 4];
@@ -29,9 +32,12 @@ pub struct Certificate<'a> {
     model: &'a Model,
     weights: Vec<Array>,
     batch: Batch,
-    /// The tokens of the batch, row by row.
-    rows: Vec<Vec<usize>>,
-    sequence: String,
+    /// The length of each row; 1 if no sequence grows.
+    rows: Vec<usize>,
+    /// The sequence that steps make longer.
+    sequence: Option<String>,
+    /// Why no step does, in words.
+    refused: Option<String>,
     answers: Answers,
     /// The interpreter's logits: rows, positions, entries.
     truth: Vec<Vec<Vec<f64>>>,
@@ -40,27 +46,26 @@ pub struct Certificate<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    /// Draws weights and tokens for rows of these lengths, and asks the interpreter.
+    /// Draws weights and data for rows of these lengths, and asks the interpreter.
     ///
     /// # Errors
-    /// If the model is not one over tokens, or a program cannot run.
+    /// If a program cannot run.
     pub fn new(
         model: &'a Model,
         interpreter: &mut dyn Engine,
         seed: u64,
         lengths: [usize; 3],
     ) -> Result<Certificate<'a>, Failure> {
-        let tokens = token_input(model)?;
-        let sequence = sequence_of(model, tokens.axes[0])
-            .ok_or_else(|| Environment::new(format!("`{}` lies along no sequence", tokens.name)))?;
-        let of = |name: &str| if name == sequence { lengths } else { OTHER_LENGTHS };
+        let sequence = grown_sequence(model);
+        let of = |name: &str| if Some(name) == sequence { lengths } else { OTHER_LENGTHS };
         let batch = padded(model, &of, &mut Random::new(seed))?;
         let mut certificate = Certificate {
             model,
             weights: random_weights(model, seed),
-            rows: tokens_of(&batch, &tokens.name, sequence),
+            rows: sequence.map_or_else(|| vec![1; batch.rows], |name| batch.lengths[name].clone()),
             batch,
-            sequence: sequence.to_string(),
+            sequence: sequence.map(str::to_string),
+            refused: None,
             answers: Answers::default(),
             truth: Vec::new(),
             loss: None,
@@ -68,6 +73,12 @@ impl<'a> Certificate<'a> {
         certificate.loss = interpreter.loss(&certificate.weights, &certificate.batch)?;
         certificate.truth = certificate.logits(interpreter, &certificate.weights, &certificate.batch)?;
         Ok(certificate)
+    }
+
+    /// The same, and what it is to say where there is no step.
+    pub fn without_step(self, refused: Option<&NotIncremental>) -> Certificate<'a> {
+        let words = |refused: &NotIncremental| format!("no step program: {refused}");
+        Certificate { refused: refused.map(words), ..self }
     }
 
     /// Compares every form.
@@ -83,13 +94,11 @@ impl<'a> Certificate<'a> {
             let [actual, loss] = [actual.unwrap_or(f64::NAN), loss].map(|number| Array::filled(&[1], number));
             report.compare("the loss alone", Quantity::Loss, &actual, &loss, &self.answers);
         }
-        match (native.can_step(), &self.model.generate) {
-            (true, _) => self.steps(native, &mut report)?,
-            (false, Some(_)) => {
-                report.push("prefill, step", Verdict::NotChecked("the model has no step program".into()));
-            }
-            // What nobody asks to write on has one form.
-            (false, None) => {}
+        match &self.refused {
+            _ if native.can_step() => self.steps(native, &mut report)?,
+            Some(refused) => report.push("prefill, step", Verdict::Nothing(refused.clone())),
+            // What has no sequence has one form.
+            None => {}
         }
         Ok(report)
     }
@@ -110,8 +119,7 @@ impl<'a> Certificate<'a> {
     /// As [`Certificate::run`].
     pub fn run_far(&mut self, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
         self.whole("far: whole sequences", native, report)?;
-        let lengths = self.rows.iter().map(Vec::len).collect::<Vec<_>>();
-        let cut = |sizes: &[usize]| lengths.iter().map(|length| split(*length, sizes)).collect::<Vec<_>>();
+        let cut = |sizes: &[usize]| self.rows.iter().map(|length| split(*length, sizes)).collect::<Vec<_>>();
         self.pieces("far: prefill at once", native, report, &cut(&[usize::MAX]))?;
         self.pieces("far: prefill in pieces", native, report, &cut(&[70, 1, 33, 2]))?;
         self.snapshot("far: from a snapshot", native, report)?;
@@ -126,7 +134,7 @@ impl<'a> Certificate<'a> {
         report: &mut Report,
     ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
         let whole = self.logits(native, &self.weights, &self.batch)?;
-        let moved = self.logits(native, &one_step_away(&self.weights, 1), &self.batch)?;
+        let moved = self.logits(native, &one_step_away(&self.weights, 1), &moved(self.model, &self.batch))?;
         self.answers.noise.one_ulp_weights = largest_difference(&whole, &moved);
         self.compare(name, report, &whole);
         Ok(whole)
@@ -152,7 +160,7 @@ impl<'a> Certificate<'a> {
         report: &mut Report,
         pieces: &[Vec<usize>],
     ) -> Result<(), Failure> {
-        let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let context = self.rows.iter().copied().max().unwrap_or(0);
         let mut stepper = native.begin(&self.weights, &self.batch, context)?;
         let mut seen = vec![0; self.rows.len()];
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
@@ -160,9 +168,7 @@ impl<'a> Certificate<'a> {
         let count = |row: &Vec<usize>, turn: usize| row.get(turn).copied().unwrap_or(0);
         let steps = (0..turns).map(|turn| pieces.iter().map(|row| count(row, turn)).collect::<Vec<_>>());
         for counts in steps {
-            let chunks: Vec<&[usize]> =
-                (0..seen.len()).map(|row| &self.rows[row][seen[row]..seen[row] + counts[row]]).collect();
-            let logits = stepper.step(&chunks)?;
+            let logits = stepper.advance(&self.batch, &seen, &counts)?;
             for (row, logits) in logits.into_iter().enumerate().filter(|(row, _)| counts[*row] > 0) {
                 seen[row] += counts[row];
                 expected.extend_from_slice(&self.truth[row][seen[row] - 1]);
@@ -173,18 +179,18 @@ impl<'a> Certificate<'a> {
         Ok(())
     }
 
-    /// Goes on from half of each row twice: with tokens of another row, then, from a snapshot, with its own.
+    /// Goes on from half of each row twice: with its beginning again, then, from a snapshot, with its own end.
     fn snapshot(&self, name: &str, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
-        let context = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let context = self.rows.iter().copied().max().unwrap_or(0);
         let mut stepper = native.begin(&self.weights, &self.batch, context)?;
-        let halves: Vec<_> = self.rows.iter().map(|row| row.split_at(row.len() / 2)).collect();
-        let first: Vec<&[usize]> = halves.iter().map(|(first, _)| *first).collect();
-        let rest: Vec<&[usize]> = halves.iter().map(|(_, rest)| *rest).collect();
-        stepper.step(&first)?;
+        let halves = self.rows.iter().map(|length| length / 2).collect::<Vec<_>>();
+        let rest = self.rows.iter().map(|length| length - length / 2).collect::<Vec<_>>();
+        let beginning = vec![0; halves.len()];
+        stepper.advance(&self.batch, &beginning, &halves)?;
         let snapshot = stepper.snapshot()?;
-        stepper.step(&first)?;
+        stepper.advance(&self.batch, &beginning, &halves)?;
         stepper.restore(snapshot);
-        let actual = stepper.step(&rest)?.concat();
+        let actual = stepper.advance(&self.batch, &halves, &rest)?.concat();
         let expected = self.truth.iter().filter_map(|row| row.last()).flatten().copied().collect();
         report.compare(name, Quantity::Values, &flat(actual), &flat(expected), &self.answers);
         Ok(())
@@ -210,14 +216,26 @@ impl<'a> Certificate<'a> {
 
     /// The first output of the model at every position that exists.
     fn logits(&self, engine: &mut dyn Engine, weights: &[Array], batch: &Batch) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
-        let name = &self.model.forward.outputs.first().ok_or_else(|| Bug::new("model", "a model has an output"))?.0;
-        let output = engine.forward(weights, batch)?.remove(name);
-        let output = output.ok_or_else(|| Bug::new("graph", format!("the forward program gives `{name}`")))?;
-        let lengths = &batch.lengths[&self.sequence];
+        let first = self.model.forward.outputs.first().ok_or_else(|| Bug::new("model", "a model has an output"))?;
+        let output = engine.forward(weights, batch)?.remove(&first.0);
+        let output = output.ok_or_else(|| Bug::new("graph", format!("the forward program gives `{}`", first.0)))?;
+        let axes = &self.model.forward.values[first.1.0 as usize].ty.axes;
+        let output = output.reordered(&self.positions_first(axes)).unwrap_or(output);
+        let alone = vec![1; batch.rows];
+        let lengths = self.sequence.as_ref().map_or(&alone, |name| &batch.lengths[name]);
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let width = output.data.len() / (batch.rows * longest).max(1);
         let entry = |row: usize, place: usize| output.data[(row * longest + place) * width..][..width].to_vec();
         Ok(lengths.iter().enumerate().map(|(row, own)| (0..*own).map(|place| entry(row, place)).collect()).collect())
+    }
+
+    /// The places of an output's axes: rows, positions, then the others.
+    fn positions_first(&self, axes: &[AxisId]) -> Vec<usize> {
+        let mut places = (0..axes.len()).collect::<Vec<_>>();
+        places.sort_by_key(|place| {
+            (axes[*place] != BATCH, !is_along(self.model, axes[*place], self.sequence.as_deref()))
+        });
+        places
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a> Comparison<'a> {
             let said = self.map.said.gradients.iter().find(|(_, own)| own == name).map(|(path, _)| path.as_str());
             let Some(weight) = said.or_else(|| name.strip_prefix("grad.")) else { continue };
             match self.gradient_of(weight, computed) {
-                Some(actual) => report.compare(name, Quantity::Gradient, &actual, reference, &self.case.answers),
+                Some(actual) => report.compare_gradient(name, &actual, reference, &self.case.answers),
                 None => {
                     let reason = format!("neither a tensor of the weight map nor a real input is called `{weight}`");
                     report.push(name, Verdict::NotChecked(reason));
@@ -221,6 +221,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// The gradient that a case stores under a name: of a weight, or of an input where no weight is called so.
     fn gradient_of(&self, weight: &str, computed: &Gradients) -> Option<Array> {
         let is_it = |name: &str| name == weight || name.strip_prefix(INPUT) == Some(weight);
         let named = |input: &&Input| input.name == weight || is_it(tensor_name(self.model, self.map, input));
@@ -229,7 +230,8 @@ impl<'a> Comparison<'a> {
             return Some(gradient.clone());
         }
         if let Some(place) = self.model.parameters.iter().position(|parameter| parameter.path == weight) {
-            return computed.gradients[place].clone();
+            let none = || Array::filled(&super::layout::parameter_shape(self.model, place), 0.0);
+            return Some(computed.gradients[place].clone().unwrap_or_else(none));
         }
         let Some(tensor) = self.map.tensors.iter().find(|tensor| is_it(&tensor.name)) else {
             // What the model does not need, its loss does not depend on.

@@ -8,7 +8,7 @@
 use super::array::Array;
 use super::case::Case;
 use super::engine::Batch;
-use crate::driver::grown_input;
+use crate::driver::{grown_axis, grown_input};
 use crate::fault::Environment;
 use crate::model::{Input, Model, WeightMap};
 use crate::tensor::{AxisId, Extent};
@@ -112,25 +112,32 @@ fn add_defaults(model: &Model, batch: &mut Batch) {
 /// # Errors
 /// If the model has no input of tokens, or another input does not fit.
 pub fn with_tokens(model: &Model, batch: &Batch, tokens: Array) -> Result<Batch, Environment> {
-    let mut longer = without_tokens(model, batch)?;
-    longer.inputs.insert(token_input(model)?.name.clone(), tokens);
+    let input = token_input(model)?;
+    let mut longer = without_sequence(model, batch, sequence_of(model, input.axes[0]));
+    longer.inputs.insert(input.name.clone(), tokens);
     let lengths = longer.lengths;
     let mut longer = batch_of(model, longer.inputs)?;
     longer.lengths.extend(lengths);
     Ok(longer)
 }
 
-/// The inputs that do not lie along the tokens, and the lengths of their sequences.
-///
-/// # Errors
-/// If the model has no input of tokens.
-pub fn without_tokens(model: &Model, batch: &Batch) -> Result<Batch, Environment> {
-    let sequence = sequence_of(model, token_input(model)?.axes[0]);
-    let along = |input: &&Input| input.axes.iter().any(|axis| sequence_of(model, *axis) == sequence);
+/// The inputs that do not lie along a sequence, and the lengths of the other sequences.
+pub fn without_sequence(model: &Model, batch: &Batch, sequence: Option<&str>) -> Batch {
+    let along = |input: &&Input| input.axes.iter().any(|axis| is_along(model, *axis, sequence));
     let mut rest = batch.clone();
     model.inputs.iter().filter(along).for_each(|input| drop(rest.inputs.remove(&input.name)));
     rest.lengths.retain(|name, _| Some(name.as_str()) != sequence);
-    Ok(rest)
+    rest
+}
+
+/// Whether an axis counts positions of a sequence.
+pub fn is_along(model: &Model, axis: AxisId, sequence: Option<&str>) -> bool {
+    sequence.is_some() && sequence_of(model, axis) == sequence
+}
+
+/// The sequence that steps make longer, if there is one.
+pub fn grown_sequence(model: &Model) -> Option<&str> {
+    sequence_of(model, grown_axis(model)?)
 }
 
 /// Takes the inputs out of a case.

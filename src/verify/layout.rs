@@ -52,15 +52,29 @@ pub fn parameters_of(
 
 fn check_names(map: &WeightMap, file: &BTreeMap<String, Array>) -> Result<(), Environment> {
     let known = |name: &String| map.tensors.iter().any(|tensor| tensor.name == *name) || is_ignored(map, name);
-    match file.keys().find(|name| !known(name)) {
-        Some(name) => Err(Environment::new(format!(
+    let unknown = file.keys().filter(|name| !known(name)).collect::<Vec<_>>();
+    match unknown.as_slice() {
+        [] => Ok(()),
+        [name] => Err(Environment::new(format!(
             "the file holds `{name}`, which no line of the weight map of {} names",
             map.architecture
         ))
         .help("add a line for it to the map, or `ignore` it there")),
-        None => Ok(()),
+        many => {
+            let shown = many.iter().take(MOST_SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let more = if many.len() > MOST_SHOWN { ", …" } else { "" };
+            let message = format!(
+                "the file holds {} tensors that no line of the weight map of {} names: {shown}{more}",
+                many.len(),
+                map.architecture
+            );
+            Err(Environment::new(message).help("add lines for them to the map, or `ignore` them there"))
+        }
     }
 }
+
+/// How many names a message lists.
+const MOST_SHOWN: usize = 8;
 
 /// Whether a map says that the model does not need a tensor.
 pub fn is_ignored(map: &WeightMap, name: &str) -> bool {

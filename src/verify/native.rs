@@ -2,18 +2,19 @@
 
 mod calls;
 mod library;
+mod stepper;
 
 use super::array::Array;
 use super::engine::{Batch, Decoded, Engine, Gradients, argmax, decode_by_sequences};
-use super::inputs::{input_gradients, token_input, with_tokens, without_tokens};
+use super::inputs::{grown_sequence, input_gradients, token_input, without_sequence};
 use crate::driver::{Compiled, Failure, JUDGED};
 use crate::fault::Bug;
 use crate::model::Model;
 use archc_runtime::abi::names;
-use archc_runtime::model::States;
 use calls::Calls;
 pub use calls::load;
 use std::collections::BTreeMap;
+pub use stepper::{Snapshot, Stepper};
 
 /// The compiled programs of one model.
 pub struct Native<'a> {
@@ -35,8 +36,8 @@ impl<'a> Native<'a> {
         self.calls.has(names::STEP)
     }
 
-    /// Forgets all that rows have seen, and makes room for so many positions. What does not lie along the tokens stays
-    /// as the batch has it; what lies beside them gets its default.
+    /// Forgets all that rows have seen, and makes room for so many positions. What does not lie along the sequence
+    /// that grows stays as the batch has it.
     ///
     /// # Errors
     /// If the model has no step program.
@@ -46,12 +47,12 @@ impl<'a> Native<'a> {
             return Err(Bug::new("graph", "this model has no step program").into());
         }
         self.calls.clear_states();
-        let fixed = without_tokens(self.model, batch)?;
+        let fixed = without_sequence(self.model, batch, grown_sequence(self.model));
         if self.calls.has(names::BEGIN) {
             let mut call = self.call(names::BEGIN, &fixed)?;
             self.calls.run(&mut call)?;
         }
-        Ok(Stepper { model: self.model, calls: &mut self.calls, seen: vec![0; batch.rows], fixed, context })
+        Ok(Stepper::new(self.model, &mut self.calls, fixed, context))
     }
 
     fn call(&mut self, program: &str, batch: &Batch) -> Result<archc_runtime::model::Call, Failure> {
@@ -91,81 +92,6 @@ fn given(batch: &Batch) -> (Numbers, Vec<(&str, i64)>) {
 
 fn numbers(values: &[usize]) -> Vec<f64> {
     values.iter().map(|value| *value as f64).collect()
-}
-
-/// A decode in progress: each call takes new tokens of each row, which may be unlike many.
-pub struct Stepper<'n> {
-    model: &'n Model,
-    calls: &'n mut Calls,
-    seen: Vec<usize>,
-    fixed: Batch,
-    context: usize,
-}
-
-/// What a decode in progress has seen.
-pub struct Snapshot {
-    states: States,
-    seen: Vec<usize>,
-}
-
-impl Stepper<'_> {
-    /// What it has seen so far.
-    ///
-    /// # Errors
-    /// If there is not enough memory.
-    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
-        Ok(Snapshot { states: self.calls.copy_states()?, seen: self.seen.clone() })
-    }
-
-    /// Goes back to what it had seen.
-    pub fn restore(&mut self, snapshot: Snapshot) {
-        self.calls.set_states(snapshot.states);
-        self.seen = snapshot.seen;
-    }
-
-    /// Adds new tokens to each row and returns each row's logits at its last one.
-    ///
-    /// # Errors
-    /// If the program cannot run.
-    pub fn step(&mut self, rows: &[&[usize]]) -> Result<Vec<Vec<f64>>, Failure> {
-        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let piece = self.calls.longest_piece()?;
-        let mut logits = vec![Vec::new(); rows.len()];
-        for first in (0..longest).step_by(piece) {
-            let part = |row: &&'_ [usize]| (first.min(row.len()), (first + piece).min(row.len()));
-            let parts: Vec<&[usize]> = rows.iter().map(|row| &row[part(row).0..part(row).1]).collect();
-            let given = self.step_once(&parts)?;
-            let spoke = logits.iter_mut().zip(given).zip(&parts).filter(|(_, part)| !part.is_empty());
-            spoke.for_each(|((own, given), _)| *own = given);
-        }
-        Ok(logits)
-    }
-
-    /// The same for no more tokens than one call takes.
-    fn step_once(&mut self, rows: &[&[usize]]) -> Result<Vec<Vec<f64>>, Failure> {
-        let chunk = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let mut ids = vec![0.0; rows.len() * chunk];
-        for (row, tokens) in rows.iter().enumerate() {
-            tokens.iter().enumerate().for_each(|(place, token)| ids[row * chunk + place] = *token as f64);
-        }
-        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-        let start = numbers(&self.seen);
-        self.seen.iter_mut().zip(&lengths).for_each(|(seen, new)| *seen += new);
-        let beside = with_tokens(self.model, &self.fixed, Array { shape: vec![rows.len(), chunk], data: ids })?;
-        let (_, mut sizes) = given(&self.fixed);
-        let (mut inputs, _) = given(&beside);
-        inputs.extend([
-            (names::START.to_string(), start),
-            (names::length(names::CHUNK), numbers(&lengths)),
-            (names::length(names::CONTEXT), numbers(&self.seen)),
-        ]);
-        sizes.extend([(names::CHUNK, chunk as i64), (names::CONTEXT, self.context as i64)]);
-        let mut call = self.calls.prepare(names::STEP, &inputs, &sizes)?;
-        let mut outputs = self.calls.run(&mut call)?.outputs();
-        let (_, output) = outputs.pop_first().ok_or_else(|| Bug::new("program", "the step program has an output"))?;
-        let width = output.data.len() / rows.len().max(1);
-        Ok(output.data.chunks(width.max(1)).map(<[f64]>::to_vec).collect())
-    }
 }
 
 impl Engine for Native<'_> {
@@ -217,7 +143,7 @@ impl Engine for Native<'_> {
         let mut decoded = Decoded { ids: prompt.clone(), logits: Vec::new() };
         let mut chunk = prompt;
         for _ in 0..new {
-            let row = stepper.step(&[&chunk])?.remove(0);
+            let row = stepper.read(&chunk)?;
             chunk = vec![argmax(&row)];
             decoded.ids.push(chunk[0]);
             decoded.logits.push(row);

@@ -2,8 +2,8 @@
 
 use super::array::Array;
 use super::engine::Batch;
-use super::inputs::{batch_of, sequence_of};
-use super::weights::Random;
+use super::inputs::{batch_of, is_along, sequence_of};
+use super::weights::{Random, one_step_away};
 use crate::fault::Environment;
 use crate::model::{Input, Model};
 use crate::tensor::{AxisId, DType};
@@ -49,11 +49,60 @@ fn draw(model: &Model, input: &Input, random: &mut Random) -> Result<f64, Enviro
     Ok((random.bits() % size as u64) as f64)
 }
 
-/// The tokens of every row, without what stands past its end.
-pub fn tokens_of(batch: &Batch, tokens: &str, sequence: &str) -> Vec<Vec<usize>> {
-    let ids = &batch.inputs[tokens];
-    let rows = ids.data.chunks(ids.shape[1].max(1)).zip(&batch.lengths[sequence]);
-    rows.map(|(row, length)| row[..*length].iter().map(|id| *id as usize).collect()).collect()
+/// The batch with every real number of it one rounding step of f32 up or down.
+pub fn moved(model: &Model, batch: &Batch) -> Batch {
+    let mut moved = batch.clone();
+    for input in model.inputs.iter().filter(|input| input.dtype.is_real()) {
+        if let Some(array) = moved.inputs.get_mut(&input.name) {
+            *array = one_step_away(std::slice::from_ref(array), 2).remove(0);
+        }
+    }
+    moved
+}
+
+/// Some positions of each row along a sequence, `counts` of them from `from` on, padded at the end; all else as it is.
+///
+/// # Errors
+/// If an input lies along the sequence twice.
+pub fn part_of(
+    model: &Model,
+    batch: &Batch,
+    sequence: Option<&str>,
+    from: &[usize],
+    counts: &[usize],
+) -> Result<Batch, Environment> {
+    let mut part = batch.clone();
+    for input in &model.inputs {
+        let Some(array) = batch.inputs.get(&input.name) else { continue };
+        let along = input.axes.iter().enumerate().filter(|(_, axis)| is_along(model, **axis, sequence));
+        match along.map(|(place, _)| place + 1).collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [place] => drop(part.inputs.insert(input.name.clone(), positions(array, *place, from, counts))),
+            _ => {
+                let message = format!("`{}` lies along one sequence twice, so it cannot be given in parts", input.name);
+                return Err(Environment::new(message));
+            }
+        }
+    }
+    sequence.into_iter().for_each(|name| drop(part.lengths.insert(name.to_string(), counts.to_vec())));
+    Ok(part)
+}
+
+/// The elements of each row with places `from` to `from + count` along an axis; 0 past them.
+fn positions(array: &Array, axis: usize, from: &[usize], counts: &[usize]) -> Array {
+    let (size, most) = (array.shape[axis], counts.iter().copied().max().unwrap_or(0));
+    let inner: usize = array.shape[axis + 1..].iter().product();
+    let outer: usize = array.shape[1..axis].iter().product();
+    let mut shape = array.shape.clone();
+    shape[axis] = most;
+    let mut part = Array::filled(&shape, 0.0);
+    for (row, (from, count)) in from.iter().zip(counts).enumerate() {
+        for block in row * outer..(row + 1) * outer {
+            let old = &array.data[(block * size + from) * inner..][..count * inner];
+            part.data[block * most * inner..][..count * inner].copy_from_slice(old);
+        }
+    }
+    part
 }
 
 /// One row of a batch, as long as it is itself.

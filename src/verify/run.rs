@@ -77,6 +77,7 @@ fn compare_part(
 ) -> Result<(Report, BTreeSet<String>), Failure> {
     let mut model = driver::check(request, session)?;
     let map = map_of(&model, case)?.clone();
+    let case = &case.in_order_of(&map)?;
     driver::expose_values(&mut model, &map);
     let reals = model.inputs.iter().filter(|input| input.dtype.is_real()).map(|input| input.name.clone());
     let wanted = reals.filter(|name| map.said.gradients.iter().any(|(path, _)| path == name)).collect::<Vec<_>>();
@@ -115,10 +116,12 @@ fn map_of<'m>(model: &'m Model, case: &Case) -> Result<&'m WeightMap, Environmen
 /// If the program is wrong, or cannot be made or run.
 pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Result<Report, Failure> {
     let model = driver::check(request, session)?;
-    let graphs = driver::graphs(&model, session)?;
+    let mut graphs = driver::graphs(&model, session)?;
+    driver::step_without_tokens(&model, &mut graphs, session)?;
     let truth = driver::graphs_in(&model, Form::Sequential, session)?;
     let interpreter = &mut Interpreted::new(&model, &truth);
-    let mut certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
+    let certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
+    let mut certificate = certificate.without_step(graphs.refused.as_ref());
     let compiled = driver::compile(&model, &graphs, target, session)?;
     let mut native = Native::new(&model, &compiled, 0)?;
     let mut report = certificate.run(&mut native)?;

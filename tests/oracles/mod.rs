@@ -1,10 +1,15 @@
 //! Model families against numbers that the published implementations computed: by the interpreter and by native code.
 
-use archc::driver::{Failure, Request, Session, find_family};
+mod documents;
+
+use archc::driver::{self, Failure, Request, Session, find_family};
 use archc::passes::scans::Form;
 use archc::target::Target;
+use archc::verify::engine::Engine;
+use archc::verify::inputs::inputs;
+use archc::verify::layout::parameters_of;
 use archc::verify::report::{Line, Verdict};
-use archc::verify::{By, Case, Report, against, compare};
+use archc::verify::{Array, By, Case, Interpreted, Report, against, compare};
 use std::path::PathBuf;
 
 fn folder(case: &str) -> PathBuf {
@@ -47,7 +52,7 @@ cases! {
     llama llama3 qwen2 qwen3 mistral gpt1 gpt2 gpt_neox glm glm4
     mixtral qwen3_moe qwen2_moe deepseek_v2 deepseek_v3 deepseek_v3_yarn deepseek_v3_mtp
     rwkv retnet mamba mamba2 deltanet gated_deltanet jamba
-    bert t5 bart unilm prefix_lm glm_blank_infilling switch nllb_moe
+    bert t5 bart unilm prefix_lm glm_blank_infilling switch nllb_moe noisy_topk_moe noisy_topk_moe_eval hierarchical_moe
     op_linear_attn op_retention op_simple_gla op_gla op_delta_rule op_gated_delta_rule op_kda op_rwkv6 op_dsa
     llada llada_sampler d3pm diffusion_lm diffuseq ar_diffusion
     rwkv6 rwkv7 elmo hyena_operator hyena_operator_order3 gru lstm rwkv5_mix rwkv6_mix rwkv7_mix
@@ -195,6 +200,36 @@ fn ssd_lm_interpreted_in_all_but_quotients_that_the_reference_rounds() {
 #[test]
 fn kimi_linear_interpreted() {
     agrees("kimi_linear", &By::Interpreter);
+}
+
+/// The published code stores no number for the gradient by `x` in evaluation (its noise has no width there). Ours is the
+/// slope of its loss.
+#[test]
+fn the_gradient_that_noisy_experts_do_not_store_is_the_slope_of_their_loss() {
+    let case = Case::read(&folder("noisy_topk_moe_eval")).expect("a case of the repository");
+    let file = find_family(None, &["noisy_topk_moe"]).expect("there is a map");
+    let request = Request { file, settings: Vec::new(), config: case.config_file(), model: None };
+    let mut session = Session::default();
+    let model = driver::check(&request, &mut session).expect("a model of the repository");
+    let graphs = driver::graphs_with(&model, &["x".to_string()], &mut session).expect("has programs");
+    let map = &model.weights[0];
+    let weights = parameters_of(&model, map, &case.tensors.clone().into_iter().filter(is_weight).collect());
+    let (weights, given) = (weights.expect("fits"), inputs(&model, map, &case).expect("fits").batch);
+    let mut engine = Interpreted::new(&model, &graphs);
+    let slopes = &engine.gradients(&weights, &given).expect("runs").inputs["x"];
+    for place in [0, 37, 200, 319] {
+        let mut at = |step: f64| {
+            let mut moved = given.clone();
+            moved.inputs.get_mut("x").expect("is an input").data[place] += step;
+            engine.loss(&weights, &moved).expect("runs").expect("has a loss")
+        };
+        let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+        assert!((slope - slopes.data[place]).abs() < 1e-6 * slope.abs().max(1.0), "{place}: {slope}");
+    }
+}
+
+fn is_weight((name, _): &(String, Array)) -> bool {
+    name.starts_with("w.")
 }
 
 /// A changed weight changes some number, whichever weight it is: nothing in a file is read past.

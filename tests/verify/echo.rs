@@ -74,6 +74,7 @@ pub fn map(case: &Case) -> WeightMap {
         inputs: Vec::new(),
         values: Vec::new(),
         said: archc::model::Said::default(),
+        orders: Vec::new(),
     }
 }
 

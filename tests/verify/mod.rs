@@ -97,6 +97,20 @@ fn what_is_not_a_number_never_agrees() {
 }
 
 #[test]
+fn a_gradient_without_any_number_is_said_to_be_not_compared() {
+    let truth = case();
+    let name = truth.tensors.keys().find(|name| name.starts_with("grad.")).expect("has gradients").clone();
+    let mut silent = truth.clone();
+    let stored = silent.tensors.get_mut(&name).expect("just found");
+    stored.data.fill(f64::NAN);
+    let report = judge(&silent, &truth);
+    assert!(report.passed() && report.to_string().contains("not compared"), "{report}");
+    silent.tensors.get_mut(&name).expect("just found").data[0] = 1.0;
+    assert!(!judge(&silent, &truth).passed(), "one number is a statement");
+    assert!(!judge(&silent, &silent).passed(), "ours must be finite");
+}
+
+#[test]
 fn a_tolerance_is_the_one_that_the_rules_state() {
     let mut answers = Answers::default();
     let reference = Array { shape: vec![2], data: vec![100.0, 1.0] };

@@ -1,17 +1,17 @@
 //! What decoding keeps: every state with its bytes, as a formula of batch and context.
 
 use super::{F32_BYTES, bytes, grouped};
-use crate::derive;
+use crate::derive::{self, NotIncremental};
 use crate::graph::{Graph, Op};
 use crate::tensor::{AxisId, BATCH, DType};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// One line for each state of a step program, and their sum for so many rows and positions.
-pub(super) fn report(step: Option<&Graph>, rows: u64, positions: u64) -> String {
+pub(super) fn report(step: Option<&Graph>, refused: Option<&NotIncremental>, rows: u64, positions: u64) -> String {
     let Some(step) = step else {
-        return "state         none: some position reads later ones, so each new token computes the whole sequence\n"
-            .into();
+        let why = refused.map(|refused| format!("none: {refused}; each new token computes the whole sequence\n"));
+        return format!("state         {}", why.unwrap_or("none: nothing here grows token by token\n".into()));
     };
     let mut text = String::new();
     let mut by_row = 0;

@@ -27,4 +27,10 @@ N0601 = "something that looks ahead on purpose", r#"
 `peek(x)` is left out of the proof of blindness. Results that depend on it cannot be trusted to be the same when
 decoding step by step.
 "#;
+N0602 = "rows of a batch that see each other", r#"
+An output that belongs to a row follows from what is combined over all rows, for instance from room that the tokens
+of a whole batch share. A row then gets other numbers with other neighbours: in training, where it stands in a batch,
+it is not what it is when decoded alone or position by position. Losses over the whole batch are not meant, since no
+row gets them.
+"#;
 }

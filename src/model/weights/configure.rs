@@ -52,7 +52,8 @@ fn evaluate(expr: &Expr, config: &Value, words: bool) -> Found {
         ExprKind::Integer(number) => Ok(Some(Setting::Integer(*number))),
         ExprKind::Real(number) => Ok(Some(Setting::Real(*number))),
         ExprKind::Truth(holds) => Ok(Some(Setting::Truth(*holds))),
-        ExprKind::Text(text) => Ok(Some(Setting::Word(text.clone()))),
+        // A key that is a word of the language stands in quotes.
+        ExprKind::Text(text) => Ok(key(config, text).and_then(setting).or_else(|| Some(Setting::Word(text.clone())))),
         ExprKind::Name(name) => Ok(key(config, name).and_then(setting).or_else(|| word(name, config, words))),
         ExprKind::Field(..) => Ok(path(expr, config).and_then(setting)),
         ExprKind::Else(first, second) => match evaluate(first, config, false)? {

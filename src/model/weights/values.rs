@@ -1,12 +1,13 @@
 //! `value` lines: values of the forward program under the names that reference cases use, turns counted out.
 
+use super::order::{self, Order};
 use super::paths::expand;
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::model::construct::Values;
 use crate::model::declarations::Setting;
 use crate::model::values::{Program, ValueId, ValueKind};
-use crate::syntax::ast::{Axes, Template, TemplatePiece, WeightLine, WeightPath, Weights};
+use crate::syntax::ast::{Axes, Name, Template, TemplatePiece, WeightLine, WeightPath, Weights};
 use crate::tensor::{Affine, AxisId, Presence, Relation};
 
 /// A name of a reference case and the value that it means.
@@ -21,6 +22,8 @@ pub struct Named {
     pub judged: Vec<NamedValue>,
     /// Of the sampler.
     pub sampled: Vec<NamedValue>,
+    /// The orders that files hold values of whole sequences in.
+    pub orders: Vec<Order>,
 }
 
 /// The values that a map names, made in the forward program where they are slices. What that program does not have is
@@ -33,20 +36,36 @@ pub fn add_values(
 ) -> Named {
     let mut all = Named::default();
     for line in &map.lines {
-        let WeightLine::Value(path, template) = line else { continue };
+        let WeightLine::Value(path, template, order) = line else { continue };
         let of = |program: Option<&Program>| program.and_then(|program| lookup(&dotted(path)?, program));
         let name = || fill(template, &[], &[], settings);
         let known = of(Some(&values.program)).is_some();
         let made = match (of(judged), of(sampled)) {
             (Some(value), _) if !known => name().map(|name| all.judged.push((name, value))),
             (None, Some(value)) if !known => name().map(|name| all.sampled.push((name, value))),
-            _ => named(path, template, values, settings).map(|found| all.forward.extend(found)),
+            _ => named(path, template, values, settings).map(|found| {
+                let written = order.as_deref();
+                all.orders.extend(found.iter().filter_map(|one| order_of(one, written?, values, sink)));
+                all.forward.extend(found);
+            }),
         };
         if let Err((message, label)) = made {
             sink.push(Diagnostic::new(E0701, message).label(path.span, label));
         }
     }
     all
+}
+
+/// How a file holds the axes of a value, as it is written.
+fn order_of((name, value): &NamedValue, written: &[Name], values: &Values, sink: &mut Diagnostics) -> Option<Order> {
+    let own = values.axes_of(*value).iter().map(|axis| values.axes[*axis].name.clone()).collect::<Vec<_>>();
+    match order::places(&own, written) {
+        Ok(places) => Some((name.clone(), places)),
+        Err(diagnostic) => {
+            sink.push(*diagnostic);
+            None
+        }
+    }
 }
 
 /// A path without its counts.

@@ -24,10 +24,11 @@ pub enum WeightLine {
     Config(Vec<(Name, Expr)>),
     /// `ignore "…"`.
     Ignore(Template),
-    /// `input source = "input_ids"`: an input of the model, under the name that others give it.
-    Input(Name, String),
-    /// `value hidden[i] = "hidden_states.{i}"`: a value of the model that a reference case names.
-    Value(WeightPath, Template),
+    /// `input source = "input_ids" as s batch`: an input of the model, under the name that others give it, and the order of
+    /// its axes there if it is another.
+    Input(Name, String, Option<Vec<Name>>),
+    /// `value hidden[i] = "hidden_states.{i}"`: a value of the model that a reference case names, and its order there.
+    Value(WeightPath, Template, Option<Vec<Name>>),
     /// `draw objective.noise = "noise"`: a draw, by its path, and the numbers that a reference case drew.
     Draw(WeightPath, Template),
     /// `gradient wq = "grad.query"`: the gradient of a parameter or of an input, under the name that a reference case

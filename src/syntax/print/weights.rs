@@ -14,8 +14,10 @@ fn weight_line(line: &WeightLine) -> String {
     match line {
         WeightLine::Config(all) => format!("config {}", settings(all)),
         WeightLine::Ignore(name) => format!("ignore {}", template(name)),
-        WeightLine::Input(input, name) => format!("input {} = \"{name}\"", input.text),
-        WeightLine::Value(on, name) => format!("value {} = {}", path(on), template(name)),
+        WeightLine::Input(input, name, as_stored) => format!("input {} = \"{name}\"{}", input.text, order(as_stored)),
+        WeightLine::Value(on, name, as_stored) => {
+            format!("value {} = {}{}", path(on), template(name), order(as_stored))
+        }
         WeightLine::Draw(on, name) => format!("draw {} = {}", path(on), template(name)),
         WeightLine::Gradient(on, name) => format!("gradient {} = {}", path(on), template(name)),
         WeightLine::Loss(name) => format!("loss = {}", template(name)),
@@ -28,6 +30,11 @@ fn weight_line(line: &WeightLine) -> String {
             format!("{} = {}{more}{layout}{also}", path(on), template(name))
         }
     }
+}
+
+fn order(axes: &Option<Vec<Name>>) -> String {
+    let written = axes.iter().flatten().map(|axis| format!(" {}", axis.text)).collect::<String>();
+    if written.is_empty() { written } else { format!(" as{written}") }
 }
 
 fn path(path: &WeightPath) -> String {
