@@ -233,7 +233,11 @@ fn grown_by_tokens(model: &Model) -> Option<AxisId> {
 /// A bug of a stage.
 pub fn step_without_tokens(model: &Model, graphs: &mut Graphs, session: &mut Session) -> Result<(), Bug> {
     if graphs.step.is_none() && grown_input(model).is_none() {
-        let made = session.stage("graph", |_| decode(model, &graphs.forward, grown_axis(model)))??;
+        // Of the program as it is written: the one that runs may go in chunks.
+        let made = session.stage("graph", |_| {
+            let forward = graph::build(model, &model.forward, names::FORWARD);
+            decode(model, &forward, grown_axis(model))
+        })??;
         (graphs.begin, graphs.step, graphs.refused) = made;
     }
     Ok(())
