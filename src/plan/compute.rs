@@ -6,8 +6,9 @@ use super::program::Step;
 use super::schedule::Planner;
 use crate::graph::{Op, Value};
 use crate::kernel::{Amount, Bound, Register};
+use crate::model::Law;
 use crate::ops::name_of;
-use crate::tensor::{AxisId, Function, Term};
+use crate::tensor::{AxisId, BATCH, Function, Term};
 use archc_runtime::abi::Size;
 use std::collections::HashSet;
 
@@ -17,7 +18,9 @@ impl<'p> Planner<'p> {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
         let split = view.strides.last().and_then(|(axis, _)| self.split_of(scope, value, *axis));
-        self.fill_split(&mut emitter, view, split, |emitter, places| emitter.value(value, places));
+        // Rows that are long work inside: lanes run along what they go through.
+        let lanes = !(view.strides.last().is_some_and(|(axis, _)| *axis == BATCH) && folds(scope, value));
+        self.fill_split(&mut emitter, view, (split, lanes), |emitter, places| emitter.value(value, places));
         let node = scope.region.node(value.node);
         let work = self.work(scope, value);
         self.launch(emitter.nest.finish(name_of(&node.op).to_string(), node.path.clone(), work))
@@ -62,15 +65,15 @@ impl<'p> Planner<'p> {
         view: &View,
         element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
     ) {
-        self.fill_split(emitter, view, None, element);
+        self.fill_split(emitter, view, (None, true), element);
     }
 
-    /// The same with the last axis as two loops, the inner one of `split` turns.
+    /// The same with the last axis as two loops, the inner one of `split` turns; or in lanes or not.
     fn fill_split(
         &self,
         emitter: &mut Emitter<'_, 'p>,
         view: &View,
-        split: Option<i64>,
+        (split, lanes): (Option<i64>, bool),
         element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
     ) {
         let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
@@ -85,7 +88,7 @@ impl<'p> Planner<'p> {
         }
         match split {
             Some(split) => self.open_split(emitter, last, split, &mut places),
-            None => self.open(emitter, last, true, &mut places),
+            None => self.open(emitter, last, lanes, &mut places),
         }
         let register = element(emitter, &places);
         emitter.nest.store(view, &places, register);
@@ -172,4 +175,21 @@ impl<'p> Planner<'p> {
             _ => operands.plus(Size::Constant(1)),
         }
     }
+}
+
+/// Whether computing a value goes through an axis that it does not have.
+fn folds(scope: &Scope, value: Value) -> bool {
+    let mut open = vec![value];
+    let mut seen = HashSet::new();
+    while let Some(value) = open.pop() {
+        if !seen.insert(value) || (seen.len() > 1 && scope.stored(value).is_some()) {
+            continue;
+        }
+        let node = scope.region.node(value.node);
+        if matches!(node.op, Op::Reduce(..) | Op::Contract(_) | Op::Rank(_) | Op::Draw(Law::Categorical(_), _)) {
+            return true;
+        }
+        open.extend(node.reads());
+    }
+    false
 }

@@ -90,7 +90,7 @@ impl<'p> Planner<'p> {
         order: &View,
         at: &dyn Fn(Place) -> Places,
     ) -> Register {
-        let end = emitter.length(axis, &at(Place::number(0)));
+        let end = emitter.end(source, axis, &at(Place::number(0)));
         let zero = emitter.nest.int(0);
         let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false);
         emitter.runs(index, axis);
@@ -148,7 +148,8 @@ impl<'p> Planner<'p> {
         let at = |place: Place| with(found.axis, place);
         let scalar = crate::plan::lowering::scalar_type(ty.dtype);
         let (zero, nothing) = (emitter.nest.int(0), emitter.nest.number(0.0, scalar));
-        let end = emitter.length(found.axis, &at(Place::number(0)));
+        let all = emitter.length(found.axis, &at(Place::number(0)));
+        let end = emitter.end(found.rank, found.axis, &at(Place::number(0)));
         let turns = |emitter: &mut Emitter<'_, 'p>| {
             emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false)
         };
@@ -176,7 +177,7 @@ impl<'p> Planner<'p> {
         let next = emitter.nest.call(Function::Add, &[sum, own]);
         emitter.nest.close_loop(vec![Carried { register: sum, initial: nothing, next, combine: None }]);
 
-        let index = turns(&mut emitter);
+        let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(all), false, false);
         emitter.runs(index, found.axis);
         let here = at(Place::index(index));
         let ranked = emitter.present(found.rank, &here);

@@ -55,7 +55,8 @@ impl Emitter<'_, '_> {
         })
     }
 
-    fn relation_holds(&mut self, relation: &Relation<Value>, places: &Places) -> Option<Register> {
+    /// Whether a relation holds; absent: it always does.
+    pub(super) fn relation_holds(&mut self, relation: &Relation<Value>, places: &Places) -> Option<Register> {
         let values = relation.values().into_iter().copied().collect::<Vec<_>>();
         let known = self.all_present(&values, places);
         let holds = match relation {

@@ -193,6 +193,7 @@ impl Emitter<'_, '_> {
                 let past = self.nest.call(Function::Add, &[index, one]);
                 to = self.nest.call(Function::Minimum, &[to, past]);
             }
+            to = self.end_if(relation, to, axis, inner, places);
             let Relation::AtLeastZero(affine) = relation else { continue };
             let Some((rest, sign)) = solve_for(affine, axis) else { continue };
             if self.reads_any(&rest, axis, inner) {
@@ -214,6 +215,31 @@ impl Emitter<'_, '_> {
             }
         }
         (self.bound(from), self.bound(to), exact)
+    }
+
+    /// The end of a loop along an axis over what is present of a value.
+    pub fn end(&mut self, value: Value, axis: AxisId, places: &Places) -> Register {
+        let end = self.length(axis, places);
+        let relations = self.scope.relations(value);
+        relations.iter().fold(end, |end, relation| self.end_if(relation, end, axis, &[], places))
+    }
+
+    /// Where nothing is there, whatever the position, there is nothing to go through.
+    fn end_if(
+        &mut self,
+        relation: &Relation<Value>,
+        end: Register,
+        axis: AxisId,
+        inner: &[AxisId],
+        places: &Places,
+    ) -> Register {
+        let Relation::Holds(flag) = relation else { return end };
+        if self.reads_any(&Affine::value(*flag), axis, inner) {
+            return end;
+        }
+        let Some(holds) = self.relation_holds(relation, places) else { return end };
+        let zero = self.nest.int(0);
+        self.nest.call(Function::Select, &[holds, end, zero])
     }
 
     /// A loop's end; a constant stays one.
