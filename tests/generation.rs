@@ -1,15 +1,12 @@
 //! `generate` blocks: their compiled turns, and the runtime's loop over the derived step program, choose the ids that
 //! the block itself, run by the interpreter turn by turn over whole sequences, chooses under the same draws.
 
-use super::compiled::{graphs, model};
-use archc::driver::{Session, compile};
+use super::compiled::{self, graphs, model};
 use archc::graph::{self, Graph, Op, Region};
 use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
-use archc::target::Target;
 use archc::tensor::random::{self, Stream};
 use archc::verify::Array;
-use archc::verify::native::load;
 use archc::verify::weights::random_weights;
 use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
@@ -90,16 +87,7 @@ fn loaded(model: &Model, weights: &[Array]) -> Loaded {
 }
 
 fn loaded_on(model: &Model, weights: &[Array], threads: usize) -> Loaded {
-    let graphs = graphs(model);
-    let compiled = compile(model, &graphs, &Target::native(), &mut Session::default());
-    let compiled = compiled.unwrap_or_else(|failure| panic!("{failure:?}"));
-    let mut loaded = load(&compiled, threads).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let (_, tensors, _) = loaded.parameters_mut();
-    for (tensor, array) in tensors.iter_mut().zip(weights) {
-        let slots = tensor.slice_mut::<f32>();
-        slots.iter_mut().zip(&array.data).for_each(|(slot, number)| *slot = *number as f32);
-    }
-    loaded
+    compiled::loaded(model, &graphs(model), weights, threads)
 }
 
 /// The ids that the runtime's loop gives each prompt, with the numbers that a draw of this path has in the block.

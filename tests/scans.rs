@@ -1,7 +1,7 @@
 //! Recurrences: classes decided by algebra, and the chunkwise form against the loop, by the interpreter.
 
 mod forms;
-mod operators;
+pub mod operators;
 
 use archc::driver::{self, Request, Session};
 use archc::graph;

@@ -1,11 +1,9 @@
 //! Samplers that change positions anywhere: compiled to one program, they leave what the block itself, run by the
 //! interpreter, leaves under the same draws; the runtime looks at turns, refuses what the block refuses, fills in blanks.
 
-use super::compiled::{graphs, model};
-use archc::driver::{Graphs, Session, compile};
+use super::compiled::{graphs, loaded, model};
+use archc::driver::Graphs;
 use archc::model::Model;
-use archc::target::Target;
-use archc::verify::native::load;
 use archc::verify::weights::random_weights;
 use archc::verify::{Array, Batch, Engine, Interpreted};
 use archc_runtime::generate::Whole;
@@ -56,18 +54,6 @@ fn interpreted(model: &Model, graphs: &Graphs, weights: &[Array], settings: &[(S
         ids[..row.len() + settings["new"] as usize].iter().map(|id| *id as i32).collect()
     };
     rows.iter().zip(ids.data.chunks(ids.shape[1])).map(own).collect()
-}
-
-fn loaded(model: &Model, graphs: &Graphs, weights: &[Array], threads: usize) -> Loaded {
-    let compiled = compile(model, graphs, &Target::native(), &mut Session::default());
-    let compiled = compiled.unwrap_or_else(|failure| panic!("{failure:?}"));
-    let mut loaded = load(&compiled, threads).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let (_, tensors, _) = loaded.parameters_mut();
-    for (tensor, array) in tensors.iter_mut().zip(weights) {
-        let slots = tensor.slice_mut::<f32>();
-        slots.iter_mut().zip(&array.data).for_each(|(slot, number)| *slot = *number as f32);
-    }
-    loaded
 }
 
 fn natively(loaded: &mut Loaded, settings: &[(String, f64)]) -> Vec<Vec<i32>> {

@@ -1,8 +1,8 @@
 //! Weight maps: which tensors of a file are which parameters, resolved for one model.
 //!
 //! In: `weights` items and an elaborated model. Out: [`WeightMap`]s in which every file tensor is a list of strided boxes
-//! of parameters, counted out when somebody looks. Every parameter must be named by some line; a line whose parameters this configuration switches off
-//! is passed over.
+//! of parameters, counted out when somebody looks. Every parameter must be named by some line; a line whose parameters
+//! this configuration switches off is passed over.
 
 mod configure;
 mod counting;
@@ -96,13 +96,7 @@ impl Resolver<'_> {
         let known = self.model.inputs.iter().find(|known| known.name == input.text)?;
         let own = known.axes.iter().map(|axis| self.model.axes[*axis].name.clone());
         let own = std::iter::once(names::BATCH.to_string()).chain(own).collect::<Vec<_>>();
-        match order::places(&own, written) {
-            Ok(places) => Some((tensor.to_string(), places)),
-            Err(diagnostic) => {
-                self.sink.push(*diagnostic);
-                None
-            }
-        }
+        order::order(tensor, &own, written, self.sink)
     }
 
     /// One line: the file tensors that it names. Several templates name the pieces of one tensor.

@@ -1,7 +1,7 @@
 //! A reference case: a folder with a configuration, weights, inputs, and the answers of somebody else's code.
 
 use super::array::{Array, read_tensors};
-use crate::driver::read_json;
+use crate::driver::{configuration_in, read_json};
 use crate::fault::Environment;
 use crate::model::WeightMap;
 use serde::Deserialize;
@@ -126,10 +126,9 @@ impl Case {
         self.config.get("architectures")?.get(0)?.as_str()
     }
 
-    /// Where its sizes are said: in the configuration, or where there is none, among the answers.
-    pub fn config_file(&self) -> Option<PathBuf> {
-        let mut files = [CONFIG, ANSWERS].map(|name| self.folder.join(name)).into_iter();
-        files.find(|file| file.exists())
+    /// Where its sizes are said.
+    pub fn config_file(&self) -> PathBuf {
+        configuration_in(&self.folder)
     }
 
     /// The folder's own name.

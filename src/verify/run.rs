@@ -45,7 +45,7 @@ pub fn against(
         Some(file) => file,
         None => driver::find_family(case.architecture(), &[&case.name(), &case.answers.family])?,
     };
-    let request = Request { file, settings: settings.to_vec(), config: case.config_file(), model: None };
+    let request = Request { file, settings: settings.to_vec(), config: Some(case.config_file()), model: None };
     compare(&case, &request, by, session)
 }
 

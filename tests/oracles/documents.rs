@@ -72,7 +72,7 @@ fn documents_of_a_batch_do_not_see_each_other_in_any_family() {
         let case = Case::read(&folder).expect("a case of the repository");
         let name = case.name();
         let file = find_family(case.architecture(), &[&name, &case.answers.family]).expect("there is a map");
-        let request = Request { file, settings: Vec::new(), config: case.config_file(), model: None };
+        let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
         let mut session = Session::default();
         // A file of several models lets each compute its part of a case: rows of those are compared in its own tests.
         if driver::parse(&request, &mut session).expect("a file of the repository").models.len() > 1 {

@@ -2,6 +2,7 @@
 
 mod documents;
 
+use crate::scans::operators::OPERATORS;
 use archc::driver::{self, Failure, Request, Session, find_family};
 use archc::passes::scans::Form;
 use archc::target::Target;
@@ -17,9 +18,14 @@ fn folder(case: &str) -> PathBuf {
 }
 
 fn agrees(case: &str, by: &By) {
-    let mut session = Session::default();
-    let report = against(&folder(case), None, &[], by, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
-    assert!(report.passed(), "{case}\n{report}");
+    agree_in(Form::default(), by, &[case]);
+}
+
+/// What comes of a case, with recurrences in one form of them.
+fn report_of(case: &str, by: &By, form: Form) -> Report {
+    let mut session = Session::new(None);
+    session.scan = form;
+    against(&folder(case), None, &[], by, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
 }
 
 fn fail(failure: &Failure, session: &Session) -> Report {
@@ -84,33 +90,15 @@ fn with_float64_losses(name: &str) -> Case {
 fn judged_in_float64(name: &str, by: &By) -> Report {
     let case = with_float64_losses(name);
     let file = find_family(case.architecture(), &[name, &case.answers.family]).expect("there is a map");
-    let request = Request { file, settings: Vec::new(), config: case.config_file(), model: None };
+    let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
     let mut session = Session::default();
     compare(&case, &request, by, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
 }
 
-/// Recurrences by themselves.
-const OPERATORS: [&str; 11] = [
-    "op_linear_attn",
-    "op_retention",
-    "op_simple_gla",
-    "op_gla",
-    "op_delta_rule",
-    "op_gated_delta_rule",
-    "op_kda",
-    "op_rwkv6",
-    "rwkv5_mix",
-    "rwkv6_mix",
-    "rwkv7_mix",
-];
-
 /// Recurrences in one form of them.
 fn agree_in(form: Form, by: &By, cases: &[&str]) {
     for case in cases {
-        let mut session = Session::new(None);
-        session.scan = form;
-        let report = against(&folder(case), None, &[], by, &mut session);
-        let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+        let report = report_of(case, by, form);
         assert!(report.passed(), "{case} as {form:?}\n{report}");
     }
 }
@@ -170,9 +158,7 @@ fn hybrids_of_the_delta_rule_in_all_but_their_sgd_losses() {
 
 /// The two ways of the published code itself, stored and in f64, lie up to 0.15 nats apart in the table above.
 fn all_but_sgd_losses_agree(case: &str, by: &By) {
-    let mut session = Session::default();
-    let report = against(&folder(case), None, &[], by, &mut session);
-    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    let report = report_of(case, by, Form::default());
     let parted = |line: &Line| matches!(&line.verdict, Verdict::Differs(by) if by.error < 0.2);
     let mut wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
     assert!(wrong.all(|line| line.name == "sgd.losses" && parted(line)), "{case}\n{report}");
@@ -188,9 +174,7 @@ fn ssd_lm_natively() {
 /// made of that quotient are 2.6e-5 away from the stored ones; all others agree.
 #[test]
 fn ssd_lm_interpreted_in_all_but_quotients_that_the_reference_rounds() {
-    let mut session = Session::default();
-    let report = against(&folder("ssd_lm"), None, &[], &By::Interpreter, &mut session);
-    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    let report = report_of("ssd_lm", &By::Interpreter, Form::default());
     let rounded = ["time1000.alpha", "time1000.beta", "time1000.beta_tilde"];
     let near = |line: &Line| matches!(&line.verdict, Verdict::Differs(by) if by.error < 5e-5);
     let mut wrong = report.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Agrees(_)));
@@ -208,7 +192,7 @@ fn kimi_linear_interpreted() {
 fn the_gradient_that_noisy_experts_do_not_store_is_the_slope_of_their_loss() {
     let case = Case::read(&folder("noisy_topk_moe_eval")).expect("a case of the repository");
     let file = find_family(None, &["noisy_topk_moe"]).expect("there is a map");
-    let request = Request { file, settings: Vec::new(), config: case.config_file(), model: None };
+    let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
     let mut session = Session::default();
     let model = driver::check(&request, &mut session).expect("a model of the repository");
     let graphs = driver::graphs_with(&model, &["x".to_string()], &mut session).expect("has programs");
@@ -254,7 +238,7 @@ fn first_used(name: &str, case: &Case, width: usize) -> usize {
 
 fn judge(case: &Case) -> Report {
     let file = find_family(case.architecture(), &["llama"]).expect("there is a map");
-    let request = Request { file, settings: Vec::new(), config: case.config_file(), model: None };
+    let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
     let mut session = Session::default();
     compare(case, &request, &By::Interpreter, &mut session).unwrap_or_else(|failure| fail(&failure, &session))
 }

@@ -59,7 +59,7 @@ fn a_resumed_training_gives_the_same_curve_on_any_number_of_threads() {
         train(parts.path(), &short, 2, false).unwrap();
         // What a run that was then killed had written after its last checkpoint, the last line cut off:
         let lines = fs::read_to_string(parts.path().join("metrics.csv")).unwrap();
-        fs::write(parts.path().join("metrics.csv"), lines + "24,1,2.0,,1.0,1.0,5.0\n25,7").unwrap();
+        fs::write(parts.path().join("metrics.csv"), lines + "24,1,2.0,,,1.0,1.0,5.0\n25,7").unwrap();
         train(parts.path(), &recipe, 1, true).unwrap();
         let (left, right) = (curve(whole.path()), curve(parts.path()));
         assert_eq!(without_step_23(&left), without_step_23(&right));

@@ -10,7 +10,8 @@ use archc::tensor::BATCH;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-const FILES: [&str; 11] = [
+/// Recurrences by themselves: files in `examples/ops`, and the cases of their names.
+pub const OPERATORS: [&str; 11] = [
     "op_linear_attn",
     "op_retention",
     "op_simple_gla",
@@ -53,7 +54,7 @@ fn feed(graph: &Graph, length: usize, seed: u64) -> Feed {
 
 #[test]
 fn operators_of_the_library_give_in_chunks_what_they_give_turn_by_turn() {
-    for file in FILES {
+    for file in OPERATORS {
         let model = model_in(file);
         let graph = graph::build(&model, &model.forward, "forward");
         for size in [16, 32] {

@@ -59,13 +59,7 @@ pub fn add_values(
 /// How a file holds the axes of a value, as it is written.
 fn order_of((name, value): &NamedValue, written: &[Name], values: &Values, sink: &mut Diagnostics) -> Option<Order> {
     let own = values.axes_of(*value).iter().map(|axis| values.axes[*axis].name.clone()).collect::<Vec<_>>();
-    match order::places(&own, written) {
-        Ok(places) => Some((name.clone(), places)),
-        Err(diagnostic) => {
-            sink.push(*diagnostic);
-            None
-        }
-    }
+    order::order(name, &own, written, sink)
 }
 
 /// A path without its counts.

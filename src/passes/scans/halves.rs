@@ -6,7 +6,7 @@
 //! matrices.
 
 use super::chunk::{Chunk, Decays};
-use super::pieces::Level;
+use super::pieces::{Level, inside};
 use crate::graph::{Op, Typed, Value};
 use crate::tensor::{Affine, AxisId, DType, Function, Precision, Presence, Relation, TensorType, Term};
 
@@ -108,10 +108,7 @@ impl Chunk<'_, '_, '_> {
         let block = Affine::term(Term::Quotient(at, halves.large.size));
         let row = Affine::axis(at).plus(&block, -halves.large.size).plus(&Affine::number(halves.late * size), -1);
         let column = Affine::axis(from).plus(&block, -halves.large.size).plus(&Affine::number(halves.early * size), -1);
-        let inside = |place: &Affine<Value>| {
-            [place.clone(), Affine::number(size - 1).plus(place, -1)].map(Relation::AtLeastZero).to_vec()
-        };
-        let presence = Presence { relations: [inside(&row), inside(&column)].concat() };
+        let presence = Presence { relations: [inside(&row, size), inside(&column, size)].concat() };
         let own = [halves.large.block, halves.small.row, halves.small.column];
         let axes = [self.turn.tape.ty(score).without(&own).axes, vec![at, from]].concat();
         let ty = TensorType { axes: self.order.of(self.turn.pieces, axes), dtype: F32 };

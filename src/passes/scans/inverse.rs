@@ -4,7 +4,7 @@
 //! Starts from blocks of one element and doubles them. Forms no power of the matrix, so that it is as exact as forward
 //! substitution where a sum of powers would cancel.
 
-use super::pieces::{Level, Pieces};
+use super::pieces::{Level, Pieces, inside};
 use crate::graph::{Op, Typed, Value};
 use crate::ops::Tape;
 use crate::tensor::{Affine, AxisId, Presence, Relation, TensorType, Term};
@@ -81,19 +81,16 @@ fn together(
     let size = small.size;
     let half = Affine::term(Term::Quotient(large.row, size));
     let column = Affine::axis(large.column).plus(&half, -size);
-    let inside = |place: &Affine<Value>| {
-        [place.clone(), Affine::number(size - 1).plus(place, -1)].map(Relation::AtLeastZero).to_vec()
-    };
     let places = vec![
         (small.block, Affine { terms: vec![(Term::Axis(large.block), 2)], constant: 0 }.plus(&half, 1)),
         (small.row, Affine::term(Term::Remainder(large.row, size))),
         (small.column, column.clone()),
     ];
-    let presence = Presence { relations: inside(&column) };
+    let presence = Presence { relations: inside(&column, size).to_vec() };
     let diagonal = tape.add(Op::Index(places), vec![known], Typed { ty: ty.clone(), presence });
     let row = Affine::axis(large.row).plus(&Affine::number(late * size), -1);
     let column = Affine::axis(large.column).plus(&Affine::number(early * size), -1);
-    let presence = Presence { relations: [inside(&row), inside(&column)].concat() };
+    let presence = Presence { relations: [inside(&row, size), inside(&column, size)].concat() };
     let places = vec![(small.row, row), (small.column, column)];
     let corner = tape.add(Op::Index(places), vec![corner], Typed { ty: ty.clone(), presence });
     let zero = tape.number(0.0, ty.dtype);

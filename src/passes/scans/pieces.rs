@@ -144,6 +144,11 @@ impl Pieces {
     }
 }
 
+/// Where a place is one of so many.
+pub(super) fn inside(place: &Affine<Value>, size: i64) -> [Relation<Value>; 2] {
+    [place.clone(), Affine::number(size - 1).plus(place, -1)].map(Relation::AtLeastZero)
+}
+
 /// The value as it is, in this type: repeated along axes that it lacks.
 pub(super) fn cast(tape: &mut Tape, value: Value, ty: &TensorType) -> Value {
     if tape.ty(value) == *ty {

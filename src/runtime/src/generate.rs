@@ -17,4 +17,4 @@ pub use given::Given;
 pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session, row_numbers};
 pub use turns::{Choice, Turns};
-pub use whole::Whole;
+pub use whole::{NEW, Whole};

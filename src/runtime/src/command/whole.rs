@@ -7,7 +7,7 @@ use super::generate::{Options, Plan, prompts};
 use super::options::print;
 use crate::abi::GenerateInfo;
 use crate::error::{Error, Result};
-use crate::generate::Whole;
+use crate::generate::{NEW, Whole};
 use crate::interrupt;
 use crate::model::Code;
 use crate::tokenizer::Tokenizer;
@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// The setting that says which token stands for a blank.
 const MASK: &str = "mask";
-/// The setting that says how many positions are added.
-const NEW: &str = "new";
 /// A look costs a line on the terminal: no more often than this.
 const BETWEEN: Duration = Duration::from_millis(40);
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
 
 /// Positions that the sampler adds to each row: the setting of this name.
-const NEW: &str = "new";
+pub const NEW: &str = "new";
 
 /// One call of a sampler.
 #[derive(Debug)]

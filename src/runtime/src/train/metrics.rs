@@ -44,7 +44,7 @@ impl Metrics {
     /// If the file cannot be written.
     pub fn open(path: &Path, step: u64) -> Result<Metrics> {
         let old = if step == 0 { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
-        let kept = old.lines().skip(1).filter(|line| step_of(line).is_some_and(|at| at <= step));
+        let kept = old.lines().skip(1).filter(|line| row_of(line).is_some_and(|row| row.step <= step));
         let text: String = std::iter::once(HEADER.to_owned()).chain(kept.map(|line| format!("{line}\n"))).collect();
         files::replace_with(path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(|cause| Error::file("open", path, &cause))?;
@@ -73,6 +73,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     Ok(text.lines().skip(1).filter_map(row_of).collect())
 }
 
+/// A line of the file; none for one that was cut off.
 fn row_of(line: &str) -> Option<Row> {
     let fields: Vec<&str> = line.split(',').collect();
     let [step, tokens, loss, validation, right, rate, norm, speed] = fields.try_into().ok()?;
@@ -87,10 +88,4 @@ fn row_of(line: &str) -> Option<Row> {
         norm: number(norm)?,
         speed: number(speed)?,
     })
-}
-
-/// The step that a line speaks of; none for a line that was cut off.
-fn step_of(line: &str) -> Option<u64> {
-    let fields: Vec<&str> = line.split(',').collect();
-    if fields.len() == HEADER.split(',').count() { fields[0].parse().ok() } else { None }
 }
