@@ -14,9 +14,9 @@ type Arguments = Vec<Option<Known>>;
 /// Splits every `for` of a region, inner ones first.
 pub fn split(axes: &Axes, region: &mut Region, arguments: &[Option<Known>], position: &dyn Fn(AxisId) -> bool) {
     for id in region.order() {
-        let same = known(axes, region, arguments, position);
         let node = region.node(id);
         let Op::For(repeat) = &node.op else { continue };
+        let same = known(axes, region, arguments, position);
         if same.contains_key(&id) || position(repeat.axis) {
             continue;
         }
