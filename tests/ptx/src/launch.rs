@@ -83,8 +83,7 @@ impl<'a> Launch<'a> {
                     at += 1;
                     continue;
                 }
-                let mut ended = resident.swap_remove(at);
-                execute::transfers::end_block(self, &mut ended)?;
+                execute::transfers::end_block(&resident.swap_remove(at))?;
             }
         }
     }

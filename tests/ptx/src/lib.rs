@@ -8,8 +8,6 @@
 //! Not modelled: weak memory between blocks, clusters of several blocks, time, faults of `ptxas`.
 //! Reading order: [`parse`] and [`decode`] make a [`Module`], [`launch`] runs it, [`execute`] is one step.
 
-#![expect(dead_code, reason = "the asynchronous families come next")]
-
 mod arithmetic;
 mod barrier;
 mod block;

@@ -15,9 +15,11 @@ pub(crate) const SHARED_BASE: u64 = 1024;
 /// Bytes of registers and memory that nobody wrote: NaN in every format.
 pub(crate) const POISON: u8 = 0x7f;
 
-const TIME_BITS: u32 = 26;
-const NEVER: u32 = 62 << TIME_BITS;
-const PENDING: u32 = 63 << TIME_BITS;
+const TIME_BITS: u32 = 25;
+/// Added to a warp that wrote by `cp.async`.
+pub(crate) const COPIED: Actor = 64;
+const NEVER: u32 = 126 << TIME_BITS;
+const PENDING: u32 = 127 << TIME_BITS;
 
 /// The last write of a byte (actor and time), and the set of reads since.
 #[derive(Clone, Copy, PartialEq)]
@@ -204,12 +206,16 @@ fn check_writer(cell: Cell, at: usize, access: Access) -> Outcome<()> {
         return broken(Rule::Pending, format!("shared byte {at} is touched while a copy to it is on its way"));
     }
     let (actor, time) = unstamp(cell.writer);
-    let writer = actor as usize;
+    let is_copied = actor as usize >= COPIED;
+    let writer = if is_copied { actor as usize - COPIED } else { actor as usize };
     if writer != access.warp && time > access.knowledge.generic.of(writer) {
         let name = if writer == ENGINE { "a bulk copy".to_string() } else { format!("warp {writer}") };
         return broken(Rule::Race, format!("shared byte {at} was written by {name}, with no order between"));
     }
-    if access.is_asynchronous && writer != ENGINE && time > access.knowledge.proxied.of(writer) {
+    // The ISA does not say which proxy `cp.async` belongs to; CUTLASS and Triton let `wgmma` read its bytes
+    // after a barrier alone, and so may we.
+    let is_generic = writer != ENGINE && !is_copied;
+    if access.is_asynchronous && is_generic && time > access.knowledge.proxied.of(writer) {
         return broken(
             Rule::Proxy,
             format!("shared byte {at} was written by warp {writer} with no `fence.proxy.async` since"),

@@ -4,7 +4,7 @@
 use crate::arithmetic::Binary;
 use crate::fault::{Outcome, Rule, broken};
 use crate::instruction::Source;
-use crate::matrix::{MatrixCopy, Multiply};
+use crate::matrix::{LoadMatrix, Multiply, StoreMatrix};
 use crate::random::mix;
 use crate::syntax::Register;
 
@@ -38,12 +38,34 @@ pub(crate) enum VoteMode {
 pub(crate) enum WarpKind {
     Synchronise,
     Shuffle(Shuffle),
-    Vote { mode: VoteMode, to: Register, predicate: Source, negated: bool },
-    Match { all: bool, to: Register, agreed: Option<Register>, value: Source },
-    Reduce { compute: Binary, to: Register, value: Source },
-    Elect { to: Register, chosen: Register },
-    LoadMatrix(MatrixCopy),
-    StoreMatrix(MatrixCopy),
+    Vote {
+        mode: VoteMode,
+        to: Register,
+        predicate: Source,
+        negated: bool,
+    },
+    Match {
+        all: bool,
+        to: Register,
+        agreed: Option<Register>,
+        value: Source,
+    },
+    Reduce {
+        compute: Binary,
+        to: Register,
+        value: Source,
+    },
+    Elect {
+        to: Register,
+        chosen: Register,
+    },
+    LoadMatrix(LoadMatrix),
+    StoreMatrix(StoreMatrix),
+    /// `movmatrix`
+    Transpose {
+        to: Register,
+        from: Source,
+    },
     Multiply(Multiply),
 }
 

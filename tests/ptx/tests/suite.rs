@@ -3,4 +3,5 @@
 mod arithmetic;
 mod basics;
 mod faults;
+mod peers;
 mod support;

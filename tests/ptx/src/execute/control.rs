@@ -25,7 +25,7 @@ pub(super) fn go(launch: &mut Launch, block: &mut Block, thread: &mut Thread, op
         Operation::Call(parts) => call(launch, block, thread, parts),
         Operation::Return if !thread.callers.is_empty() => leave(launch, thread),
         _ => {
-            transfers::end_thread(block, thread)?;
+            transfers::end_thread(launch, block, thread)?;
             thread.state = State::Done;
             launch.memory.changes += 1;
             Ok(Flow::Stopped)
