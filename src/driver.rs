@@ -5,6 +5,7 @@
 
 mod compile;
 mod derived;
+mod device;
 mod family;
 mod guard;
 mod import;
@@ -14,11 +15,12 @@ mod request;
 mod session;
 mod stage;
 
-pub use compile::{Code, Compiled, build, compile, print};
+pub use compile::{Code, Compiled, Places, build, compile, print};
 pub use derived::{
     Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_axis, grown_input,
     judged, programs, step, step_without_tokens,
 };
+pub use device::{Device, device, launches};
 pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;

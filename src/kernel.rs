@@ -5,8 +5,10 @@
 //! Nothing here depends on a machine: tile sizes and vector widths are chosen where code is emitted.
 
 mod attend;
+pub mod choice;
 mod matrix;
 mod nest;
+pub mod varying;
 
 pub use attend::*;
 pub use matrix::*;
@@ -25,6 +27,13 @@ pub struct Kernel {
     pub sizes: usize,
     /// What it does.
     pub form: Form,
+}
+
+impl Kernel {
+    /// What equal kernels agree in; the name is for people.
+    pub fn identity(&self) -> String {
+        format!("{:?} {} {:?}", self.buffers, self.sizes, self.form)
+    }
 }
 
 /// One buffer of a kernel.

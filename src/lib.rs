@@ -14,8 +14,8 @@
 //! | 4 | `derive` | graph → graphs | gradients, and the step program from the same source |
 //! | 5 | `passes` | graph → graph | verified after every pass |
 //! | 6 | [`plan`] | graph → [`plan::Program`] | kernels in order, buffers with lifetimes, costs |
-//! | 7 | `mlir` | program → MLIR module | wholly in the llvm dialect |
-//! | 8 | `llvm` | module → object | machine code |
+//! | 7 | `mlir` | program → MLIR module | wholly in the llvm dialect (and nvvm, for the entries of [`gpu`]) |
+//! | 8 | `llvm` | module → object | machine code, PTX |
 //! | 9 | `link` | object → artifact | an executable that needs no compiler |
 //!
 //! [`driver`] is this table as code, on one screen. The names in it are the names everywhere: `archc emit --stage …`,
@@ -59,6 +59,7 @@ pub mod passes;
 pub mod kernel;
 pub mod target;
 pub mod plan;
+pub mod gpu;
 pub mod mlir;
 pub mod llvm;
 pub mod link;

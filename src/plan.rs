@@ -25,3 +25,4 @@ pub use place::*;
 pub use program::*;
 pub use schedule::{Interface, schedule, schedule_all};
 pub use sizes::*;
+pub use text::Names;

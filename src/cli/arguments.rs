@@ -69,12 +69,29 @@ pub struct TargetArguments {
     pub cpu: Cpu,
 }
 
+/// The GPU that code is made for.
+#[derive(Debug, Args)]
+pub struct GpuArguments {
+    /// GPU that code is made for: sm_80, sm_89, sm_90a, sm_100
+    #[arg(long, value_name = "ARCH", default_value = "sm_90a")]
+    pub gpu_arch: String,
+}
+
 /// How recurrences are computed.
 #[derive(Debug, Args)]
 pub struct ScanArguments {
     /// Form of recurrences: `planned`, `sequential`, `chunk`, or `chunk=N` for N positions in a chunk
     #[arg(long, value_name = "FORM", default_value = "planned", value_parser = scan)]
     pub scan: Form,
+}
+
+/// Where an executable runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// On the CPU
+    Cpu,
+    /// On an NVIDIA GPU
+    Cuda,
 }
 
 /// Levels of instruction sets.
@@ -139,6 +156,12 @@ pub struct BuildArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// Where the executable runs: `cpu`, `cuda`, or both
+    #[arg(long = "target", value_enum, value_name = "PLACES", value_delimiter = ',', default_value = "cpu")]
+    pub places: Vec<Place>,
+    /// The GPU
+    #[command(flatten)]
+    pub gpu: GpuArguments,
     /// How recurrences are computed
     #[command(flatten)]
     pub scan: ScanArguments,
@@ -195,6 +218,9 @@ pub struct EmitArguments {
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,
+    /// The GPU
+    #[command(flatten)]
+    pub gpu: GpuArguments,
     /// How recurrences are computed
     #[command(flatten)]
     pub scan: ScanArguments,

@@ -1,9 +1,10 @@
 //! `archc build`, and the commands that build into the cache and run the result.
 
-use super::arguments::{BuildArguments, Cpu, RunArguments};
+use super::arguments::{BuildArguments, Cpu, Place, RunArguments};
 use super::{Outcome, Verdict, output};
-use crate::driver::{self, Failure, Request, Session};
+use crate::driver::{self, Failure, Places, Request, Session};
 use crate::fault::Environment;
+use crate::gpu::Arch;
 use crate::target::Target;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -23,7 +24,14 @@ pub fn run(arguments: &BuildArguments, session: &mut Session) -> Outcome {
             .help("give -o another name")
             .into());
     }
-    driver::build(&request, &Target::named(arguments.target.cpu.name())?, &output, session)?;
+    let places = Places {
+        cpu: arguments.places.contains(&Place::Cpu),
+        gpu: match arguments.places.contains(&Place::Cuda) {
+            true => Some(Arch::named(&arguments.gpu.gpu_arch)?),
+            false => None,
+        },
+    };
+    driver::build(&request, &Target::named(arguments.target.cpu.name())?, places, &output, session)?;
     if arguments.timings {
         eprint!("{}", output::timings(session));
     }
@@ -54,7 +62,7 @@ fn cached(request: &Request, cpu: Cpu, session: &mut Session) -> Result<PathBuf,
         session.diagnostics = Default::default();
         session.sources = Default::default();
         eprintln!("compiling {} …", request.file.display());
-        driver::build(request, &Target::named(cpu.name())?, &path, session)?;
+        driver::build(request, &Target::named(cpu.name())?, Places::CPU, &path, session)?;
     }
     Ok(path)
 }

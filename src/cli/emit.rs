@@ -1,7 +1,8 @@
 //! `archc emit`: what one stage makes of a model.
 
 use super::{Outcome, Verdict, arguments::EmitArguments, output};
-use crate::driver::{self, Code, Failure, Request, Session, Stage};
+use crate::driver::{self, Code, Failure, Graphs, Request, Session, Stage};
+use crate::gpu::Arch;
 use crate::target::Target;
 use crate::{graph, model, syntax};
 
@@ -34,6 +35,9 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
         let wanted = programs.iter().filter(|program| is_wanted(arguments, &program.name));
         return Ok(wanted.map(|program| format!("{program}\n")).collect());
     }
+    if matches!(arguments.stage, Stage::Ptx | Stage::Launches) {
+        return of_gpu(arguments, &graphs, session);
+    }
     let target = Target::named(arguments.target.cpu.name())?;
     let code = match arguments.stage {
         Stage::Mlir => Code::Mlir,
@@ -41,6 +45,16 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
         _ => Code::Assembly,
     };
     driver::print(&model, &graphs, &target, code, session)
+}
+
+/// What is made for a GPU.
+fn of_gpu(arguments: &EmitArguments, graphs: &Graphs, session: &mut Session) -> Result<String, Failure> {
+    let arch = Arch::named(&arguments.gpu.gpu_arch)?;
+    let program = arguments.program.as_deref();
+    match arguments.stage {
+        Stage::Ptx => Ok(driver::device(graphs, program, arch, session)?.ptx),
+        _ => driver::launches(graphs, program, arch, session),
+    }
 }
 
 fn is_wanted(arguments: &EmitArguments, program: &str) -> bool {

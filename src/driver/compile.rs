@@ -2,6 +2,7 @@
 
 use super::manifest::manifest;
 use super::{Failure, Graphs, Request, Session};
+use crate::gpu::Arch;
 use crate::link;
 use crate::llvm::{self, Object};
 use crate::mlir;
@@ -39,11 +40,7 @@ pub fn compile(model: &Model, graphs: &Graphs, target: &Target, session: &mut Se
     let programs = super::programs(graphs, session)?;
     let manifest = manifest(model, &programs, features(target));
     let text = write(&programs, &manifest, target, session)?;
-    let object = session.stage("mlir", |session| {
-        let context = mlir::context();
-        let module = mlir::lower(&context, &text)?;
-        session.stage("asm", |_| llvm::compile(&module, target))?
-    })??;
+    let object = object(&text, target, session)?;
     Ok(Compiled { manifest, object })
 }
 
@@ -84,13 +81,56 @@ fn features(target: &Target) -> Vec<String> {
     target.features().into_iter().map(String::from).collect()
 }
 
-/// Compiles a file to one executable.
+/// Compiles a file to one executable, for a CPU, a GPU, or both.
 ///
 /// # Errors
-/// If the program is wrong, the linker is missing, or the path cannot be written.
-pub fn build(request: &Request, target: &Target, output: &Path, session: &mut Session) -> Result<(), Failure> {
+/// If the program is wrong, a GPU cannot run it, the linker is missing, or the path cannot be written.
+pub fn build(
+    request: &Request,
+    target: &Target,
+    places: Places,
+    output: &Path,
+    session: &mut Session,
+) -> Result<(), Failure> {
     let model = super::check(request, session)?;
     let graphs = super::graphs(&model, session)?;
-    let compiled = compile(&model, &graphs, target, session)?;
-    Ok(session.stage("link", |_| link::executable(&compiled.object, output))??)
+    let device = match places.gpu {
+        Some(arch) => Some(super::device(&graphs, None, arch, session)?),
+        None => None,
+    };
+    let programs = super::programs(&graphs, session)?;
+    let features = if places.cpu { features(target) } else { Vec::new() };
+    let manifest = manifest(&model, &programs, features);
+    let all: Vec<&Program> = programs.iter().collect();
+    let code = device.as_ref().map(|device| (&device.plan, device.ptx.as_str()));
+    let text = session.stage("mlir", |_| match code {
+        Some((plan, code)) if !places.cpu => mlir::write_device(&manifest, plan, code),
+        code => mlir::write_with(&all, &manifest, target, code),
+    })?;
+    session.dump("mlir", || text.clone())?;
+    let object = object(&text, target, session)?;
+    Ok(session.stage("link", |_| link::executable(&object, output))??)
+}
+
+/// Where an executable runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// On the CPU.
+    pub cpu: bool,
+    /// On a GPU.
+    pub gpu: Option<Arch>,
+}
+
+impl Places {
+    /// On the CPU alone.
+    pub const CPU: Places = Places { cpu: true, gpu: None };
+}
+
+fn object(text: &str, target: &Target, session: &mut Session) -> Result<Object, Failure> {
+    let object = session.stage("mlir", |session| {
+        let context = mlir::context();
+        let module = mlir::lower(&context, text)?;
+        session.stage("asm", |_| llvm::compile(&module, target))?
+    })??;
+    Ok(object)
 }

@@ -19,4 +19,8 @@ pub enum Stage {
     Llvm,
     /// Machine code as assembly text
     Asm,
+    /// Code for NVIDIA GPUs: the kernels of all programs, each once
+    Ptx,
+    /// What is launched on a GPU, in order
+    Launches,
 }

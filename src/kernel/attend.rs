@@ -51,6 +51,20 @@ pub struct Attend {
     pub visits: Option<usize>,
 }
 
+impl Attend {
+    /// Whether a batch loop shares its keys and values.
+    pub fn shares(&self, place: usize) -> bool {
+        let mut keys = self.further.iter().map(|part| &part.key).chain([&self.key, &self.value]);
+        keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
+    }
+
+    /// The extents of the batch loops that share keys, or of those that do not.
+    pub fn batch_extents(&self, shared: bool) -> Vec<Amount> {
+        let places = self.batch.iter().enumerate().filter(|(place, _)| self.shares(*place) == shared);
+        places.map(|(_, &extent)| extent).collect()
+    }
+}
+
 /// One more product of queries and keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {

@@ -11,6 +11,7 @@ mod blocks;
 mod forward;
 mod rows;
 mod scores;
+pub mod visible;
 
 use super::body::Body;
 use super::gemm::micro::{self, Call, Layout};
@@ -27,22 +28,10 @@ pub const CHUNK: i64 = 1 << 19;
 /// Keys of a block.
 const BLOCK_KEYS: usize = KEY_BLOCK as usize;
 
-/// Whether a batch loop shares its keys and values.
-fn shares(form: &Attend, place: usize) -> bool {
-    let mut keys = form.further.iter().map(|part| &part.key).chain([&form.key, &form.value]);
-    keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
-}
-
-/// The extents of the batch loops that share keys, or of those that do not.
-fn batch_extents(form: &Attend, shared: bool) -> Vec<Amount> {
-    let places = form.batch.iter().enumerate().filter(|(place, _)| shares(form, *place) == shared);
-    places.map(|(_, &extent)| extent).collect()
-}
-
 /// The turns of the forward body: one for each block of rows of each batch with keys of its own.
 pub fn turns(writer: &mut Writer, form: &Attend, amount: &dyn Fn(&mut Writer, Amount) -> Value) -> Value {
-    let outer = product(writer, batch_extents(form, false).into_iter(), amount);
-    let shared = product(writer, batch_extents(form, true).into_iter(), amount);
+    let outer = product(writer, form.batch_extents(false).into_iter(), amount);
+    let shared = product(writer, form.batch_extents(true).into_iter(), amount);
     let queries = amount(writer, form.queries);
     let rows = writer.multiply(shared, queries);
     let size = writer.int(BLOCK_ROWS as i64);
@@ -56,7 +45,7 @@ pub fn gradient_turns(
     form: &AttendGradient,
     amount: &dyn Fn(&mut Writer, Amount) -> Value,
 ) -> Value {
-    product(writer, batch_extents(&form.forward, false).into_iter(), amount)
+    product(writer, form.forward.batch_extents(false).into_iter(), amount)
 }
 
 /// Writes the forward body.
@@ -104,7 +93,7 @@ impl<'a> Attention<'a> {
         let extents = [form.queries, form.keys, form.width, form.value_width];
         let [queries, keys, width, value_width] = extents.map(|amount| body.amount(writer, amount));
         let mut rows = queries;
-        for extent in batch_extents(form, true) {
+        for extent in form.batch_extents(true) {
             let extent = body.amount(writer, extent);
             rows = writer.multiply(rows, extent);
         }

@@ -6,7 +6,7 @@ use super::text::{Kind, Type, Value, Writer};
 use crate::kernel::{Amount, Kernel};
 
 /// The parameters of a body function, unpacked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Body {
     /// Addresses of the kernel's buffers.
     pub buffers: Vec<Value>,

@@ -65,6 +65,8 @@ impl Writer {
             Sign => self.sign(x),
             Floor => self.floor(x),
             Sqrt => self.unary("math.sqrt", x),
+            Power if !self.library => self.own_power(x, y),
+            _ if x.ty.kind == Kind::F64 && !self.library => self.own_double(function, x),
             _ if x.ty.kind == Kind::F64 => self.library_call(function.name(), &[x, y][..function.arity()]),
             Power => self.library_call("powf", &[x, y]),
             Exp => self.exp(x),

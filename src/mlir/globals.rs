@@ -3,15 +3,49 @@
 use super::program::symbol;
 use super::text::Writer;
 use crate::plan::Program;
-use archc_runtime::abi::{MANIFEST_LENGTH_SYMBOL, MANIFEST_SYMBOL, Manifest, PROGRAMS_SYMBOL};
+use archc_runtime::abi::{
+    DEVICE_CODE_SYMBOL, DEVICE_PLAN_LENGTH_SYMBOL, DEVICE_PLAN_SYMBOL, DevicePlan, MANIFEST_LENGTH_SYMBOL,
+    MANIFEST_SYMBOL, Manifest, PROGRAMS_SYMBOL,
+};
 use std::fmt::Write;
 
-/// Writes the globals.
-pub fn write(writer: &mut Writer, programs: &[&Program], manifest: &Manifest) {
+/// Writes the manifest.
+pub fn write_manifest(writer: &mut Writer, manifest: &Manifest) {
     let json = serde_json::to_string(manifest).unwrap_or_default();
-    let length = json.len();
-    writer.declare(&format!("llvm.mlir.global external constant @{MANIFEST_SYMBOL}(\"{}\") {{addr_space = 0 : i32}} : !llvm.array<{length} x i8>", escaped(&json)));
-    writer.declare(&format!("llvm.mlir.global external constant @{MANIFEST_LENGTH_SYMBOL}({length} : i64) : i64"));
+    write_text(writer, MANIFEST_SYMBOL, &json);
+    write_length(writer, MANIFEST_LENGTH_SYMBOL, json.len());
+}
+
+/// Writes the plan and the code for GPUs; without them, a plan of no bytes.
+pub fn write_device(writer: &mut Writer, device: Option<(&DevicePlan, &str)>) {
+    let plan = device.map(|(plan, _)| serde_json::to_string(plan).unwrap_or_default()).unwrap_or_default();
+    let code = device.map_or("", |(_, code)| code);
+    write_length(writer, DEVICE_PLAN_LENGTH_SYMBOL, plan.len());
+    write_text(writer, DEVICE_PLAN_SYMBOL, &format!("{plan}\0"));
+    write_text(writer, DEVICE_CODE_SYMBOL, &format!("{code}\0"));
+}
+
+fn write_text(writer: &mut Writer, symbol: &str, text: &str) {
+    let (length, text) = (text.len(), escaped(text));
+    writer.declare(&format!(
+        "llvm.mlir.global external constant @{symbol}(\"{text}\") {{addr_space = 0 : i32}} : !llvm.array<{length} x i8>"
+    ));
+}
+
+fn write_length(writer: &mut Writer, symbol: &str, length: usize) {
+    writer.declare(&format!("llvm.mlir.global external constant @{symbol}({length} : i64) : i64"));
+}
+
+/// Writes a table without functions for so many programs.
+pub fn write_no_functions(writer: &mut Writer, count: usize) {
+    let table = format!("!llvm.array<{count} x ptr>");
+    writer.declare(&format!("llvm.mlir.global external constant @{PROGRAMS_SYMBOL}() : {table} {{"));
+    writer.declare(&format!("%t = llvm.mlir.zero : {table}"));
+    writer.declare(&format!("llvm.return %t : {table}\n}}"));
+}
+
+/// Writes the table of program functions.
+pub fn write_functions(writer: &mut Writer, programs: &[&Program]) {
     let count = programs.len();
     let table = format!("!llvm.array<{count} x ptr>");
     writer.declare(&format!("llvm.mlir.global external constant @{PROGRAMS_SYMBOL}() : {table} {{"));

@@ -15,11 +15,6 @@ pub struct Symbols {
     target: Target,
 }
 
-/// What equal kernels agree in; the name is for people.
-fn identity(kernel: &Kernel) -> String {
-    format!("{:?} {} {:?}", kernel.buffers, kernel.sizes, kernel.form)
-}
-
 impl Symbols {
     /// Writes the body of every distinct kernel.
     pub fn write(writer: &mut Writer, programs: &[&Program], target: &Target) -> Symbols {
@@ -29,7 +24,7 @@ impl Symbols {
             gemm::write_micro_kernels(writer, target);
         }
         for kernel in kernels {
-            let identity = identity(kernel);
+            let identity = kernel.identity();
             if symbols.names.contains_key(&identity) {
                 continue;
             }
@@ -42,7 +37,7 @@ impl Symbols {
 
     /// The symbol of a kernel's body.
     pub fn of(&self, kernel: &Kernel) -> String {
-        self.names[&identity(kernel)].clone()
+        self.names[&kernel.identity()].clone()
     }
 
     /// What the bodies are written for.

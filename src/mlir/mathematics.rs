@@ -8,7 +8,7 @@ use super::text::{Kind, Value, Writer};
 /// Rounds to the nearest whole number when added and subtracted again: 1.5 · 2^23.
 const ROUND: f64 = 12_582_912.0;
 /// The same for 64-bit floats: 1.5 · 2^52.
-const ROUND64: f64 = 6_755_399_441_055_744.0;
+pub(super) const ROUND64: f64 = 6_755_399_441_055_744.0;
 
 /// `exp x` in parts: `2^n · (1 + q)`.
 struct Exponential {

@@ -58,6 +58,12 @@ impl Writer {
         self.define(ty, format!("llvm.load {address} {{alignment = {alignment} : i64}} : !llvm.ptr -> {ty}"))
     }
 
+    /// Reads a vector of consecutive elements whose address is a multiple of its size.
+    pub fn load_aligned(&mut self, address: Value, ty: Type) -> Value {
+        let alignment = ty.kind.bytes() * ty.lanes.max(1);
+        self.define(ty, format!("llvm.load {address} {{alignment = {alignment} : i64}} : !llvm.ptr -> {ty}"))
+    }
+
     /// Writes a scalar or a vector of consecutive elements.
     pub fn store(&mut self, address: Value, value: Value) {
         let alignment = value.ty.kind.bytes();

@@ -1,38 +1,47 @@
 //! A [`Nest`] as the body function of a kernel: `body(arguments, begin, end)` runs turns of the collapsed parallel loops.
 //!
 //! The innermost parallel loop is a loop of its own inside, so that counters are divided out once a row. Either it or
-//! the marked loops further inside run in vector lanes ([`choice`]); the last lanes are masked, so a lane computes
+//! the marked loops further inside run in vector lanes ([`crate::kernel::choice`]); the last lanes are masked, so a lane computes
 //! what a single turn would.
 
-mod choice;
 mod loops;
 mod statements;
-mod varying;
 
 use super::body::Body;
+use super::gpu::Team;
 use super::memory::Lanes;
 use super::text::{Value, Writer};
-use crate::kernel::{Index, Kernel, Nest, Register};
+use crate::kernel::varying::Varying;
+use crate::kernel::{Index, Kernel, Nest, Register, choice};
 use std::collections::HashMap;
-use varying::Varying;
 
 pub use statements::kind_of as register_kind;
 
 /// Writes the body function of a nest.
 pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, lanes: usize) {
     let body = Body::begin(writer, symbol, kernel);
-    let mut emitter = Emitter {
-        writer,
-        kernel,
-        body,
-        width: lanes,
-        lanes: Lanes::default(),
-        varying: None,
-        registers: HashMap::new(),
-        indices: HashMap::new(),
-    };
+    let mut emitter = Emitter::new(writer, kernel, body, Execution::Lanes(lanes));
     emitter.parallel(nest);
     emitter.writer.end_function();
+}
+
+/// Writes one turn of all parallel loops for a thread of a GPU, or for a team of threads that share the turn.
+pub fn write_turn(writer: &mut Writer, kernel: &Kernel, nest: &Nest, body: Body, turn: Value, team: Option<Team>) {
+    let execution = team.map_or(Execution::Thread, Execution::Team);
+    let mut emitter = Emitter::new(writer, kernel, body, execution);
+    emitter.place(&nest.parallel, turn);
+    emitter.statements(&nest.body);
+}
+
+/// What runs the turns of loops whose turns are independent.
+#[derive(Debug)]
+enum Execution {
+    /// Vector lanes, so many.
+    Lanes(usize),
+    /// One thread, one after another.
+    Thread,
+    /// The threads of a team, side by side; everything else they all do alike, and one of them writes.
+    Team(Team),
 }
 
 /// The state while one nest is written.
@@ -40,8 +49,9 @@ struct Emitter<'a> {
     writer: &'a mut Writer,
     kernel: &'a Kernel,
     body: Body,
-    /// Lanes of a vectorised loop.
-    width: usize,
+    execution: Execution,
+    /// Inside of a loop whose turns are spread over a team.
+    apart: bool,
     /// The lanes at this place.
     lanes: Lanes,
     /// What varies between them; none outside vectorised loops.
@@ -51,13 +61,32 @@ struct Emitter<'a> {
     indices: HashMap<Index, Value>,
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    fn new(writer: &'a mut Writer, kernel: &'a Kernel, body: Body, execution: Execution) -> Emitter<'a> {
+        Emitter {
+            writer,
+            kernel,
+            body,
+            execution,
+            apart: false,
+            lanes: Lanes::default(),
+            varying: None,
+            registers: HashMap::new(),
+            indices: HashMap::new(),
+        }
+    }
+
+    /// Lanes of a vectorised loop; 0 where there are none.
+    fn width(&self) -> usize {
+        if let Execution::Lanes(width) = self.execution { width } else { 0 }
+    }
+
     fn parallel(&mut self, nest: &Nest) {
         let Some((innermost, outer)) = nest.parallel.split_last() else {
             self.statements(&nest.body);
             return;
         };
-        let varying = choice::choose(nest, self.width);
+        let varying = choice::choose(nest, self.width());
         let (begin, end) = (self.body.begin, self.body.end);
         if outer.is_empty() {
             self.row(innermost.index, begin, end, varying, nest);
@@ -69,7 +98,7 @@ impl Emitter<'_> {
         let first = self.writer.binary("arith.divsi", begin, extent);
         let past = self.writer.ceil_divide(end, extent);
         let (open, row, _) = self.writer.begin_for(first, past, one, &[]);
-        self.place_outer(outer, row);
+        self.place(outer, row);
         let start = self.writer.multiply(row, extent);
         let from = self.writer.subtract(begin, start);
         let from = self.writer.maximum(from, zero);
@@ -79,10 +108,10 @@ impl Emitter<'_> {
         self.writer.end(open, &[]);
     }
 
-    /// Divides a row's number into the counters of the outer parallel loops.
-    fn place_outer(&mut self, outer: &[crate::kernel::ParallelLoop], row: Value) {
-        let mut rest = row;
-        for (place, parallel) in outer.iter().enumerate().rev() {
+    /// Divides a number into the counters of parallel loops.
+    fn place(&mut self, loops: &[crate::kernel::ParallelLoop], number: Value) {
+        let mut rest = number;
+        for (place, parallel) in loops.iter().enumerate().rev() {
             if place == 0 {
                 self.indices.insert(parallel.index, rest);
                 return;

@@ -123,18 +123,34 @@ pub struct Open {
 #[derive(Debug, Default)]
 pub struct Writer {
     done: String,
+    signature: String,
     head: String,
     body: String,
     next: u32,
     constants: HashMap<String, Value>,
+    /// Lines that stand before the function that is being written.
+    before: String,
     /// Whether `multiply_add` may be one instruction.
     pub fused: bool,
+    /// Whether functions of the C library may be called.
+    pub library: bool,
 }
 
 impl Writer {
     /// An empty module.
     pub fn new(fused: bool) -> Writer {
-        Writer { fused, ..Writer::default() }
+        Writer { fused, library: true, ..Writer::default() }
+    }
+
+    /// From here on no function of the C library is called.
+    pub fn without_library(&mut self) {
+        self.library = false;
+    }
+
+    /// Adds a line outside of the function that is being written.
+    pub fn beside(&mut self, line: &str) {
+        self.before.push_str(line);
+        self.before.push('\n');
     }
 
     /// The whole text.
@@ -154,17 +170,17 @@ impl Writer {
         self.constants.clear();
         let values = parameters.iter().map(|&ty| self.fresh(ty)).collect::<Vec<_>>();
         let list = values.iter().map(|value| format!("{value}: {}", value.ty)).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(self.done, "llvm.func {linkage}@{name}({list}) {attributes}{{");
+        self.signature = format!("llvm.func {linkage}@{name}({list}) {attributes}{{\n");
         values
     }
 
     /// Ends the function.
     pub fn end_function(&mut self) {
-        self.done.push_str(&self.head);
-        self.done.push_str(&self.body);
+        for part in [&mut self.before, &mut self.signature, &mut self.head, &mut self.body] {
+            self.done.push_str(part);
+            part.clear();
+        }
         self.done.push_str("llvm.return\n}\n");
-        self.head.clear();
-        self.body.clear();
     }
 
     fn fresh(&mut self, ty: Type) -> Value {

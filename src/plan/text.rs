@@ -22,12 +22,16 @@ impl Display for Program {
     }
 }
 
-struct Names<'p> {
-    program: &'p Program,
+/// Sizes as text, in the names of a program's symbols.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'p> {
+    /// The program.
+    pub program: &'p Program,
 }
 
 impl Names<'_> {
-    fn size(&self, size: &Size) -> String {
+    /// A size as text.
+    pub fn size(&self, size: &Size) -> String {
         let list = |sizes: &[Size], sign: &str| sizes.iter().map(|one| self.size(one)).collect::<Vec<_>>().join(sign);
         match size {
             Size::Constant(number) => number.to_string(),

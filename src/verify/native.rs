@@ -11,6 +11,7 @@ use crate::driver::{Compiled, Failure, JUDGED};
 use crate::fault::Bug;
 use crate::model::Model;
 use archc_runtime::abi::names;
+use archc_runtime::model::Loaded;
 use calls::Calls;
 pub use calls::load;
 use std::collections::BTreeMap;
@@ -29,6 +30,11 @@ impl<'a> Native<'a> {
     /// If they cannot be loaded.
     pub fn new(model: &'a Model, compiled: &Compiled, threads: usize) -> Result<Native<'a>, Failure> {
         Ok(Native { model, calls: Calls::load(compiled, threads)? })
+    }
+
+    /// The same on a model that is in memory already, here or on a GPU.
+    pub fn of(model: &'a Model, loaded: Loaded) -> Native<'a> {
+        Native { model, calls: Calls::of(loaded) }
     }
 
     /// Whether there is a program that takes new positions after those already seen.

@@ -59,7 +59,7 @@ impl Attention<'_> {
         let one = self.writer.int(1);
         let (open, turn, _) = self.writer.begin_for(self.body.begin, self.body.end, one, &[]);
         self.count_for(turn);
-        let outer = self.body.unravel(self.writer, turn, &super::batch_extents(self.form, false));
+        let outer = self.body.unravel(self.writer, turn, &self.form.batch_extents(false));
         self.each_block_of_rows(&outer, gradient, |attention, rows, _, _| {
             attention.clear_rows(gradient, rows);
         });

@@ -46,7 +46,7 @@ impl Attention<'_> {
         self.count_for(turn);
         let batch = self.writer.binary("arith.divsi", turn, blocks);
         let block = self.writer.binary("arith.remsi", turn, blocks);
-        let outer = self.body.unravel(self.writer, batch, &super::batch_extents(self.form, false));
+        let outer = self.body.unravel(self.writer, batch, &self.form.batch_extents(false));
         let first = self.writer.multiply(block, size);
         let left = self.writer.subtract(self.rows, first);
         let rows = self.writer.minimum(left, size);

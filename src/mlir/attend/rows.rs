@@ -3,10 +3,9 @@
 //! Row r of a block is a query of one of the batches that share keys. For each row the arrays of `marks` hold the first
 //! key it sees, one past the last, and where its row starts in every matrix that has rows of queries.
 
-use super::{Attention, BLOCK_ROWS, shares};
-use crate::kernel::{Amount, Attend, AttendGradient, Edge, Matrix};
-use crate::mlir::arithmetic::Order;
-use crate::mlir::memory::Lanes;
+use super::visible::{Visibility, row_start};
+use super::{Attention, BLOCK_ROWS};
+use crate::kernel::{Amount, Attend, AttendGradient, Matrix};
 use crate::mlir::memory::Place;
 use crate::mlir::text::{Kind, Type, Value};
 
@@ -94,7 +93,7 @@ impl Attention<'_> {
     /// All batch indices, from those of loops with their own keys and those of loops that share them.
     pub fn all_indices(&self, outer: &[Value], shared: &[Value]) -> Vec<Value> {
         let (mut outer, mut shared) = (outer.iter(), shared.iter());
-        let next = |place| if shares(self.form, place) { shared.next() } else { outer.next() };
+        let next = |place| if self.form.shares(place) { shared.next() } else { outer.next() };
         (0..self.form.batch.len()).filter_map(next).copied().collect()
     }
 
@@ -111,72 +110,20 @@ impl Attention<'_> {
         let number = self.writer.add(first, row);
         let query = self.writer.binary("arith.remsi", number, self.queries);
         let batch = self.writer.binary("arith.divsi", number, self.queries);
-        let shared = self.body.unravel(self.writer, batch, &super::batch_extents(self.form, true));
+        let shared = self.body.unravel(self.writer, batch, &self.form.batch_extents(true));
         let indices = self.all_indices(outer, &shared);
         for (slot, matrix) in matrices {
-            let start = self.row_start(matrix, &indices, query);
+            let start = row_start(self.writer, &self.body, matrix, &indices, query);
             self.set_mark(*slot, row, start);
         }
-        let (low, high) = self.sees(&indices, query);
+        let visibility = Visibility { kernel: self.kernel, form: self.form, body: &self.body, keys: self.keys };
+        let (low, high) = visibility.sees(self.writer, &indices, query);
         self.set_mark(Slot::Low, row, low);
         self.set_mark(Slot::High, row, high);
         let lowest = self.writer.minimum(range[0], low);
         let highest = self.writer.maximum(range[1], high);
         let range = self.writer.end(open, &[lowest, highest]);
         (range[0], range[1])
-    }
-
-    fn row_start(&mut self, matrix: &Matrix, indices: &[Value], row: Value) -> Value {
-        let start = self.body.start_of(self.writer, indices, &matrix.batch);
-        let stride = self.body.amount(self.writer, matrix.rows);
-        let down = self.writer.multiply(row, stride);
-        self.writer.add(start, down)
-    }
-
-    /// The keys that a query sees; an empty range is (all keys, 0), so that it widens no other.
-    fn sees(&mut self, indices: &[Value], query: Value) -> (Value, Value) {
-        let form = self.form;
-        let (mut low, mut high) = (self.writer.int(0), self.keys);
-        for edge in &form.visible.from {
-            let value = self.edge(edge, indices, query);
-            low = self.writer.maximum(low, value);
-        }
-        for edge in &form.visible.to {
-            let value = self.edge(edge, indices, query);
-            high = self.writer.minimum(high, value);
-        }
-        let mut some = self.writer.compare(Order::Less, low, high);
-        if let Some(count) = &form.visible.queries {
-            let zero = self.writer.int(0);
-            let at = self.row_start(count, indices, zero);
-            let count = self.whole_number(count, at);
-            let exists = self.writer.compare(Order::Less, query, count);
-            some = self.writer.both(some, exists);
-        }
-        let zero = self.writer.int(0);
-        let low = self.writer.select(some, low, self.keys);
-        (low, self.writer.select(some, high, zero))
-    }
-
-    fn edge(&mut self, edge: &Edge, indices: &[Value], query: Value) -> Value {
-        let slope = self.writer.int(edge.slope);
-        let moved = self.writer.multiply(query, slope);
-        let offset = self.body.amount(self.writer, edge.offset);
-        let constant = self.writer.int(edge.constant);
-        let sum = self.writer.add(moved, offset);
-        let mut sum = self.writer.add(sum, constant);
-        if let Some(table) = &edge.table {
-            let at = self.row_start(table, indices, query);
-            let value = self.whole_number(table, at);
-            sum = self.writer.add(sum, value);
-        }
-        sum
-    }
-
-    fn whole_number(&mut self, table: &Matrix, at: Value) -> Value {
-        let element = self.kernel.buffers[table.buffer].element;
-        let value = self.writer.read(self.body.buffers[table.buffer], element, Place::One(at), Lanes::default());
-        self.writer.convert(value, Kind::I64)
     }
 
     /// The keys that the rows of a tile see: from the smallest start to the largest end.

@@ -1,7 +1,7 @@
 //! Loops inside a nest: one turn after another, or in lanes with a masked end.
 
-use super::Emitter;
-use super::varying::Varying;
+use super::{Emitter, Execution};
+use crate::kernel::varying::Varying;
 use crate::kernel::{Bound, Carried, Index, Loop, Statement};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::Lanes;
@@ -11,22 +11,54 @@ use crate::model::Combine;
 impl Emitter<'_> {
     pub(super) fn inner_loop(&mut self, inner: &Loop) {
         let (from, to) = (self.bound(inner.from), self.bound(inner.to));
-        let outside = self.varying.is_none();
-        if outside && let Some(varying) = Varying::of_loop(inner) {
-            let initial = self.carried_values(&inner.carried);
-            let starts = inner.carried.iter().zip(&initial);
-            let starts =
-                starts.map(|(carried, &value)| self.identity(carried.combine, value.ty.kind)).collect::<Vec<_>>();
-            let results = self.in_lanes(inner.index, from, to, varying, &inner.carried, &starts, &inner.body);
-            for ((carried, result), initial) in inner.carried.iter().zip(results).zip(initial) {
-                let combine = carried.combine.unwrap_or(Combine::Sum);
-                let folded = self.writer.fold_lanes(result, |writer, left, right| join(writer, combine, left, right));
-                let value = join(self.writer, combine, initial, folded);
-                self.registers.insert(carried.register, value);
-            }
-            return;
+        let outside = self.varying.is_none() && !self.apart;
+        match (outside.then(|| Varying::of_loop(inner)).flatten(), &self.execution) {
+            (Some(varying), Execution::Lanes(_)) => self.side_by_side(inner, from, to, varying),
+            (Some(_), Execution::Team(_)) => self.in_team(inner, from, to),
+            _ => self.turn_by_turn(inner, from, to),
         }
-        self.turn_by_turn(inner, from, to);
+    }
+
+    fn side_by_side(&mut self, inner: &Loop, from: Value, to: Value, varying: Varying) {
+        let initial = self.carried_values(&inner.carried);
+        let starts = self.starts(&inner.carried, &initial, self.width());
+        let results = self.in_lanes(inner.index, from, to, varying, &inner.carried, &starts, &inner.body);
+        for ((carried, result), initial) in inner.carried.iter().zip(results).zip(initial) {
+            let combine = carried.combine.unwrap_or(Combine::Sum);
+            let folded = self.writer.fold_lanes(result, |writer, left, right| writer.combine(combine, left, right));
+            let value = self.writer.combine(combine, initial, folded);
+            self.registers.insert(carried.register, value);
+        }
+    }
+
+    /// Every thread of the team takes its share of the turns; all of them have the combined values afterwards.
+    fn in_team(&mut self, inner: &Loop, from: Value, to: Value) {
+        let Execution::Team(team) = self.execution else { return };
+        let initial = self.carried_values(&inner.carried);
+        let starts = self.starts(&inner.carried, &initial, 0);
+        let step = self.writer.int(team.threads as i64);
+        let first = self.writer.add(from, team.member);
+        let (open, counter, values) = self.writer.begin_for(first, to, step, &starts);
+        self.indices.insert(inner.index, counter);
+        self.apart = true;
+        let nexts = self.turn(&inner.carried, &values, &inner.body);
+        self.apart = false;
+        let results = self.writer.end(open, &nexts);
+        for ((carried, result), initial) in inner.carried.iter().zip(results).zip(initial) {
+            let combine = carried.combine.unwrap_or(Combine::Sum);
+            let folded = team.combine(self.writer, combine, result);
+            let value = self.writer.combine(combine, initial, folded);
+            self.registers.insert(carried.register, value);
+        }
+        if writes(&inner.body) {
+            team.wait(self.writer);
+        }
+    }
+
+    /// What the lanes or threads of a loop begin with: the neutral elements.
+    fn starts(&mut self, carried: &[Carried], initial: &[Value], lanes: usize) -> Vec<Value> {
+        let pairs = carried.iter().zip(initial);
+        pairs.map(|(carried, value)| self.writer.neutral(carried.combine, Type { lanes, ..value.ty })).collect()
     }
 
     fn turn_by_turn(&mut self, inner: &Loop, from: Value, to: Value) {
@@ -79,18 +111,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// The neutral element of a combination, in all lanes.
-    fn identity(&mut self, combine: Option<Combine>, kind: Kind) -> Value {
-        let ty = Type::vector(kind, self.width);
-        let largest = if kind == Kind::I64 { i64::MAX as f64 } else { f64::INFINITY };
-        match combine {
-            Some(Combine::Product | Combine::All) => self.writer.number(1.0, ty),
-            Some(Combine::Maximum) => self.writer.number(-largest, ty),
-            Some(Combine::Minimum) => self.writer.number(largest, ty),
-            _ => self.writer.number(0.0, ty),
-        }
-    }
-
     /// Runs turns in lanes: full vectors first, then one masked vector. Returns the carried vectors.
     #[expect(clippy::too_many_arguments, reason = "a loop is these things")]
     pub(super) fn in_lanes(
@@ -104,8 +124,8 @@ impl Emitter<'_> {
         body: &[Statement],
     ) -> Vec<Value> {
         self.varying = Some(varying);
-        self.lanes = Lanes { count: self.width, mask: None };
-        let width = self.writer.int(self.width as i64);
+        self.lanes = Lanes { count: self.width(), mask: None };
+        let width = self.writer.int(self.width() as i64);
         let count = self.writer.subtract(to, from);
         let rest = self.writer.binary("arith.remsi", count, width);
         let full_end = self.writer.subtract(to, rest);
@@ -134,20 +154,44 @@ impl Emitter<'_> {
 
     /// True in the first `count` lanes.
     fn first_lanes(&mut self, count: Value) -> Value {
-        let numbers = self.writer.lane_numbers(Kind::I32, self.width);
+        let numbers = self.writer.lane_numbers(Kind::I32, self.width());
         let count = self.writer.cast("arith.trunci", count, Kind::I32);
         self.writer.compare(Order::Less, numbers, count)
     }
 }
 
-fn join(writer: &mut Writer, combine: Combine, left: Value, right: Value) -> Value {
-    match combine {
-        Combine::Sum => writer.add(left, right),
-        Combine::Product => writer.multiply(left, right),
-        Combine::Maximum => writer.maximum(left, right),
-        Combine::Minimum => writer.minimum(left, right),
-        Combine::Any => writer.either(left, right),
-        Combine::All => writer.both(left, right),
-        Combine::First => left,
+/// Whether statements write memory.
+fn writes(body: &[Statement]) -> bool {
+    body.iter().any(|statement| match statement {
+        Statement::Store(..) | Statement::Add(..) => true,
+        Statement::If(_, body) => writes(body),
+        Statement::Loop(inner) => writes(&inner.body),
+        _ => false,
+    })
+}
+
+impl Writer {
+    /// The neutral element of a combination, in all lanes.
+    fn neutral(&mut self, combine: Option<Combine>, ty: Type) -> Value {
+        let largest = if ty.kind == Kind::I64 { i64::MAX as f64 } else { f64::INFINITY };
+        match combine {
+            Some(Combine::Product | Combine::All) => self.number(1.0, ty),
+            Some(Combine::Maximum) => self.number(-largest, ty),
+            Some(Combine::Minimum) => self.number(largest, ty),
+            _ => self.number(0.0, ty),
+        }
+    }
+
+    /// Two values of a reduction as one.
+    pub fn combine(&mut self, combine: Combine, left: Value, right: Value) -> Value {
+        match combine {
+            Combine::Sum => self.add(left, right),
+            Combine::Product => self.multiply(left, right),
+            Combine::Maximum => self.maximum(left, right),
+            Combine::Minimum => self.minimum(left, right),
+            Combine::Any => self.either(left, right),
+            Combine::All => self.both(left, right),
+            Combine::First => left,
+        }
     }
 }

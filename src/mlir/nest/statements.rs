@@ -1,6 +1,6 @@
 //! Statements of a nest, in the lanes of their place.
 
-use super::Emitter;
+use super::{Emitter, Execution};
 use crate::kernel::{Address, AddressTerm, Amount, CountSource, Index, RandomWords, Register, ScalarType, Statement};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::{Lanes, Place};
@@ -37,12 +37,28 @@ impl Emitter<'_> {
                 let value = self.load(address);
                 self.registers.insert(*register, value);
             }
-            Statement::Store(address, register) => self.store(address, *register),
-            Statement::Add(address, register) => self.add_to(address, *register),
+            Statement::Store(address, register) => self.by_one(|emitter| emitter.store(address, *register)),
+            Statement::Add(address, register) => self.by_one(|emitter| emitter.add_to(address, *register)),
             Statement::Random(random) => self.random(random),
             Statement::Loop(inner) => self.inner_loop(inner),
             Statement::If(condition, body) => self.branch(self.registers[condition], body),
         }
+    }
+
+    /// Writes to memory. What a whole team does alike is done by one of it: when all have read what was there before, and
+    /// none reads on until it is done.
+    fn by_one(&mut self, write: impl Fn(&mut Self)) {
+        let Execution::Team(team) = self.execution else { return write(self) };
+        if self.apart {
+            return write(self);
+        }
+        team.wait(self.writer);
+        let first = self.writer.int(0);
+        let first = self.writer.compare(Order::Equal, team.member, first);
+        let open = self.writer.begin_if(first, &[]);
+        write(self);
+        self.writer.end(open, &[]);
+        team.wait(self.writer);
     }
 
     fn random(&mut self, random: &RandomWords) {

@@ -4,11 +4,13 @@
 //! type [`ProgramFunction`] for each [`ProgramInfo`], under its own name. A function finds everything it touches
 //! in its [`Frame`]: buffers and run-time sizes in the order in which the manifest lists them, and the thread pool.
 
+mod device;
 mod frame;
 mod manifest;
 pub mod names;
 mod size;
 
+pub use device::*;
 pub use frame::*;
 pub use manifest::*;
 pub use size::*;

@@ -14,10 +14,11 @@ mod options;
 mod train;
 mod whole;
 
+use crate::device::{self, Shared};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 use std::ffi::OsString;
 
 /// What a person asks of the model.
@@ -92,6 +93,18 @@ pub(crate) struct Threads {
     /// Threads to run on [default: all CPUs that the process may use]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Where the model's programs run [default: cuda if the file has code for it]
+    #[arg(long, value_enum, value_name = "DEVICE")]
+    device: Option<Place>,
+}
+
+/// Where programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Place {
+    /// On the CPU
+    Cpu,
+    /// On the first NVIDIA GPU
+    Cuda,
 }
 
 impl Threads {
@@ -100,11 +113,30 @@ impl Threads {
         if self.threads == Some(0) {
             return Err(Error::request("at least one thread is needed"));
         }
-        Loaded::new(code, self.count())
+        let chosen = self.device.unwrap_or(if code.device().is_some() { Place::Cuda } else { Place::Cpu });
+        match (chosen, code.device()) {
+            (Place::Cuda, Some(device)) => {
+                let driver = device::open(&device.plan, &device.text).map_err(|error| advised(error, &code))?;
+                Loaded::on_device(code, self.count(), Shared::new(driver))
+            }
+            (Place::Cuda, None) => {
+                let message = format!("`{}` was built for CPUs alone", code.manifest().model);
+                Err(Error::environment(message).help("build it with `archc build --target cuda`"))
+            }
+            (Place::Cpu, _) => Loaded::new(code, self.count()),
+        }
     }
 
     /// How many.
     fn count(&self) -> usize {
         self.threads.unwrap_or_else(|| crate::threads::allowed_cpus().len())
+    }
+}
+
+/// Says what runs without a GPU.
+fn advised(error: Error, code: &Code) -> Error {
+    match code.runs_on_cpu() {
+        true => error.help("--device cpu runs it here"),
+        false => error.help("build it with `archc build --target cpu,cuda` to run it with --device cpu"),
     }
 }

@@ -8,6 +8,7 @@ pub mod abi;
 pub mod error;
 pub mod files;
 pub mod memory;
+pub mod device;
 pub mod random;
 pub mod threads;
 pub mod model;

@@ -8,11 +8,12 @@ mod call;
 mod code;
 mod features;
 mod loaded;
+mod on_device;
 mod start;
 mod states;
 
 pub use call::Call;
-pub use code::Code;
+pub use code::{Code, DeviceCode};
 pub use features::missing_features;
 pub use loaded::Loaded;
 pub use states::States;

@@ -26,7 +26,12 @@ pub struct Results<'c> {
 impl Calls {
     /// Links the object to a shared library and loads it.
     pub fn load(compiled: &Compiled, threads: usize) -> Result<Calls, Failure> {
-        Ok(Calls { loaded: load(compiled, threads)?, states: States::new() })
+        Ok(Calls::of(load(compiled, threads)?))
+    }
+
+    /// Calls of a model that is in memory.
+    pub fn of(loaded: Loaded) -> Calls {
+        Calls { loaded, states: States::new() }
     }
 
     /// Whether there is a program of this name.

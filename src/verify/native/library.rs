@@ -17,7 +17,7 @@ pub fn open(path: &Path) -> Result<Code, Environment> {
     let library = unsafe { Library::new(path) }.map_err(failed)?;
     let manifest = address(&library, MANIFEST_SYMBOL).map_err(failed)?;
     let length = address(&library, MANIFEST_LENGTH_SYMBOL).map_err(failed)?.cast::<u64>();
-    let programs = address(&library, PROGRAMS_SYMBOL).map_err(failed)?.cast::<ProgramFunction>();
+    let programs = address(&library, PROGRAMS_SYMBOL).map_err(failed)?.cast::<Option<ProgramFunction>>();
     // SAFETY: the three symbols are what the ABI says they are, and live as long as the library, which the code keeps.
     let code = unsafe { Code::from_symbols(manifest, *length, programs, Some(Box::new(library))) };
     code.map_err(|error| Environment::new(error.to_string()))

@@ -1,26 +1,57 @@
 //! Compiled code as the runtime sees it.
 #![expect(unsafe_code, reason = "compiled programs are functions behind addresses")]
 
-use crate::abi::{Frame, Manifest, ProgramFunction, ProgramInfo};
+use crate::abi::{DevicePlan, Frame, Manifest, ProgramFunction, ProgramInfo};
 use crate::error::{Error, Result};
 use crate::threads::{Pool, parallel_for};
 use std::any::Any;
-use std::ffi::c_void;
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::fmt;
 
-/// A manifest and the functions that it lists.
+/// A manifest and the functions that it lists, or code for a GPU, or both.
 pub struct Code {
     manifest: Manifest,
+    /// None where the code is for GPUs alone.
     functions: Vec<ProgramFunction>,
+    device: Option<DeviceCode>,
     /// Keeps a shared library loaded.
     _owner: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// Code for a GPU.
+#[derive(Debug, Clone)]
+pub struct DeviceCode {
+    /// What is launched when.
+    pub plan: DevicePlan,
+    /// PTX.
+    pub text: CString,
+}
+
+impl DeviceCode {
+    /// The code behind the symbols of [`crate::abi`]; none if the plan is empty.
+    ///
+    /// # Errors
+    /// If the plan cannot be read.
+    ///
+    /// # Safety
+    /// `plan` must be valid for `length` bytes, `code` up to its zero byte.
+    pub unsafe fn from_symbols(plan: *const u8, length: u64, code: *const c_char) -> Result<Option<DeviceCode>> {
+        if length == 0 {
+            return Ok(None);
+        }
+        // SAFETY: promised by the caller.
+        let (plan, code) = unsafe { (std::slice::from_raw_parts(plan, length as usize), CStr::from_ptr(code)) };
+        let plan = serde_json::from_slice(plan)
+            .map_err(|cause| Error::bug(format!("the plan for GPUs cannot be read: {cause}")))?;
+        Ok(Some(DeviceCode { plan, text: code.to_owned() }))
+    }
 }
 
 impl Code {
     /// Code at hand. `owner` is kept as long as the functions may be called.
     ///
     /// # Errors
-    /// If the number of functions is not that of the manifest's programs.
+    /// If there are functions, and not one for each of the manifest's programs.
     ///
     /// # Safety
     /// Each function must do what its program's entry in the manifest says, and touch nothing else.
@@ -29,11 +60,11 @@ impl Code {
         functions: Vec<ProgramFunction>,
         owner: Option<Box<dyn Any + Send + Sync>>,
     ) -> Result<Code> {
-        if manifest.programs.len() != functions.len() {
+        if !functions.is_empty() && manifest.programs.len() != functions.len() {
             let (programs, functions) = (manifest.programs.len(), functions.len());
             return Err(Error::bug(format!("the manifest lists {programs} programs, the code has {functions}")));
         }
-        Ok(Code { manifest, functions, _owner: owner })
+        Ok(Code { manifest, functions, device: None, _owner: owner })
     }
 
     /// Code behind the three symbols of [`crate::abi`].
@@ -42,12 +73,12 @@ impl Code {
     /// If the manifest cannot be read.
     ///
     /// # Safety
-    /// `manifest` must be valid for `length` bytes and `programs` for as many entries as the manifest lists programs,
-    /// both while `owner` lives; each function as in [`Code::new`].
+    /// `manifest` must be valid for `length` bytes and `programs` for as many entries as the manifest lists programs (zeros
+    /// where the code is for GPUs alone), both while `owner` lives; each function as in [`Code::new`].
     pub unsafe fn from_symbols(
         manifest: *const u8,
         length: u64,
-        programs: *const ProgramFunction,
+        programs: *const Option<ProgramFunction>,
         owner: Option<Box<dyn Any + Send + Sync>>,
     ) -> Result<Code> {
         // SAFETY: promised by the caller.
@@ -55,9 +86,26 @@ impl Code {
         let manifest: Manifest = serde_json::from_slice(text)
             .map_err(|cause| Error::bug(format!("the manifest cannot be read: {cause}")))?;
         // SAFETY: promised by the caller.
-        let functions = unsafe { std::slice::from_raw_parts(programs, manifest.programs.len()) }.to_vec();
+        let functions = unsafe { std::slice::from_raw_parts(programs, manifest.programs.len()) };
+        let functions = functions.iter().copied().collect::<Option<Vec<_>>>().unwrap_or_default();
         // SAFETY: promised by the caller.
         unsafe { Code::new(manifest, functions, owner) }
+    }
+
+    /// Adds code for a GPU, if there is any.
+    #[must_use]
+    pub fn with_device(self, device: Option<DeviceCode>) -> Code {
+        Code { device, ..self }
+    }
+
+    /// The code for a GPU.
+    pub fn device(&self) -> Option<&DeviceCode> {
+        self.device.as_ref()
+    }
+
+    /// Whether there is code for the CPU.
+    pub fn runs_on_cpu(&self) -> bool {
+        !self.functions.is_empty()
     }
 
     /// What the model says about itself.

@@ -3,9 +3,11 @@
 
 use super::call::shape_of;
 use super::code::Watcher;
+use super::on_device::{Layout, OnDevice};
 use super::start;
 use super::{Call, Code, States, missing_features};
 use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role, names};
+use crate::device::Shared;
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Arena, Lifetime, Tensor, pack};
 use crate::threads::Pool;
@@ -23,7 +25,11 @@ pub struct Loaded {
     stale: bool,
     arena: Arena,
     /// Offsets of temporaries and the arena's size, by program and sizes.
-    plans: HashMap<(usize, Vec<i64>), (Vec<usize>, usize)>,
+    plans: HashMap<(usize, Vec<i64>), Layout>,
+    /// Where programs run, if not here.
+    device: Option<OnDevice>,
+    /// Parameters have changed since they were copied to the device.
+    moved: bool,
 }
 
 impl Loaded {
@@ -32,15 +38,37 @@ impl Loaded {
     /// # Errors
     /// If this CPU cannot run the code, or there is not enough memory.
     pub fn new(code: Code, threads: usize) -> Result<Loaded> {
+        if !code.runs_on_cpu() {
+            let message = format!("`{}` was built for GPUs alone", code.manifest().model);
+            return Err(Error::environment(message).help("build it with `archc build --target cpu,cuda`"));
+        }
         let missing = missing_features(&code.manifest().features);
         if !missing.is_empty() {
             let message = format!("this CPU lacks {}, which the model was built for", missing.join(", "));
             return Err(Error::environment(message).help("build it again with `archc build --cpu baseline`"));
         }
+        Loaded::anywhere(code, threads, None)
+    }
+
+    /// A model that runs on a GPU, with the code of which the driver has been opened. The threads are for everything else.
+    ///
+    /// # Errors
+    /// If there is no such code, or not enough memory.
+    pub fn on_device(code: Code, threads: usize, driver: Shared) -> Result<Loaded> {
+        let Some(device) = code.device() else {
+            let message = format!("`{}` was built for CPUs alone", code.manifest().model);
+            return Err(Error::environment(message).help("build it with `archc build --target cuda`"));
+        };
+        let device = OnDevice::new(device.plan.clone(), driver);
+        Loaded::anywhere(code, threads, Some(device))
+    }
+
+    fn anywhere(code: Code, threads: usize, device: Option<OnDevice>) -> Result<Loaded> {
         let shapes = code.manifest().parameters.iter().map(|info| &info.shape);
         let parameters = shapes.map(|shape| Tensor::zeros(Element::F32, shape)).collect::<Result<_>>()?;
-        let (packed, plans) = (BTreeMap::new(), HashMap::new());
-        Ok(Loaded { code, pool: Pool::new(threads), parameters, packed, stale: true, arena: Arena::empty()?, plans })
+        let (packed, plans, arena) = (BTreeMap::new(), HashMap::new(), Arena::empty()?);
+        let pool = Pool::new(threads);
+        Ok(Loaded { code, pool, parameters, packed, stale: true, arena, plans, device, moved: true })
     }
 
     /// What the model says about itself.
@@ -65,7 +93,7 @@ impl Loaded {
 
     /// The parameters, to be changed, and the pool to do it with.
     pub fn parameters_mut(&mut self) -> (&Manifest, &mut [Tensor], &Pool) {
-        self.stale = true;
+        (self.stale, self.moved) = (true, true);
         (self.code.manifest(), &mut self.parameters, &self.pool)
     }
 
@@ -145,7 +173,7 @@ impl Loaded {
         for (tensor, info) in self.parameters.iter_mut().zip(&self.code.manifest().parameters) {
             if let Some(update) = call.update(&info.path) {
                 tensor.bytes_mut().copy_from_slice(update.block().bytes());
-                self.stale = true;
+                (self.stale, self.moved) = (true, true);
             }
         }
     }
@@ -172,12 +200,27 @@ impl Loaded {
     }
 
     fn run_as_is(&mut self, call: &mut Call, states: &mut States, watcher: Watcher<'_>) -> Result<()> {
+        if self.device.is_some() {
+            return self.run_on_device(call, states, watcher);
+        }
         let addresses = self.addresses(call, states)?;
         // SAFETY: `addresses` gives each buffer memory of its size: parameters and packed ones live in `self`, states in
         // `states`, inputs and outputs in `call`, all borrowed mutably; temporaries are apart in the arena as long as
         // they live at the same time.
         unsafe { self.code.run(call.program, &addresses, &call.sizes, &self.pool, watcher) };
         Ok(())
+    }
+
+    fn run_on_device(&mut self, call: &mut Call, states: &mut States, watcher: Watcher<'_>) -> Result<()> {
+        let layout = self.plan(call);
+        let Some(device) = &mut self.device else { return Ok(()) };
+        if self.moved {
+            for (tensor, info) in self.parameters.iter().zip(&self.code.manifest().parameters) {
+                device.set_parameter(&info.path, tensor)?;
+            }
+            self.moved = false;
+        }
+        device.run(self.code.program(call.program), call, states, &layout, watcher)
     }
 
     /// One address for each buffer of the call's program.
@@ -203,7 +246,7 @@ impl Loaded {
     }
 
     /// Where the temporaries of a call lie in the arena, and how large it must be. Worked out once for the same sizes.
-    fn plan(&mut self, call: &Call) -> (Vec<usize>, usize) {
+    fn plan(&mut self, call: &Call) -> Layout {
         let program = self.code.program(call.program);
         let key = (call.program, call.sizes.clone());
         self.plans.entry(key).or_insert_with(|| pack(&lifetimes(program, &call.sizes))).clone()

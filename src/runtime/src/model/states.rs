@@ -1,6 +1,7 @@
 //! What programs keep from call to call.
 
 use crate::abi::BufferInfo;
+use crate::device::{Block, Shared};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct States {
     tensors: BTreeMap<String, Tensor>,
+    /// Those that are on a GPU.
+    resident: BTreeMap<String, Block>,
 }
 
 impl States {
@@ -19,7 +22,8 @@ impl States {
 
     /// How many bytes they take.
     pub fn bytes(&self) -> usize {
-        self.tensors.values().map(|tensor| tensor.block().len()).sum()
+        self.tensors.values().map(|tensor| tensor.block().len()).sum::<usize>()
+            + self.resident.values().map(Block::bytes).sum::<usize>()
     }
 
     /// The same states in memory of their own: to come back to, or to go on from in two ways.
@@ -28,12 +32,27 @@ impl States {
     /// If there is not enough memory.
     pub fn duplicate(&self) -> Result<States> {
         let copy = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.duplicate()?));
-        Ok(States { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
+        let copy_block = |(name, block): (&String, &Block)| Ok((name.clone(), block.duplicate()?));
+        let tensors = self.tensors.iter().map(copy).collect::<Result<_>>()?;
+        Ok(States { tensors, resident: self.resident.iter().map(copy_block).collect::<Result<_>>()? })
     }
 
     /// One state.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
+    }
+
+    /// The same on a GPU: its address.
+    pub(super) fn provide_on(&mut self, driver: &Shared, name: &str, bytes: usize) -> Result<u64> {
+        if !self.resident.contains_key(name) {
+            self.resident.insert(name.to_string(), Block::zeroed(driver, bytes)?);
+        }
+        let block = &self.resident[name];
+        if block.bytes() < bytes {
+            let have = block.bytes();
+            return Err(Error::bug(format!("the state {name} has {have} bytes, a program wants {bytes}")));
+        }
+        Ok(block.address())
     }
 
     /// Makes the state that a program's buffer names, or checks that the present one has its size.

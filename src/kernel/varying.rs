@@ -1,6 +1,6 @@
 //! Which registers differ from lane to lane when the turns of one loop run side by side, and whether they can.
 
-use crate::kernel::{Address, AddressTerm, Amount, Bound, CountSource, Index, Loop, RandomWords, Register, Statement};
+use super::{Address, AddressTerm, Amount, Bound, CountSource, Index, Loop, RandomWords, Register, Statement};
 use crate::model::Combine;
 use std::collections::HashSet;
 

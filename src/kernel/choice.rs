@@ -3,7 +3,7 @@
 //! A rough count of the cost of one turn decides; accesses that are scattered over lanes cost as much as scalar ones.
 
 use super::varying::{Spread, Varying};
-use crate::kernel::{Address, Amount, Bound, Loop, Nest, Statement};
+use super::{Address, Amount, Bound, Loop, Nest, Statement};
 use crate::tensor::Function;
 
 /// Turns that a loop of unknown length counts for.

@@ -1,0 +1,51 @@
+//! The second half of the pipeline for a GPU: graphs to PTX and a plan of launches.
+
+use super::{Failure, Graphs, Session};
+use crate::gpu::{self, Arch, Entries};
+use crate::llvm;
+use crate::mlir;
+use crate::plan::Program;
+use archc_runtime::abi::DevicePlan;
+
+/// Code for a GPU with its plan.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// What is launched.
+    pub plan: DevicePlan,
+    /// The functions of the plan's entries.
+    pub ptx: String,
+}
+
+/// Compiles all programs for a GPU, or the one of a name.
+///
+/// # Errors
+/// If a kernel cannot run there, or a bug of a stage.
+pub fn device(graphs: &Graphs, program: Option<&str>, arch: Arch, session: &mut Session) -> Result<Device, Failure> {
+    let programs = super::programs(graphs, session)?;
+    let wanted = wanted(&programs, program);
+    let entries = Entries::of(&wanted)?;
+    let plan = gpu::plan(&wanted, &entries, arch.name());
+    let text = session.stage("mlir", |_| mlir::gpu::write(&entries))?;
+    session.dump("mlir", || text.clone())?;
+    let ptx = session.stage("ptx", |_| {
+        let context = mlir::context();
+        let module = mlir::lower(&context, &text)?;
+        llvm::ptx(&module, arch)
+    })??;
+    Ok(Device { plan, ptx })
+}
+
+/// What all programs launch, or the one of a name.
+///
+/// # Errors
+/// As [`device`].
+pub fn launches(graphs: &Graphs, program: Option<&str>, arch: Arch, session: &mut Session) -> Result<String, Failure> {
+    let programs = super::programs(graphs, session)?;
+    let wanted = wanted(&programs, program);
+    let entries = Entries::of(&wanted)?;
+    Ok(gpu::text(&gpu::plan(&wanted, &entries, arch.name()), &wanted))
+}
+
+fn wanted<'p>(programs: &'p [Program], name: Option<&str>) -> Vec<&'p Program> {
+    programs.iter().filter(|program| name.is_none_or(|name| name == program.name)).collect()
+}

@@ -1,0 +1,21 @@
+//! The GPU's schedule of the kernels: which threads do what, as plain data.
+//!
+//! In: the kernels and programs of [`crate::plan`], the same that the CPU runs. Out: for each kernel the [`Entry`]s that do
+//! its work on a GPU, and a [`archc_runtime::abi::DevicePlan`]: which entry is launched when, with how many blocks, on
+//! which buffers. Code for the entries is written by `mlir::gpu`; the runtime only follows the plan.
+//!
+//! A form that no entry does is [`Unsupported`], which names the operation and its place in the source.
+
+mod arch;
+mod entry;
+mod launches;
+mod limits;
+mod text;
+mod turns;
+
+pub use arch::Arch;
+pub use entry::{DEPTH, Entry, PANEL, Part, TILE, Threads, entries};
+pub use launches::{Entries, plan};
+pub use limits::Unsupported;
+pub use text::text;
+pub use turns::Turns;

@@ -1,0 +1,52 @@
+//! The GPUs that code is made for.
+
+use crate::fault::Environment;
+
+/// A compute capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arch {
+    /// Ampere: A100.
+    Sm80,
+    /// Ada: L4, L40, RTX 40.
+    Sm89,
+    /// Hopper: H100, H200.
+    Sm90a,
+    /// Blackwell: B200.
+    Sm100,
+}
+
+/// All of them.
+const ALL: [Arch; 4] = [Arch::Sm80, Arch::Sm89, Arch::Sm90a, Arch::Sm100];
+
+impl Arch {
+    /// The name, as `ptxas -arch` and `--gpu-arch` know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::Sm80 => "sm_80",
+            Arch::Sm89 => "sm_89",
+            Arch::Sm90a => "sm_90a",
+            Arch::Sm100 => "sm_100",
+        }
+    }
+
+    /// The version of PTX, times ten: the oldest that knows the machine, so that old drivers can read it too.
+    pub fn version(self) -> u32 {
+        match self {
+            Arch::Sm80 => 70,
+            Arch::Sm89 => 78,
+            Arch::Sm90a => 80,
+            Arch::Sm100 => 86,
+        }
+    }
+
+    /// The machine of a name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> Result<Arch, Environment> {
+        ALL.into_iter().find(|arch| arch.name() == name).ok_or_else(|| {
+            let names = ALL.map(Arch::name).join(", ");
+            Environment::new(format!("there is no GPU architecture `{name}`")).help(format!("choose one of {names}"))
+        })
+    }
+}

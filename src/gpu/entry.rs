@@ -1,0 +1,155 @@
+//! What does a kernel's work on a GPU: one entry, or several that are launched in order.
+//!
+//! Every grid is a line of blocks: an entry finds its part by dividing the block's number.
+
+use super::limits::{self, Unsupported};
+use super::turns::Turns;
+use crate::kernel::{Amount, Attend, Form, Gemm, Kernel, Pack};
+use archc_runtime::abi::Size;
+
+/// Rows and columns of a tile of a product.
+pub const TILE: usize = 64;
+/// How much of the sum of a product is in shared memory at once.
+pub const DEPTH: usize = 16;
+/// Columns of a panel of a packed matrix: those of a tile.
+pub const PANEL: usize = TILE;
+/// Threads of a warp.
+pub const WARP: usize = 32;
+
+/// One function of a device's code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// What it does of its kernel's work.
+    pub part: Part,
+    /// The threads of a block.
+    pub threads: Threads,
+}
+
+/// How the threads of a block are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads {
+    /// How many there are.
+    pub block: usize,
+    /// So many work on one turn together: 1, a warp, or all of them.
+    pub team: usize,
+}
+
+/// The parts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// The turns of a nest's parallel loops.
+    Turns(Turns),
+    /// Tiles of a product, through shared memory.
+    Tiles(Gemm),
+    /// Elements of panels.
+    Panels(Pack),
+    /// Queries of streamed attention, a warp for each.
+    Queries(Attend),
+    /// The gradient by queries, a warp for each.
+    QueryGradient(Box<crate::kernel::AttendGradient>),
+    /// The gradients by keys and values, a warp for each key.
+    KeyGradient(Box<crate::kernel::AttendGradient>),
+}
+
+/// A warp for each turn.
+const BY_WARP: Threads = Threads { block: 128, team: WARP };
+/// A thread for each turn.
+const BY_THREAD: Threads = Threads { block: 128, team: 1 };
+/// A block for each turn.
+const BY_BLOCK: Threads = Threads { block: 256, team: 256 };
+
+/// The entries of a kernel, in the order in which they are launched.
+///
+/// # Errors
+/// If no entry can do what the kernel does.
+pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
+    limits::check(kernel)?;
+    Ok(match &kernel.form {
+        Form::Nest(nest) => {
+            let turns = Turns::of(nest);
+            let threads = match turns.team {
+                1 => BY_THREAD,
+                WARP => BY_WARP,
+                _ => BY_BLOCK,
+            };
+            vec![Entry { part: Part::Turns(turns), threads }]
+        }
+        Form::Gemm(form) => vec![Entry { part: Part::Tiles(form.clone()), threads: BY_BLOCK }],
+        Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
+        Form::Attend(form) => vec![Entry { part: Part::Queries((**form).clone()), threads: BY_WARP }],
+        Form::AttendGradient(form) => {
+            let parts = [Part::QueryGradient(form.clone()), Part::KeyGradient(form.clone())];
+            parts.into_iter().map(|part| Entry { part, threads: BY_WARP }).collect()
+        }
+    })
+}
+
+impl Entry {
+    /// A word for its symbol.
+    pub fn word(&self) -> &'static str {
+        match self.part {
+            Part::Turns(_) => "turns",
+            Part::Tiles(_) => "tiles",
+            Part::Panels(_) => "panels",
+            Part::Queries(_) => "queries",
+            Part::QueryGradient(_) => "query_gradient",
+            Part::KeyGradient(_) => "key_gradient",
+        }
+    }
+
+    /// How many blocks a launch with these sizes has.
+    pub fn blocks(&self, sizes: &[Size]) -> Size {
+        let turns = self.turns(sizes);
+        ceil_divide(turns, self.turns_of_block())
+    }
+
+    /// How many turns a block does.
+    pub fn turns_of_block(&self) -> usize {
+        self.threads.block / self.threads.team
+    }
+
+    /// What is counted by blocks: turns of loops, tiles, elements, rows.
+    fn turns(&self, sizes: &[Size]) -> Size {
+        let size = |amount: Amount| match amount {
+            Amount::Constant(value) => Size::Constant(value),
+            Amount::Size(place) => sizes[place].clone(),
+        };
+        let all = |amounts: &mut dyn Iterator<Item = Amount>| {
+            amounts.fold(Size::Constant(1), |product, amount| product.times(at_least_none(size(amount))))
+        };
+        match &self.part {
+            Part::Turns(turns) => all(&mut turns.nest.parallel.iter().map(|parallel| parallel.extent)),
+            Part::Tiles(form) => {
+                let tiles = |amount| ceil_divide(size(amount), TILE);
+                all(&mut form.batch.iter().copied()).times(tiles(form.m)).times(tiles(form.n))
+            }
+            Part::Panels(form) => {
+                let columns = ceil_divide(size(form.n), PANEL).times(Size::Constant(PANEL as i64));
+                all(&mut form.batch.iter().copied()).times(columns).times(size(form.k))
+            }
+            Part::Queries(form) => all(&mut form.batch.iter().copied()).times(size(form.queries)),
+            Part::QueryGradient(form) => all(&mut form.forward.batch.iter().copied()).times(size(form.forward.queries)),
+            Part::KeyGradient(form) => {
+                let own = form.forward.batch_extents(false);
+                all(&mut own.into_iter()).times(size(form.forward.keys))
+            }
+        }
+    }
+}
+
+/// Extents may be given as less than nothing where a loop has no turn.
+fn at_least_none(size: Size) -> Size {
+    match size {
+        Size::Constant(value) => Size::Constant(value.max(0)),
+        Size::Symbol(_) => size,
+        _ => Size::Max(Box::new(size), Box::new(Size::Constant(0))),
+    }
+}
+
+fn ceil_divide(over: Size, under: usize) -> Size {
+    match over {
+        Size::Constant(over) => Size::Constant((over + under as i64 - 1).div_euclid(under as i64)),
+        over if under == 1 => over,
+        over => Size::CeilDivide(Box::new(over), Box::new(Size::Constant(under as i64))),
+    }
+}

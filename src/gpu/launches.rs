@@ -1,0 +1,147 @@
+//! Programs as launches: the same steps, with entries in the place of kernels and bytes in the place of elements.
+
+use super::entry::{Entry, entries};
+use crate::fault::Environment;
+use crate::kernel::Kernel;
+use crate::plan::{Argument, Launch, Program, Step};
+use archc_runtime::abi::{DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size};
+use std::collections::HashMap;
+
+/// The distinct kernels of all programs, in the order of their first launch, with their entries.
+#[derive(Debug, Clone, Default)]
+pub struct Entries {
+    /// For each kernel: the kernel, the symbol of its first entry's place in the plan, and its entries.
+    pub kernels: Vec<Written>,
+    places: HashMap<String, usize>,
+}
+
+/// A kernel with what does its work.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The place of its first entry in the plan.
+    pub first: usize,
+    /// Its entries with their symbols.
+    pub entries: Vec<(String, Entry)>,
+}
+
+impl Entries {
+    /// Those of all launches of some programs. Kernels of equal form are one.
+    ///
+    /// # Errors
+    /// If a kernel that is launched cannot run on a GPU.
+    pub fn of(programs: &[&Program]) -> Result<Entries, Environment> {
+        let mut all = Entries::default();
+        for program in programs {
+            for launch in launches(&program.steps) {
+                all.add(program, launch)?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, program: &Program, launch: &Launch) -> Result<(), Environment> {
+        let kernel = &program.kernels[launch.kernel];
+        let identity = kernel.identity();
+        if self.places.contains_key(&identity) {
+            return Ok(());
+        }
+        let place = self.kernels.len();
+        let name = clean(&kernel.name);
+        let list = entries(kernel).map_err(|unsupported| unsupported.at(&program.name, &launch.path))?;
+        let list = list.into_iter().map(|entry| (format!("k{place}_{name}_{}", entry.word()), entry)).collect();
+        let first = self.kernels.last().map_or(0, |last| last.first + last.entries.len());
+        self.kernels.push(Written { kernel: kernel.clone(), first, entries: list });
+        self.places.insert(identity, place);
+        Ok(())
+    }
+
+    /// What runs a kernel of one of the programs.
+    pub fn get(&self, kernel: &Kernel) -> &Written {
+        &self.kernels[self.places[&kernel.identity()]]
+    }
+}
+
+fn clean(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+/// All launches of some steps.
+fn launches(steps: &[Step]) -> Vec<&Launch> {
+    let of = |step| match step {
+        Step::Launch(launch) => vec![launch],
+        Step::Loop { body, .. } => launches(body),
+        Step::Switch { arms, .. } => arms.iter().flat_map(|arm| launches(arm)).collect(),
+        Step::Count { .. } => Vec::new(),
+    };
+    steps.iter().flat_map(of).collect()
+}
+
+/// The launches of programs, of which `entries` are the entries.
+pub fn plan(programs: &[&Program], entries: &Entries, arch: &str) -> DevicePlan {
+    let list = entries.kernels.iter().flat_map(|written| {
+        written.entries.iter().map(|(symbol, entry)| DeviceEntry {
+            symbol: symbol.clone(),
+            threads: entry.threads.block as u32,
+            buffers: written.kernel.buffers.len(),
+            sizes: written.kernel.sizes,
+        })
+    });
+    let programs = programs.iter().map(|program| DeviceProgram {
+        name: program.name.clone(),
+        counters: program.counters,
+        steps: Planner { program, entries }.steps(&program.steps),
+    });
+    DevicePlan { arch: arch.to_string(), entries: list.collect(), programs: programs.collect() }
+}
+
+struct Planner<'p> {
+    program: &'p Program,
+    entries: &'p Entries,
+}
+
+impl Planner<'_> {
+    fn steps(&self, steps: &[Step]) -> Vec<DeviceStep> {
+        steps.iter().flat_map(|step| self.step(step)).collect()
+    }
+
+    fn step(&self, step: &Step) -> Vec<DeviceStep> {
+        vec![match step {
+            Step::Launch(launch) => return self.launches(launch),
+            Step::Loop { counter, turns, reverse, watched, body } => DeviceStep::Loop {
+                counter: *counter,
+                turns: turns.clone(),
+                reverse: *reverse,
+                watched: *watched,
+                body: self.steps(body),
+            },
+            Step::Count { counter, from } => DeviceStep::Count { counter: *counter, from: self.argument(from) },
+            Step::Switch { counter, table, arms } => DeviceStep::Switch {
+                counter: *counter,
+                table: table.clone(),
+                arms: arms.iter().map(|arm| self.steps(arm)).collect(),
+            },
+        }]
+    }
+
+    fn launches(&self, launch: &Launch) -> Vec<DeviceStep> {
+        let written = self.entries.get(&self.program.kernels[launch.kernel]);
+        let launch_of = |(place, (_, entry)): (usize, &(String, Entry))| {
+            DeviceStep::Launch(DeviceLaunch {
+                entry: written.first + place,
+                blocks: entry.blocks(&launch.sizes),
+                arguments: launch.arguments.iter().map(|argument| self.argument(argument)).collect(),
+                sizes: launch.sizes.clone(),
+                path: launch.path.clone(),
+            })
+        };
+        written.entries.iter().enumerate().map(launch_of).collect()
+    }
+
+    fn argument(&self, argument: &Argument) -> DeviceArgument {
+        let bytes = self.program.buffers[argument.buffer].element.bytes() as i64;
+        let bytes = argument.offset.clone().times(Size::Constant(bytes));
+        DeviceArgument { buffer: argument.buffer, bytes }
+    }
+}

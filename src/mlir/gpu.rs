@@ -1,0 +1,113 @@
+//! Kernels as code of a GPU: one function for each [`Entry`] of the schedule in [`crate::gpu`].
+//!
+//! In: the entries of some programs. Out: a module of kernels that lowers to the `llvm` and `nvvm` dialects. Scalars are
+//! written by what writes them for a CPU ([`super::scalar`], [`super::functions`], [`super::mathematics`], statements of
+//! [`super::nest`]), so that both targets have one definition of each function; no library is called.
+//!
+//! A function's parameters are the addresses of its buffers, then its sizes as whole numbers of 64 bits.
+
+mod attention;
+mod backward;
+mod pairs;
+mod panels;
+mod team;
+mod threads;
+mod tiles;
+
+pub use team::Team;
+
+use super::body::Body;
+use super::text::{Kind, Type, Value, Writer};
+use crate::gpu::{Entries, Entry, Part};
+use crate::kernel::{Amount, Kernel};
+
+/// The text of the module of some entries.
+pub fn write(entries: &Entries) -> String {
+    let mut writer = Writer::new(true);
+    writer.without_library();
+    for written in &entries.kernels {
+        for (symbol, entry) in &written.entries {
+            write_entry(&mut writer, symbol, &written.kernel, entry);
+        }
+    }
+    writer.finish()
+}
+
+fn write_entry(writer: &mut Writer, symbol: &str, kernel: &Kernel, entry: &Entry) {
+    let frame = Frame::begin(writer, symbol, kernel, entry);
+    match &entry.part {
+        Part::Turns(turns) => {
+            let extents = turns.nest.parallel.iter().map(|parallel| parallel.extent).collect::<Vec<_>>();
+            frame.each_turn(writer, &extents, |writer, turn, team| {
+                let team = (entry.threads.team > 1).then_some(team);
+                super::nest::write_turn(writer, kernel, &turns.nest, frame.body.clone(), turn, team);
+            });
+        }
+        Part::Tiles(form) => tiles::write(writer, kernel, form, &frame),
+        Part::Panels(form) => panels::write(writer, kernel, form, &frame),
+        Part::Queries(form) => attention::write(writer, kernel, form, &frame),
+        Part::QueryGradient(form) => backward::write_queries(writer, kernel, form, &frame),
+        Part::KeyGradient(form) => backward::write_keys(writer, kernel, form, &frame),
+    }
+    writer.end_function();
+}
+
+/// What every entry begins with: its parameters and its place in the grid.
+struct Frame<'e> {
+    symbol: &'e str,
+    entry: &'e Entry,
+    body: Body,
+    /// The thread's number in its block.
+    thread: Value,
+    /// The block's number.
+    block: Value,
+}
+
+impl<'e> Frame<'e> {
+    fn begin(writer: &mut Writer, symbol: &'e str, kernel: &Kernel, entry: &'e Entry) -> Frame<'e> {
+        let (pointer, int) = (Type::scalar(Kind::Pointer), Type::scalar(Kind::I64));
+        let buffers = kernel.buffers.iter().map(|_| pointer);
+        let parameters = buffers.chain((0..kernel.sizes).map(|_| int)).collect::<Vec<_>>();
+        let threads = entry.threads.block;
+        let attributes = format!("attributes {{nvvm.kernel, nvvm.maxntid = array<i32: {threads}>}} ");
+        let parameters = writer.begin_function("", symbol, &parameters, &attributes);
+        let (thread, block) = (writer.thread(threads), writer.block());
+        let (buffers, sizes) = parameters.split_at(kernel.buffers.len());
+        let body = Body { buffers: buffers.to_vec(), sizes: sizes.to_vec(), begin: block, end: block };
+        Frame { symbol, entry, body, thread, block }
+    }
+
+    /// Shared memory of the block: so many elements.
+    fn shared(&self, writer: &mut Writer, name: &str, count: usize, kind: Kind) -> Value {
+        let global = format!("{}_{name}", self.symbol);
+        writer.beside(&format!(
+            "llvm.mlir.global internal @{global}() {{addr_space = 3 : i32, alignment = 16 : i64}} : \
+             !llvm.array<{count} x {kind}>"
+        ));
+        writer.shared_address(&global)
+    }
+
+    /// Writes what a team does with its turn, if it has one.
+    fn each_turn(&self, writer: &mut Writer, extents: &[Amount], turn: impl FnOnce(&mut Writer, Value, Team)) {
+        let amount = |writer: &mut Writer, amount| self.body.amount(writer, amount);
+        let count = super::kernels::product(writer, extents.iter().copied(), &amount);
+        let (own, team) = self.team(writer);
+        let some = writer.compare(super::arithmetic::Order::Less, own, count);
+        let open = writer.begin_if(some, &[]);
+        turn(writer, own, team);
+        writer.end(open, &[]);
+    }
+
+    /// The number of the team's turn, and the team.
+    fn team(&self, writer: &mut Writer) -> (Value, Team) {
+        let threads = self.entry.threads;
+        let teams = writer.int(self.entry.turns_of_block() as i64);
+        let first = writer.multiply(self.block, teams);
+        let size = writer.int(threads.team as i64);
+        let place = writer.binary("arith.divui", self.thread, size);
+        let member = writer.binary("arith.remui", self.thread, size);
+        let several = threads.team > team::WARP;
+        let scratch = several.then(|| self.shared(writer, "scratch", threads.team / team::WARP, Kind::F64));
+        (writer.add(first, place), Team { threads: threads.team, member, scratch })
+    }
+}

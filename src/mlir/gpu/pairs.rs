@@ -1,0 +1,201 @@
+//! A row of one side of streamed attention against rows of the other: what its forward pass and both of its gradients do.
+//!
+//! A warp has one row. Each of its threads takes one partner of a run of 32 and computes the pair's numbers; then all of
+//! them add the partners' rows, weighted, to sums of which each thread has every 32nd column.
+
+use super::Frame;
+use super::team::{Team, WARP};
+use crate::kernel::{Amount, Attend, Kernel, Matrix};
+use crate::mlir::arithmetic::Order;
+use crate::mlir::attend::visible::{Visibility, row_start};
+use crate::mlir::memory::{Lanes, Place};
+use crate::mlir::text::{Kind, Type, Value, Writer};
+use crate::tensor::Scalar;
+
+/// The state while one entry is written.
+pub struct Pairs<'a> {
+    pub writer: &'a mut Writer,
+    pub kernel: &'a Kernel,
+    pub form: &'a Attend,
+    pub frame: &'a Frame<'a>,
+    pub team: Team,
+    /// All batch indices.
+    pub indices: Vec<Value>,
+    pub keys: Value,
+}
+
+/// Sums of weighted rows: a column of every 32, from the thread's own on.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// The matrix that is summed.
+    pub matrix: Matrix,
+    /// How many columns it has.
+    pub width: i64,
+}
+
+impl Columns {
+    /// The columns of a matrix; the width is a constant, which `gpu::entries` has made sure of.
+    pub fn of(matrix: &Matrix, width: Amount) -> Columns {
+        let width = if let Amount::Constant(width) = width { width } else { 0 };
+        Columns { matrix: matrix.clone(), width }
+    }
+
+    /// How many each thread has.
+    pub fn count(&self) -> usize {
+        usize::try_from(self.width).unwrap_or(0).div_ceil(WARP)
+    }
+}
+
+impl Pairs<'_> {
+    /// Where a row of a matrix starts.
+    pub fn start(&mut self, matrix: &Matrix, row: Value) -> Value {
+        row_start(self.writer, &self.frame.body, matrix, &self.indices, row)
+    }
+
+    /// Where a key's row is: of the latest keys only a ring is kept.
+    pub fn key_row(&mut self, key: Value) -> Value {
+        let Some(ring) = self.form.ring else { return key };
+        let ring = self.writer.int(ring);
+        self.writer.binary("arith.remui", key, ring)
+    }
+
+    /// The range of keys that a query sees.
+    pub fn sees(&mut self, query: Value) -> (Value, Value) {
+        let visibility = Visibility { kernel: self.kernel, form: self.form, body: &self.frame.body, keys: self.keys };
+        visibility.sees(self.writer, &self.indices, query)
+    }
+
+    /// An element as a 32-bit float.
+    pub fn read(&mut self, matrix: &Matrix, start: Value, column: Value) -> Value {
+        let value = self.read_plain(matrix, start, column);
+        self.writer.convert(value, Kind::F32)
+    }
+
+    fn read_plain(&mut self, matrix: &Matrix, start: Value, column: Value) -> Value {
+        let at = self.at(matrix, start, column);
+        let element = self.kernel.buffers[matrix.buffer].element;
+        self.writer.read(self.frame.body.buffers[matrix.buffer], element, Place::One(at), Lanes::default())
+    }
+
+    /// Writes an element.
+    pub fn write(&mut self, matrix: &Matrix, start: Value, column: Value, value: Value) {
+        let at = self.at(matrix, start, column);
+        let element = self.kernel.buffers[matrix.buffer].element;
+        let base = self.frame.body.buffers[matrix.buffer];
+        self.writer.write(base, element, Place::One(at), value, Lanes::default());
+    }
+
+    fn at(&mut self, matrix: &Matrix, start: Value, column: Value) -> Value {
+        let stride = self.frame.body.amount(self.writer, matrix.columns);
+        let along = self.writer.multiply(column, stride);
+        self.writer.add(start, along)
+    }
+
+    /// The inner product of two rows.
+    pub fn inner_product(&mut self, left: (&Matrix, Value), right: (&Matrix, Value), width: Amount) -> Value {
+        let width = self.frame.body.amount(self.writer, width);
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let none = self.writer.number(0.0, Type::scalar(Kind::F32));
+        let (open, column, sums) = self.writer.begin_for(zero, width, one, &[none]);
+        let (a, b) = (self.read(left.0, left.1, column), self.read(right.0, right.1, column));
+        let sum = self.writer.multiply_add(a, b, sums[0]);
+        self.writer.end(open, &[sum])[0]
+    }
+
+    /// The product of a query and a key, with the further ones, and the extras.
+    pub fn operands(&mut self, query: Value, key: Value) -> Vec<Value> {
+        let form = self.form;
+        let row = self.key_row(key);
+        let (left, right) = (self.start(&form.query, query), self.start(&form.key, row));
+        let mut product = self.inner_product((&form.query, left), (&form.key, right), form.width);
+        for part in &form.further {
+            let (left, right) = (self.start(&part.query, query), self.start(&part.key, row));
+            let further = self.inner_product((&part.query, left), (&part.key, right), part.width);
+            product = self.writer.add(product, further);
+        }
+        let mut operands = vec![product];
+        for extra in &form.extras {
+            let start = self.start(extra, query);
+            operands.push(self.read_plain(extra, start, key));
+        }
+        operands
+    }
+
+    /// Of the pairs in range, whether the presence holds for this one.
+    pub fn holds(&mut self, in_range: Value, operands: &[Value]) -> Value {
+        let Some(present) = &self.form.visible.present else { return in_range };
+        let holds = self.writer.evaluate(present, operands);
+        let holds = self.writer.convert(holds, Kind::I1);
+        self.writer.both(in_range, holds)
+    }
+
+    /// An expression of a pair as a 32-bit float.
+    pub fn number(&mut self, scalar: &Scalar, operands: &[Value]) -> Value {
+        let value = self.writer.evaluate(scalar, operands);
+        self.writer.convert(value, Kind::F32)
+    }
+
+    /// Sums before the first partner.
+    pub fn nothing(&mut self, columns: &Columns) -> Vec<Value> {
+        let zero = self.writer.number(0.0, Type::scalar(Kind::F32));
+        vec![zero; columns.count()]
+    }
+
+    /// Adds the rows of `count` partners from `first` on, each by the weight that its thread has.
+    pub fn add_rows(
+        &mut self,
+        columns: &Columns,
+        sums: &[Value],
+        weight: Value,
+        (first, count): (Value, Value),
+        row_of: impl Fn(&mut Self, Value) -> Value,
+    ) -> Vec<Value> {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let (open, number, sums) = self.writer.begin_for(zero, count, one, sums);
+        let weight = self.writer.from_thread(weight, number);
+        let partner = self.writer.add(first, number);
+        let row = row_of(self, partner);
+        let start = self.start(&columns.matrix, row);
+        let mut next = Vec::with_capacity(sums.len());
+        for (place, &sum) in sums.iter().enumerate() {
+            let column = self.column(place);
+            // Past the last column a thread sums what nobody stores.
+            let last = self.writer.int(columns.width - 1);
+            let column = self.writer.minimum(column, last);
+            let value = self.read(&columns.matrix, start, column);
+            next.push(self.writer.multiply_add(weight, value, sum));
+        }
+        self.writer.end(open, &next)
+    }
+
+    /// Stores a row of sums.
+    pub fn store_row(&mut self, matrix: &Matrix, row: Value, width: i64, sums: &[Value]) {
+        let start = self.start(matrix, row);
+        for (place, &sum) in sums.iter().enumerate() {
+            let column = self.column(place);
+            let end = self.writer.int(width);
+            let inside = self.writer.compare(Order::Less, column, end);
+            let open = self.writer.begin_if(inside, &[]);
+            self.write(matrix, start, column, sum);
+            self.writer.end(open, &[]);
+        }
+    }
+
+    /// The thread's column of so many.
+    fn column(&mut self, place: usize) -> Value {
+        let skipped = self.writer.int((place * WARP) as i64);
+        self.writer.add(self.team.member, skipped)
+    }
+
+    /// The partner of this thread in a run, whether there is one, and how many the run has. Where there is none, the last
+    /// one stands in.
+    pub fn partner(&mut self, first: Value, end: Value) -> (Value, Value, Value) {
+        let (one, most) = (self.writer.int(1), self.writer.int(WARP as i64));
+        let partner = self.writer.add(first, self.team.member);
+        let exists = self.writer.compare(Order::Less, partner, end);
+        let last = self.writer.subtract(end, one);
+        let partner = self.writer.minimum(partner, last);
+        let left = self.writer.subtract(end, first);
+        (partner, exists, self.writer.minimum(left, most))
+    }
+}

@@ -1,0 +1,14 @@
+//! Programs on a GPU: memory there, and the plan of launches, followed step by step.
+//!
+//! In: a [`crate::abi::DevicePlan`] and a [`Driver`]. The driver is that of a GPU ([`cuda`]); in tests another stands in for
+//! it. Reading order: [`Driver`] is what is asked of a GPU, [`Block`] is memory on it, [`run`] follows a program.
+
+mod block;
+mod cuda;
+mod driver;
+mod steps;
+
+pub use block::{Block, Shared};
+pub use cuda::open;
+pub use driver::Driver;
+pub use steps::run;

@@ -1,0 +1,85 @@
+//! Follows the plan of one program.
+
+use super::Driver;
+use crate::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceStep};
+use crate::error::{Error, Result};
+
+/// Runs a program of a plan, by its place: one address for each of its buffers, one value for each of its sizes. `watch` is
+/// asked before each watched turn and answers whether it runs.
+///
+/// # Errors
+/// If the driver declines, or a launch has more blocks than a grid can have.
+pub fn run(
+    plan: &DevicePlan,
+    program: usize,
+    addresses: &[u64],
+    sizes: &[i64],
+    driver: &mut dyn Driver,
+    watch: &mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
+) -> Result<()> {
+    let program = &plan.programs[program];
+    let mut values = sizes.to_vec();
+    values.resize(sizes.len() + program.counters, 0);
+    Run { addresses, values, driver, watch }.steps(&program.steps)
+}
+
+struct Run<'r> {
+    addresses: &'r [u64],
+    /// Sizes, then counters.
+    values: Vec<i64>,
+    driver: &'r mut dyn Driver,
+    watch: &'r mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
+}
+
+impl Run<'_> {
+    fn steps(&mut self, steps: &[DeviceStep]) -> Result<()> {
+        steps.iter().try_for_each(|step| self.step(step))
+    }
+
+    fn step(&mut self, step: &DeviceStep) -> Result<()> {
+        match step {
+            DeviceStep::Launch(launch) => self.launch(launch),
+            DeviceStep::Loop { counter, turns, reverse, watched, body } => {
+                let turns = turns.evaluate(&self.values);
+                for number in 0..turns {
+                    let turn = if *reverse { turns - 1 - number } else { number };
+                    self.values[*counter] = turn;
+                    if !*watched || (self.watch)(turn, self.driver)? {
+                        self.steps(body)?;
+                    }
+                }
+                Ok(())
+            }
+            DeviceStep::Count { counter, from } => {
+                let address = self.address(from);
+                let mut bytes = [0; 4];
+                self.driver.download(address, &mut bytes)?;
+                self.values[*counter] = i64::from(i32::from_le_bytes(bytes));
+                Ok(())
+            }
+            DeviceStep::Switch { counter, table, arms } => {
+                let value = usize::try_from(self.values[*counter]).ok();
+                let arm = value.and_then(|value| table.get(value)).and_then(|arm| arms.get(*arm as usize));
+                arm.map_or(Ok(()), |arm| self.steps(arm))
+            }
+        }
+    }
+
+    fn launch(&mut self, launch: &DeviceLaunch) -> Result<()> {
+        let blocks = launch.blocks.evaluate(&self.values);
+        if blocks <= 0 {
+            return Ok(());
+        }
+        let blocks = i32::try_from(blocks).map_err(|_| {
+            Error::request(format!("a GPU cannot launch {blocks} blocks at once: the batch is too large"))
+        })?;
+        let addresses = launch.arguments.iter().map(|argument| self.address(argument)).collect::<Vec<_>>();
+        let sizes = launch.sizes.iter().map(|size| size.evaluate(&self.values)).collect::<Vec<_>>();
+        self.driver.launch(launch.entry, blocks.cast_unsigned(), &addresses, &sizes)
+    }
+
+    fn address(&self, argument: &DeviceArgument) -> u64 {
+        let skipped = argument.bytes.evaluate(&self.values);
+        self.addresses[argument.buffer].wrapping_add(skipped.cast_unsigned())
+    }
+}
