@@ -2,11 +2,12 @@
 # make test-ptx-peers   PTX that Triton makes, fetched from PyPI, in the machine that our own PTX is tested in
 # make demo   compiles, trains and runs a small model; a few minutes after the build
 # make test   every test
-# Both install what is missing first (see .ci/setup).
+# make ptxas   NVIDIA's assembler, fetched from PyPI: with it the tests assemble all code for GPUs
+# They install what is missing first (see .ci/setup).
 
 CARGO ?= cargo
 
-.PHONY: all setup test test-minilm test-ptx-peers demo check
+.PHONY: all setup test test-minilm test-ptx-peers demo check ptxas
 
 all: setup
 	$(CARGO) build --release
@@ -20,6 +21,9 @@ test: setup
 check: test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+ptxas:
+	@.ci/ptxas
 
 test-minilm: all
 	@.ci/minilm target/release/archc

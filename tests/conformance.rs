@@ -1,7 +1,7 @@
 //! Walks the catalogue: every operation has an example, whose text round-trips, whose shapes are those that its value
 //! has, whose recorded presence is kept, whose gradient is that of finite differences, and which passes do not change.
 
-mod native;
+pub mod native;
 
 use archc::graph::{Graph, Op, text};
 use archc::interpret::{Data, Feed, run};
@@ -16,7 +16,7 @@ use std::rc::Rc;
 use super::gradient::assert_gradients;
 use super::interpret::numbers;
 
-fn example(name: &str) -> Graph {
+pub fn example(name: &str) -> Graph {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(format!("{name}.graph"));
     let source = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("`{name}` has no example"));
     let graph = text::parse(&source).unwrap_or_else(|fault| panic!("{name}: {fault}"));

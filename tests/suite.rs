@@ -3,6 +3,7 @@
 mod compiled;
 mod certificate;
 mod conformance;
+mod cuda;
 mod damage;
 mod diagnostics;
 mod draws;

@@ -11,8 +11,12 @@ use archc_runtime::abi::Size;
 pub const TILE: usize = 64;
 /// How much of the sum of a product is in shared memory at once.
 pub const DEPTH: usize = 16;
+/// So much of the sum of a product is added up by itself, and then to the rest: the order of every product's sum.
+pub const SEGMENT: usize = 128;
 /// Columns of a panel of a packed matrix: those of a tile.
 pub const PANEL: usize = TILE;
+/// A product of so many rows at most reads B once.
+pub const FEW: usize = 8;
 /// Threads of a warp.
 pub const WARP: usize = 32;
 
@@ -39,8 +43,10 @@ pub struct Threads {
 pub enum Part {
     /// The turns of a nest's parallel loops.
     Turns(Turns),
-    /// Tiles of a product, through shared memory.
+    /// Tiles of a product, through shared memory: where there are more rows than [`FEW`].
     Tiles(Gemm),
+    /// Columns of a product of few rows: from the first number to the second.
+    Few(Gemm, usize, usize),
     /// Elements of panels.
     Panels(Pack),
     /// Queries of streamed attention, a warp for each.
@@ -74,7 +80,7 @@ pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
             };
             vec![Entry { part: Part::Turns(turns), threads }]
         }
-        Form::Gemm(form) => vec![Entry { part: Part::Tiles(form.clone()), threads: BY_BLOCK }],
+        Form::Gemm(form) => products(form),
         Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
         Form::Attend(form) => vec![Entry { part: Part::Queries((**form).clone()), threads: BY_WARP }],
         Form::AttendGradient(form) => {
@@ -84,12 +90,25 @@ pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
     })
 }
 
+/// The entries of a product, of which each launch takes the one that its rows ask for.
+fn products(form: &Gemm) -> Vec<Entry> {
+    let parts = [Part::Few(form.clone(), 1, 1), Part::Few(form.clone(), 2, FEW), Part::Tiles(form.clone())];
+    let fits = |part: &Part| match (form.m, part) {
+        (Amount::Constant(rows), Part::Few(_, from, to)) => (*from as i64..=*to as i64).contains(&rows),
+        (Amount::Constant(rows), _) => rows > FEW as i64,
+        (Amount::Size(_), _) => true,
+    };
+    parts.into_iter().filter(fits).map(|part| Entry { part, threads: BY_BLOCK }).collect()
+}
+
 impl Entry {
     /// A word for its symbol.
     pub fn word(&self) -> &'static str {
         match self.part {
             Part::Turns(_) => "turns",
             Part::Tiles(_) => "tiles",
+            Part::Few(_, 1, 1) => "row",
+            Part::Few(..) => "rows",
             Part::Panels(_) => "panels",
             Part::Queries(_) => "queries",
             Part::QueryGradient(_) => "query_gradient",
@@ -99,8 +118,7 @@ impl Entry {
 
     /// How many blocks a launch with these sizes has.
     pub fn blocks(&self, sizes: &[Size]) -> Size {
-        let turns = self.turns(sizes);
-        ceil_divide(turns, self.turns_of_block())
+        ceil_divide(self.turns(sizes), self.turns_of_block())
     }
 
     /// How many turns a block does.
@@ -121,7 +139,13 @@ impl Entry {
             Part::Turns(turns) => all(&mut turns.nest.parallel.iter().map(|parallel| parallel.extent)),
             Part::Tiles(form) => {
                 let tiles = |amount| ceil_divide(size(amount), TILE);
-                all(&mut form.batch.iter().copied()).times(tiles(form.m)).times(tiles(form.n))
+                let blocks = all(&mut form.batch.iter().copied()).times(tiles(form.m)).times(tiles(form.n));
+                blocks.times(within(size(form.m), FEW as i64 + 1, None))
+            }
+            Part::Few(form, from, to) => {
+                let tiles = ceil_divide(size(form.n), TILE);
+                let blocks = all(&mut form.batch.iter().copied()).times(tiles);
+                blocks.times(within(size(form.m), *from as i64, Some(*to as i64)))
             }
             Part::Panels(form) => {
                 let columns = ceil_divide(size(form.n), PANEL).times(Size::Constant(PANEL as i64));
@@ -135,6 +159,20 @@ impl Entry {
             }
         }
     }
+}
+
+/// 1 if a size is at least `from` and at most `to`, else 0.
+fn within(size: Size, from: i64, to: Option<i64>) -> Size {
+    let some = |size: Size| match size.constant() {
+        Some(value) => Size::Constant(value.clamp(0, 1)),
+        None => {
+            Size::Min(Box::new(Size::Constant(1)), Box::new(Size::Max(Box::new(Size::Constant(0)), Box::new(size))))
+        }
+    };
+    let above = some(size.clone().plus(Size::Constant(1 - from)));
+    let Some(to) = to else { return above };
+    let below = some(Size::Constant(to + 1).plus(Size::Constant(-1).times(size)));
+    above.times(below)
 }
 
 /// Extents may be given as less than nothing where a loop has no turn.

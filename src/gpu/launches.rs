@@ -69,13 +69,16 @@ fn clean(name: &str) -> String {
 
 /// All launches of some steps.
 fn launches(steps: &[Step]) -> Vec<&Launch> {
-    let of = |step| match step {
-        Step::Launch(launch) => vec![launch],
-        Step::Loop { body, .. } => launches(body),
-        Step::Switch { arms, .. } => arms.iter().flat_map(|arm| launches(arm)).collect(),
-        Step::Count { .. } => Vec::new(),
-    };
-    steps.iter().flat_map(of).collect()
+    let mut all = Vec::new();
+    for step in steps {
+        match step {
+            Step::Launch(launch) => all.push(launch),
+            Step::Loop { body, .. } => all.extend(launches(body)),
+            Step::Switch { arms, .. } => all.extend(arms.iter().flat_map(|arm| launches(arm))),
+            Step::Count { .. } => {}
+        }
+    }
+    all
 }
 
 /// The launches of programs, of which `entries` are the entries.

@@ -2,11 +2,14 @@
 
 use crate::fault::Environment;
 use crate::kernel::{
-    Address, Amount, Attend, AttendGradient, Form, Kernel, Register, ScalarType, Statement, register_type,
+    Address, Amount, Attend, AttendGradient, Form, Gemm, Kernel, Register, Right, ScalarType, Statement, register_type,
 };
 use crate::tensor::Function;
 use archc_runtime::abi::Element;
 use std::collections::HashMap;
+
+/// Columns of streamed attention at most: a thread of a warp holds every 32nd in registers.
+const WIDEST: i64 = 1024;
 
 /// A kernel that no entry can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Unsupported {
 pub fn check(kernel: &Kernel) -> Result<(), Unsupported> {
     let fault = match &kernel.form {
         Form::Nest(nest) => Types { kernel, known: HashMap::new() }.fault(&nest.body),
-        Form::Gemm(_) => only_narrow(kernel),
+        Form::Gemm(form) => narrow_product(kernel, form),
         Form::Pack(_) => None,
         Form::Attend(form) => attend(kernel, form),
         Form::AttendGradient(form) => attend(kernel, &form.forward).or_else(|| gradient(form)),
@@ -41,9 +44,18 @@ pub fn check(kernel: &Kernel) -> Result<(), Unsupported> {
     fault.map_or(Ok(()), |reason| Err(Unsupported { operation: kernel.name.clone(), reason }))
 }
 
-fn only_narrow(kernel: &Kernel) -> Option<String> {
-    let wide = kernel.buffers.iter().any(|buffer| buffer.element == Element::F64);
-    wide.then(|| "its products are of 64-bit floats".to_string())
+/// What is multiplied must be of 32 bits at most; what an epilogue reads and stores may be wider.
+fn only_narrow(kernel: &Kernel, buffers: &[usize]) -> Option<String> {
+    let wide = buffers.iter().any(|&buffer| kernel.buffers[buffer].element == Element::F64);
+    wide.then(|| "it multiplies 64-bit floats".to_string())
+}
+
+fn narrow_product(kernel: &Kernel, form: &Gemm) -> Option<String> {
+    let right = match &form.b {
+        Right::Strided(matrix) => matrix.buffer,
+        Right::Packed { buffer, .. } => *buffer,
+    };
+    only_narrow(kernel, &[form.a.buffer, right])
 }
 
 fn attend(kernel: &Kernel, form: &Attend) -> Option<String> {
@@ -51,15 +63,15 @@ fn attend(kernel: &Kernel, form: &Attend) -> Option<String> {
         return Some("it counts the pairs that it visits".to_string());
     }
     match form.value_width {
-        Amount::Constant(1..=512) => only_narrow(kernel),
-        Amount::Constant(width) => Some(format!("its values are {width} wide, and 512 is the most")),
+        Amount::Constant(1..=WIDEST) => only_narrow(kernel, &[form.query.buffer, form.key.buffer, form.value.buffer]),
+        Amount::Constant(width) => Some(format!("its values are {width} wide, and {WIDEST} is the most")),
         Amount::Size(_) => Some("the width of its values is not known while compiling".to_string()),
     }
 }
 
 fn gradient(form: &AttendGradient) -> Option<String> {
-    if !matches!(form.forward.width, Amount::Constant(1..=512)) {
-        return Some("the width of its keys is not known while compiling, or above 512".to_string());
+    if !matches!(form.forward.width, Amount::Constant(1..=WIDEST)) {
+        return Some(format!("the width of its keys is not known while compiling, or above {WIDEST}"));
     }
     if !form.forward.further.is_empty() || form.forward.ring.is_some() {
         return Some("it has further products, or a ring of keys".to_string());

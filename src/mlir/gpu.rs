@@ -8,6 +8,7 @@
 
 mod attention;
 mod backward;
+mod few;
 mod pairs;
 mod panels;
 mod team;
@@ -44,6 +45,7 @@ fn write_entry(writer: &mut Writer, symbol: &str, kernel: &Kernel, entry: &Entry
             });
         }
         Part::Tiles(form) => tiles::write(writer, kernel, form, &frame),
+        Part::Few(form, _, rows) => few::write(writer, kernel, form, *rows, &frame),
         Part::Panels(form) => panels::write(writer, kernel, form, &frame),
         Part::Queries(form) => attention::write(writer, kernel, form, &frame),
         Part::QueryGradient(form) => backward::write_queries(writer, kernel, form, &frame),

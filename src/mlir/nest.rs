@@ -29,7 +29,7 @@ pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, la
 pub fn write_turn(writer: &mut Writer, kernel: &Kernel, nest: &Nest, body: Body, turn: Value, team: Option<Team>) {
     let execution = team.map_or(Execution::Thread, Execution::Team);
     let mut emitter = Emitter::new(writer, kernel, body, execution);
-    emitter.place(&nest.parallel, turn);
+    emitter.place_loops(&nest.parallel, turn);
     emitter.statements(&nest.body);
 }
 
@@ -98,7 +98,7 @@ impl<'a> Emitter<'a> {
         let first = self.writer.binary("arith.divsi", begin, extent);
         let past = self.writer.ceil_divide(end, extent);
         let (open, row, _) = self.writer.begin_for(first, past, one, &[]);
-        self.place(outer, row);
+        self.place_loops(outer, row);
         let start = self.writer.multiply(row, extent);
         let from = self.writer.subtract(begin, start);
         let from = self.writer.maximum(from, zero);
@@ -109,7 +109,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Divides a number into the counters of parallel loops.
-    fn place(&mut self, loops: &[crate::kernel::ParallelLoop], number: Value) {
+    fn place_loops(&mut self, loops: &[crate::kernel::ParallelLoop], number: Value) {
         let mut rest = number;
         for (place, parallel) in loops.iter().enumerate().rev() {
             if place == 0 {

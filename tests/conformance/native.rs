@@ -15,7 +15,7 @@ use archc::{llvm, mlir};
 use archc_runtime::abi::{BufferInfo, Element};
 
 /// The graph with every value of its root as an output.
-fn exposed(mut graph: Graph) -> Graph {
+pub fn exposed(mut graph: Graph) -> Graph {
     for id in graph.root.ids() {
         for result in 0..graph.root.node(id).results.len() as u32 {
             graph.outputs.push(format!("node {} {result}", id.index()));
@@ -26,7 +26,7 @@ fn exposed(mut graph: Graph) -> Graph {
 }
 
 /// The graph with its gradients, under a name of its own.
-fn gradient_of(graph: &Graph) -> Graph {
+pub fn gradient_of(graph: &Graph) -> Graph {
     let mut derived = super::super::gradient::derived(graph);
     derived.name.push_str("_gradient");
     exposed(derived)
@@ -45,7 +45,7 @@ fn compile(programs: &[Program]) -> (Loaded, tempfile::TempDir) {
 }
 
 /// A buffer with the numbers that the feed has for it, or with a pattern that is no sensible number.
-fn filled(info: &BufferInfo, symbols: &[i64], feed: &Feed) -> Block {
+pub fn filled(info: &BufferInfo, symbols: &[i64], feed: &Feed) -> Block {
     let count = info.shape.iter().map(|size| size.evaluate(symbols)).product::<i64>() as usize;
     let mut block = Block::zeroed(count * info.element.bytes());
     let numbers = given(&info.name, feed);
@@ -97,7 +97,7 @@ fn exists(graph: &Graph, feed: &Feed, axes: &[AxisId], at: &[usize]) -> bool {
 }
 
 /// The places at which native code gives something else.
-fn compare(graph: &Graph, feed: &Feed, program: &Program, blocks: &[Block]) -> Vec<String> {
+pub fn compare(graph: &Graph, feed: &Feed, program: &Program, blocks: &[Block]) -> Vec<String> {
     let expected = run(graph, feed).unwrap_or_else(|fault| panic!("{fault}\n{graph}"));
     let mut wrong = Vec::new();
     for (name, array) in &expected.all {
@@ -162,7 +162,7 @@ fn native_code_means_what_eval_means_for_every_operation_and_its_gradient() {
 }
 
 /// One graph that applies every scalar function, to values at which each has a derivative.
-fn every_function() -> Graph {
+pub fn every_function() -> Graph {
     let mut lines = vec![
         "graph \"functions\"\naxis d 7".to_string(),
         "  %0 = parameter \"a\" : real[d]".into(),

@@ -64,7 +64,7 @@ fn difference(left: &[f64], right: &[f64]) -> f64 {
 }
 
 /// What native code gets wrong. Allowed is what the certificate allows, measured by the size of the numbers.
-fn disagreements(model: &Model, graphs: &Graphs, native: &mut Native<'_>, seed: u64) -> Vec<String> {
+pub fn disagreements(model: &Model, graphs: &Graphs, native: &mut Native<'_>, seed: u64) -> Vec<String> {
     let mut interpreter = Interpreted::new(model, graphs);
     let weights = random_weights(model, seed);
     let batch = batch(model, &mut Random::new(seed));

@@ -1,9 +1,10 @@
 //! Products of matrices: a block computes a tile of C, from parts of A and B that its threads bring to shared memory.
 //!
-//! Each thread sums 4 by 4 elements in registers, over k in order: a result does not depend on the tile's place.
+//! Each thread sums 4 by 4 elements in registers, over segments of k in order: a result does not depend on the tile's
+//! place, nor on what computes it ([`super::few`]).
 
 use super::Frame;
-use crate::gpu::{DEPTH, PANEL, TILE};
+use crate::gpu::{DEPTH, PANEL, SEGMENT, TILE};
 use crate::kernel::{Amount, Gemm, Kernel, Matrix, Right, register_type};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::{Lanes, Place};
@@ -71,9 +72,20 @@ struct Spread {
 impl Product<'_> {
     /// The sums of the thread's own rows, each a vector of its columns.
     fn sum(&mut self, a_part: Value, b_part: Value) -> Vec<Value> {
-        let (zero, step) = (self.writer.int(0), self.writer.int(DEPTH as i64));
+        let (zero, segment) = (self.writer.int(0), self.writer.int(SEGMENT as i64));
         let none = self.writer.number(0.0, Type::vector(Kind::F32, OWN));
-        let (open, from, sums) = self.writer.begin_for(zero, self.depth, step, &[none; OWN]);
+        let (open, from, totals) = self.writer.begin_for(zero, self.depth, segment, &[none; OWN]);
+        let end = self.writer.add(from, segment);
+        let end = self.writer.minimum(end, self.depth);
+        let sums = self.sum_segment((a_part, b_part), from, end);
+        let totals = totals.iter().zip(sums).map(|(&total, sum)| self.writer.add(total, sum)).collect::<Vec<_>>();
+        self.writer.end(open, &totals)
+    }
+
+    fn sum_segment(&mut self, (a_part, b_part): (Value, Value), first: Value, end: Value) -> Vec<Value> {
+        let step = self.writer.int(DEPTH as i64);
+        let none = self.writer.number(0.0, Type::vector(Kind::F32, OWN));
+        let (open, from, sums) = self.writer.begin_for(first, end, step, &[none; OWN]);
         self.bring_left(a_part, from);
         self.bring_right(b_part, from);
         self.writer.wait_for_block();
@@ -219,7 +231,7 @@ impl Product<'_> {
 }
 
 /// Where an element of a matrix is that starts at a place.
-fn at(writer: &mut Writer, frame: &Frame<'_>, matrix: &Matrix, start: Value, row: Value, column: Value) -> Value {
+pub fn at(writer: &mut Writer, frame: &Frame<'_>, matrix: &Matrix, start: Value, row: Value, column: Value) -> Value {
     let rows = frame.body.amount(writer, matrix.rows);
     let columns = frame.body.amount(writer, matrix.columns);
     let down = writer.multiply(row, rows);
@@ -229,7 +241,7 @@ fn at(writer: &mut Writer, frame: &Frame<'_>, matrix: &Matrix, start: Value, row
 }
 
 /// The epilogue of one element, and its store.
-fn finish(
+pub fn finish(
     writer: &mut Writer,
     kernel: &Kernel,
     form: &Gemm,
@@ -239,7 +251,7 @@ fn finish(
     sum: Value,
 ) {
     let mut operands = vec![sum];
-    let mut place = |writer: &mut Writer, matrix: &Matrix| {
+    let place = |writer: &mut Writer, matrix: &Matrix| {
         let start = frame.body.start_of(writer, batch, &matrix.batch);
         Place::One(at(writer, frame, matrix, start, row, column))
     };

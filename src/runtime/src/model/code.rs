@@ -92,6 +92,11 @@ impl Code {
         unsafe { Code::new(manifest, functions, owner) }
     }
 
+    /// Code for a GPU alone.
+    pub fn for_device(manifest: Manifest, device: DeviceCode) -> Code {
+        Code { manifest, functions: Vec::new(), device: Some(device), _owner: None }
+    }
+
     /// Adds code for a GPU, if there is any.
     #[must_use]
     pub fn with_device(self, device: Option<DeviceCode>) -> Code {

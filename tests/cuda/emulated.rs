@@ -1,0 +1,97 @@
+//! A GPU's driver whose GPU is the interpreter of `archc-ptx`: what the runtime asks for happens there, in disorder.
+
+use archc_ptx::{Machine, Module, Parameter};
+use archc_runtime::abi::DevicePlan;
+use archc_runtime::device::Driver;
+use archc_runtime::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The machine, with the code of a plan loaded.
+pub struct Emulated {
+    plan: DevicePlan,
+    module: Module,
+    machine: Machine,
+    /// Bytes of each block of memory, by address.
+    blocks: BTreeMap<u64, usize>,
+}
+
+impl Emulated {
+    /// A machine for a plan and its code; the seed is its disorder.
+    pub fn new(plan: &DevicePlan, code: &str, seed: u64) -> Emulated {
+        let module = Module::parse(code).unwrap_or_else(|error| panic!("{error}\n{}", numbered(code, error.line)));
+        Emulated { plan: plan.clone(), module, machine: Machine::new(seed), blocks: BTreeMap::new() }
+    }
+
+    /// The block that an address is in, and the place in it.
+    fn block(&self, address: u64, bytes: usize) -> Result<(u64, usize)> {
+        let found = self.blocks.range(..=address).next_back();
+        let (&base, &size) = found.ok_or_else(|| Error::bug(format!("nothing is at {address:#x}")))?;
+        let skipped = (address - base) as usize;
+        if skipped + bytes > size {
+            return Err(Error::bug(format!("{bytes} bytes from {skipped} on of a block of {size}")));
+        }
+        Ok((base, skipped))
+    }
+}
+
+/// The lines of a text around one.
+fn numbered(code: &str, line: usize) -> String {
+    let lines = code.lines().enumerate().skip(line.saturating_sub(3)).take(5);
+    lines.map(|(place, text)| format!("{}: {text}\n", place + 1)).collect()
+}
+
+impl Driver for Emulated {
+    fn name(&self) -> String {
+        "the interpreter of PTX".to_string()
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<u64> {
+        let address = self.machine.uninitialised(bytes);
+        self.blocks.insert(address, bytes);
+        Ok(address)
+    }
+
+    fn release(&mut self, address: u64) {
+        self.blocks.remove(&address);
+    }
+
+    fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
+        let (base, skipped) = self.block(address, bytes.len())?;
+        let mut whole = self.machine.read(base);
+        whole[skipped..][..bytes.len()].copy_from_slice(bytes);
+        self.machine.write(base, &whole).map_err(|fault| Error::bug(fault.to_string()))
+    }
+
+    fn download(&mut self, address: u64, bytes: &mut [u8]) -> Result<()> {
+        let (base, skipped) = self.block(address, bytes.len())?;
+        bytes.copy_from_slice(&self.machine.read(base)[skipped..][..bytes.len()]);
+        Ok(())
+    }
+
+    fn copy(&mut self, from: u64, to: u64, bytes: usize) -> Result<()> {
+        let mut content = vec![0; bytes];
+        self.download(from, &mut content)?;
+        self.upload(to, &content)
+    }
+
+    fn clear(&mut self, address: u64, bytes: usize) -> Result<()> {
+        self.upload(address, &vec![0; bytes])
+    }
+
+    fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
+        let entry = &self.plan.entries[entry];
+        assert_eq!((addresses.len(), sizes.len()), (entry.buffers, entry.sizes), "{}", entry.symbol);
+        let addresses = addresses.iter().map(|&address| Parameter::from(address));
+        let parameters = addresses.chain(sizes.iter().map(|&size| Parameter::from(size))).collect::<Vec<_>>();
+        let threads = [entry.threads, 1, 1];
+        let result = self.machine.launch(&self.module, &entry.symbol, [blocks, 1, 1], threads, 0, &parameters);
+        result.map_err(|fault| Error::bug(format!("{}: {fault}", entry.symbol)))
+    }
+}
+
+impl fmt::Debug for Emulated {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Emulated({} blocks)", self.blocks.len())
+    }
+}

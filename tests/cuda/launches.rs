@@ -1,0 +1,124 @@
+//! Launches as plain data, and a driver that only writes down what it is asked for.
+
+use crate::compiled::{graphs, model_with};
+use archc::driver::{self, Session};
+use archc::gpu::Arch;
+use archc::model::library::embedded;
+use archc_runtime::abi::{DevicePlan, DeviceStep, Size};
+use archc_runtime::device::{self, Driver};
+use archc_runtime::error::Result;
+
+fn launches(example: &str, program: &str) -> String {
+    let text = embedded(&format!("examples/{example}.arch")).expect("an example");
+    let graphs = graphs(&model_with(text, &[]));
+    let text = driver::launches(&graphs, Some(program), Arch::Sm90a, &mut Session::default());
+    text.unwrap_or_else(|failure| panic!("{failure:?}"))
+}
+
+#[test]
+fn a_decode_step_as_launches() {
+    insta::assert_snapshot!(launches("llama-tiny", "step"));
+}
+
+#[test]
+fn a_training_step_as_launches() {
+    insta::assert_snapshot!(launches("llama-tiny", "train"));
+}
+
+/// Writes down what is launched. Memory is what `number` says, everywhere.
+#[derive(Debug, Default)]
+struct Recorder {
+    launched: Vec<(usize, u32, Vec<u64>, Vec<i64>)>,
+    number: i32,
+}
+
+impl Driver for Recorder {
+    fn name(&self) -> String {
+        "a recorder".to_string()
+    }
+
+    fn allocate(&mut self, _: usize) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn release(&mut self, _: u64) {}
+
+    fn upload(&mut self, _: u64, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn download(&mut self, _: u64, bytes: &mut [u8]) -> Result<()> {
+        bytes.copy_from_slice(&self.number.to_le_bytes());
+        Ok(())
+    }
+
+    fn copy(&mut self, _: u64, _: u64, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn clear(&mut self, _: u64, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
+        self.launched.push((entry, blocks, addresses.to_vec(), sizes.to_vec()));
+        Ok(())
+    }
+}
+
+/// A program of one buffer and the size `n`, with these steps.
+fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
+    let program = archc_runtime::abi::DeviceProgram { name: "test".into(), counters, steps };
+    DevicePlan { arch: "sm_90a".into(), entries: Vec::new(), programs: vec![program] }
+}
+
+fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {
+    let argument = archc_runtime::abi::DeviceArgument { buffer: 0, bytes };
+    DeviceStep::Launch(archc_runtime::abi::DeviceLaunch {
+        entry,
+        blocks: blocks.clone(),
+        arguments: vec![argument],
+        sizes: vec![blocks],
+        path: String::new(),
+    })
+}
+
+fn recorded(plan: &DevicePlan, size: i64, number: i32) -> Vec<(usize, u32, Vec<u64>, Vec<i64>)> {
+    let mut recorder = Recorder { number, ..Recorder::default() };
+    device::run(plan, 0, &[4096], &[size], &mut recorder, &mut |turn, _| Ok(turn != 1)).expect("nothing declines");
+    recorder.launched
+}
+
+#[test]
+fn loops_run_backwards_count_in_addresses_and_may_be_refused() {
+    let moved = Size::Product(vec![Size::Symbol(1), Size::Constant(8)]);
+    let turn = |reverse, watched| {
+        let body = vec![launch(0, Size::Symbol(0), moved.clone())];
+        plan_of(vec![DeviceStep::Loop { counter: 1, turns: Size::Constant(3), reverse, watched, body }], 1)
+    };
+    let addresses =
+        |plan| recorded(&plan, 5, 0).into_iter().map(|(_, _, addresses, _)| addresses[0]).collect::<Vec<_>>();
+    assert_eq!(addresses(turn(false, false)), [4096, 4104, 4112]);
+    assert_eq!(addresses(turn(true, false)), [4112, 4104, 4096]);
+    assert_eq!(addresses(turn(false, true)), [4096, 4112]);
+}
+
+#[test]
+fn a_number_on_the_device_chooses_an_arm() {
+    let from = archc_runtime::abi::DeviceArgument { buffer: 0, bytes: Size::Constant(4) };
+    let arms = vec![vec![launch(7, Size::Constant(1), 0.into())], vec![launch(8, Size::Constant(1), 0.into())]];
+    let steps =
+        vec![DeviceStep::Count { counter: 1, from }, DeviceStep::Switch { counter: 1, table: vec![1, 0], arms }];
+    let plan = plan_of(steps, 1);
+    let entries = |number| recorded(&plan, 1, number).into_iter().map(|(entry, ..)| entry).collect::<Vec<_>>();
+    assert_eq!((entries(0), entries(1), entries(2)), (vec![8], vec![7], vec![]));
+}
+
+#[test]
+fn nothing_is_launched_for_no_blocks_and_too_many_are_refused() {
+    let plan = plan_of(vec![launch(0, Size::Symbol(0), 0.into())], 0);
+    assert!(recorded(&plan, 0, 0).is_empty());
+    let run = |blocks| device::run(&plan, 0, &[0], &[blocks], &mut Recorder::default(), &mut |_, _| Ok(true));
+    let message = run(1 << 40).expect_err("it is too large").to_string();
+    assert!(message.contains("blocks"), "{message}");
+}

@@ -1,0 +1,7 @@
+//! Code for GPUs without a GPU: PTX that is run by an interpreter, assembled, and launched as planned.
+
+mod assembled;
+pub mod emulated;
+mod launches;
+mod models;
+mod operations;

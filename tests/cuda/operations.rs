@@ -1,0 +1,77 @@
+//! Every operation of the catalogue, its gradient, and every scalar function, as PTX against the plain meaning.
+
+use super::emulated::Emulated;
+use crate::conformance::native::{compare, every_function, exposed, filled, gradient_of};
+use crate::conformance::{example, feed_of};
+use archc::gpu::{Arch, Entries, plan};
+use archc::graph::Graph;
+use archc::link::Block;
+use archc::ops::CATALOGUE;
+use archc::passes::optimize;
+use archc::plan::{Interface, Program, schedule_all};
+use archc::{llvm, mlir};
+use archc_runtime::abi::DevicePlan;
+use archc_runtime::device::{self, Driver};
+
+/// The plan and the PTX of some programs.
+pub fn compiled(programs: &[Program]) -> (DevicePlan, String) {
+    let all = programs.iter().collect::<Vec<_>>();
+    let entries = Entries::of(&all).unwrap_or_else(|error| panic!("{}", error.message));
+    let plan = plan(&all, &entries, Arch::Sm90a.name());
+    let text = mlir::gpu::write(&entries);
+    let context = mlir::context();
+    let module = mlir::lower(&context, &text).unwrap_or_else(|bug| panic!("{}\n{}", bug.guarantee, bug.detail));
+    let ptx = llvm::ptx(&module, Arch::Sm90a).unwrap_or_else(|bug| panic!("{}", bug.detail));
+    (plan, ptx)
+}
+
+/// Runs a program on blocks of memory of their own, so that an access beside one is found.
+fn run(plan: &DevicePlan, place: usize, machine: &mut Emulated, blocks: &mut [Block], symbols: &[i64]) {
+    let addresses = blocks.iter().map(|block| {
+        let address = machine.allocate(block.bytes().len().max(1)).expect("memory");
+        machine.upload(address, block.bytes()).expect("it is that large");
+        address
+    });
+    let addresses = addresses.collect::<Vec<_>>();
+    let result = device::run(plan, place, &addresses, symbols, machine, &mut |_, _| Ok(true));
+    result.unwrap_or_else(|error| panic!("{error}"));
+    for (block, &address) in blocks.iter_mut().zip(&addresses) {
+        machine.download(address, block.bytes_mut()).expect("it is that large");
+    }
+}
+
+/// Compiles all graphs in one module and compares each with the interpreter, in several orders of events.
+fn assert_in_ptx(graphs: &[Graph]) {
+    let optimized = graphs.iter().map(|graph| optimize(graph.clone()).unwrap_or_else(|bug| panic!("{bug}")));
+    let optimized = optimized.collect::<Vec<_>>();
+    let programs = schedule_all(optimized.iter().map(|graph| (&**graph, Interface::default())));
+    let (plan, ptx) = compiled(&programs);
+    let mut wrong = Vec::new();
+    for (place, graph) in graphs.iter().enumerate() {
+        let (feed, program) = (feed_of(graph), &programs[place]);
+        let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
+        for seed in [1, 2, 3] {
+            let mut blocks = program.buffers.iter().map(|info| filled(info, &symbols, &feed)).collect::<Vec<_>>();
+            run(&plan, place, &mut Emulated::new(&plan, &ptx, seed), &mut blocks, &symbols);
+            let found = compare(graph, &feed, program, &blocks);
+            wrong.extend(found.iter().take(5).map(|line| format!("{}: {line}\n{program}", graph.name)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn ptx_means_what_eval_means_for_every_operation_and_its_gradient() {
+    let mut graphs = Vec::new();
+    for entry in CATALOGUE {
+        let graph = example(entry.name);
+        graphs.push(gradient_of(&graph));
+        graphs.push(exposed(graph));
+    }
+    assert_in_ptx(&graphs);
+}
+
+#[test]
+fn ptx_computes_every_scalar_function() {
+    assert_in_ptx(&[every_function()]);
+}
