@@ -18,20 +18,37 @@ fn assembler() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-/// Assembles code; spills, local memory and every other warning are errors.
-fn assemble(code: &str, arch: Arch) {
+/// Assembles code and gives what the assembler says; spills, local memory and every other warning are errors.
+fn assemble(code: &str, arch: Arch) -> Option<String> {
     let Some(assembler) = assembler() else {
         eprintln!("not assembled: there is no ptxas here (`make ptxas` fetches it)");
-        return;
+        return None;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let source = folder.path().join("code.ptx");
     std::fs::write(&source, code).expect("the folder can be written");
-    let strict = ["--warn-on-spills", "--warn-on-local-memory-usage", "--warning-as-error"];
+    let strict = ["-v", "--warn-on-spills", "--warn-on-local-memory-usage", "--warning-as-error"];
     let mut command = Command::new(assembler);
     command.arg("-arch").arg(arch.name()).args(strict).arg(&source).arg("-o").arg(folder.path().join("code.cubin"));
     let output = command.output().expect("the assembler runs");
-    assert!(output.status.success(), "{}\n{code}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}\n{code}");
+    Some(said)
+}
+
+/// Registers, barriers and shared memory of each function, in the order of their names.
+fn resources(said: &str) -> String {
+    let mut table = Vec::new();
+    let mut function = "";
+    for line in said.lines() {
+        if let Some((_, rest)) = line.split_once("entry function '") {
+            function = rest.split('\'').next().unwrap_or_default();
+        } else if let Some((_, used)) = line.split_once("Used ") {
+            table.push(format!("{function}: {used}"));
+        }
+    }
+    table.sort();
+    table.join("\n")
 }
 
 fn ptx(example: &str, settings: &[(&str, &str)], arch: Arch) -> String {
@@ -63,4 +80,14 @@ fn equal_kernels_of_unlike_programs_are_one() {
     let kernels = programs.iter().map(|program| program.kernels.len()).sum::<usize>();
     assert!(plan.entries.len() < kernels, "{} entries of {kernels} kernels", plan.entries.len());
     assert_eq!(code.matches(".visible .entry").count(), plan.entries.len());
+}
+
+#[test]
+fn registers_and_shared_memory_of_a_decode_step() {
+    let graphs = graphs(&model_with(embedded("examples/llama-tiny.arch").expect("an example"), &[]));
+    let device = driver::device(&graphs, Some("step"), Arch::Sm90a, &mut Session::default());
+    let device = device.unwrap_or_else(|failure| panic!("{failure:?}"));
+    if let Some(said) = assemble(&device.ptx, Arch::Sm90a) {
+        insta::assert_snapshot!(resources(&said));
+    }
 }

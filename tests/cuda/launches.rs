@@ -1,10 +1,14 @@
 //! Launches as plain data, and a driver that only writes down what it is asked for.
 
 use crate::compiled::{graphs, model_with};
+use crate::native::compiled::program;
 use archc::driver::{self, Session};
-use archc::gpu::Arch;
+use archc::gpu::{Arch, Entries};
+use archc::kernel::{Address, Form, Kernel, KernelBuffer, Nest, Register, Statement};
 use archc::model::library::embedded;
-use archc_runtime::abi::{DevicePlan, DeviceStep, Size};
+use archc::plan::{Program, Step};
+use archc::tensor::Function;
+use archc_runtime::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Element, Size};
 use archc_runtime::device::{self, Driver};
 use archc_runtime::error::Result;
 
@@ -68,13 +72,13 @@ impl Driver for Recorder {
 
 /// A program of one buffer and the size `n`, with these steps.
 fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
-    let program = archc_runtime::abi::DeviceProgram { name: "test".into(), counters, steps };
+    let program = DeviceProgram { name: "test".into(), counters, steps };
     DevicePlan { arch: "sm_90a".into(), entries: Vec::new(), programs: vec![program] }
 }
 
 fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {
-    let argument = archc_runtime::abi::DeviceArgument { buffer: 0, bytes };
-    DeviceStep::Launch(archc_runtime::abi::DeviceLaunch {
+    let argument = DeviceArgument { buffer: 0, bytes };
+    DeviceStep::Launch(DeviceLaunch {
         entry,
         blocks: blocks.clone(),
         arguments: vec![argument],
@@ -105,7 +109,7 @@ fn loops_run_backwards_count_in_addresses_and_may_be_refused() {
 
 #[test]
 fn a_number_on_the_device_chooses_an_arm() {
-    let from = archc_runtime::abi::DeviceArgument { buffer: 0, bytes: Size::Constant(4) };
+    let from = DeviceArgument { buffer: 0, bytes: Size::Constant(4) };
     let arms = vec![vec![launch(7, Size::Constant(1), 0.into())], vec![launch(8, Size::Constant(1), 0.into())]];
     let steps =
         vec![DeviceStep::Count { counter: 1, from }, DeviceStep::Switch { counter: 1, table: vec![1, 0], arms }];
@@ -121,4 +125,29 @@ fn nothing_is_launched_for_no_blocks_and_too_many_are_refused() {
     let run = |blocks| device::run(&plan, 0, &[0], &[blocks], &mut Recorder::default(), &mut |_, _| Ok(true));
     let message = run(1 << 40).expect_err("it is too large").to_string();
     assert!(message.contains("blocks"), "{message}");
+}
+
+/// A kernel that takes the sine of 64-bit floats, launched for a place in the source.
+fn sine_of_doubles() -> Program {
+    let at = |buffer| Address { buffer, terms: Vec::new(), offset: 0 };
+    let body = vec![
+        Statement::Load(Register(0), at(0)),
+        Statement::Call(Register(1), Function::Sin, vec![Register(0)]),
+        Statement::Store(at(1), Register(1)),
+    ];
+    let buffer = |written| KernelBuffer { element: Element::F64, written };
+    let buffers = vec![buffer(false), buffer(true)];
+    let form = Form::Nest(Nest { parallel: Vec::new(), body });
+    let mut program = program(Kernel { name: "map".into(), buffers, sizes: 0, form }, &[1.into(), 1.into()], 1);
+    if let Some(Step::Launch(launch)) = program.steps.first_mut() {
+        launch.path = "layers.angle".to_string();
+    }
+    program
+}
+
+#[test]
+fn what_a_gpu_cannot_run_is_named_with_its_place() {
+    let error = Entries::of(&[&sine_of_doubles()]).expect_err("there is no such function");
+    let message = "`--target cuda` cannot run `map` in `layers.angle` of the program `test`: `sin` of a 64-bit float";
+    assert_eq!((error.message.as_str(), error.help.as_deref()), (message, Some("`--target cpu` runs it")));
 }

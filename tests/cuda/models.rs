@@ -4,15 +4,16 @@
 use super::emulated::Emulated;
 use crate::compiled::{graphs, model_with, programs};
 use crate::random_models::disagreements;
-use archc::driver::{self, Graphs, Session, manifest};
+use archc::driver::{self, Graphs, Request, Session, manifest};
 use archc::gpu::Arch;
 use archc::model::Model;
 use archc::model::library::embedded;
 use archc::verify::certificate::LENGTHS;
-use archc::verify::{Certificate, Interpreted, Native};
+use archc::verify::{Case, Certificate, Interpreted, Native, Report};
 use archc_runtime::device::Shared;
 use archc_runtime::model::{Code, DeviceCode, Loaded};
 use std::ffi::CString;
+use std::path::PathBuf;
 
 /// The model in the memory of a machine of this seed.
 pub fn loaded(model: &Model, graphs: &Graphs, seed: u64) -> Loaded {
@@ -26,15 +27,18 @@ pub fn loaded(model: &Model, graphs: &Graphs, seed: u64) -> Loaded {
 }
 
 /// Everything that the certificate of a model holds, on the machine.
+fn report(model: &Model, graphs: &Graphs) -> Report {
+    let mut native = Native::of(model, loaded(model, graphs, 11));
+    let mut interpreter = Interpreted::new(model, graphs);
+    let certificate = Certificate::new(model, &mut interpreter, 5, LENGTHS);
+    let report = certificate.and_then(|certificate| certificate.without_step(graphs.refused.as_ref()).run(&mut native));
+    report.unwrap_or_else(|failure| panic!("{failure:?}"))
+}
+
 fn certified(example: &str, settings: &[(&str, &str)]) {
     let text = embedded(&format!("examples/{example}.arch")).expect("an example");
     let model = model_with(text, settings);
-    let graphs = graphs(&model);
-    let mut native = Native::of(&model, loaded(&model, &graphs, 11));
-    let mut interpreter = Interpreted::new(&model, &graphs);
-    let certificate = Certificate::new(&model, &mut interpreter, 5, LENGTHS);
-    let report = certificate.and_then(|certificate| certificate.without_step(graphs.refused.as_ref()).run(&mut native));
-    let report = report.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let report = report(&model, &graphs(&model));
     assert!(report.passed(), "{report}");
 }
 
@@ -60,4 +64,35 @@ fn a_decoder_reads_decodes_and_goes_on_from_snapshots_in_ptx() {
 #[test]
 fn a_decoder_learns_in_ptx() {
     trained("llama", &LLAMA);
+}
+
+/// The certificate of a family at the sizes of a reference case, on the machine; what is wrong with it.
+fn of_case(name: &str) -> Option<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name);
+    let case = Case::read(&folder).unwrap_or_else(|error| panic!("{error:?}"));
+    let file = driver::find_family(case.architecture(), &[name]).unwrap_or_else(|error| panic!("{error:?}"));
+    let request = Request { file, config: Some(case.config_file()), ..Request::default() };
+    let model = driver::check(&request, &mut Session::default()).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let report = report(&model, &graphs(&model));
+    (!report.passed()).then(|| report.to_string())
+}
+
+/// Which cases: `ARCHC_CASES` names others, with blanks between them.
+fn cases() -> Vec<String> {
+    let given = std::env::var("ARCHC_CASES").ok();
+    given.as_deref().unwrap_or("gpt2").split_whitespace().map(String::from).collect()
+}
+
+#[test]
+fn families_of_reference_cases_run_in_ptx() {
+    let mut wrong = Vec::new();
+    for name in cases() {
+        let start = std::time::Instant::now();
+        let found = std::panic::catch_unwind(|| of_case(&name)).unwrap_or_else(|_| Some("it panics".into()));
+        let verdict =
+            found.as_ref().map_or("in PTX as by the interpreter".to_string(), |text| format!("WRONG\n{text}"));
+        println!("{name}: {verdict} ({:.0} s)", start.elapsed().as_secs_f64());
+        wrong.extend(found.map(|text| format!("{name}: {text}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
