@@ -50,7 +50,7 @@ pub enum Part {
     /// Elements of panels.
     Panels(Pack),
     /// Queries of streamed attention, a warp for each.
-    Queries(Attend),
+    Queries(Box<Attend>),
     /// The gradient by queries, a warp for each.
     QueryGradient(Box<crate::kernel::AttendGradient>),
     /// The gradients by keys and values, a warp for each key.
@@ -82,7 +82,7 @@ pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
         }
         Form::Gemm(form) => products(form),
         Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
-        Form::Attend(form) => vec![Entry { part: Part::Queries((**form).clone()), threads: BY_WARP }],
+        Form::Attend(form) => vec![Entry { part: Part::Queries(form.clone()), threads: BY_WARP }],
         Form::AttendGradient(form) => {
             let parts = [Part::QueryGradient(form.clone()), Part::KeyGradient(form.clone())];
             parts.into_iter().map(|part| Entry { part, threads: BY_WARP }).collect()
