@@ -9,6 +9,7 @@
 //! Reading order: [`parse`] and [`decode`] make a [`Module`], [`launch`] runs it, [`execute`] is one step.
 
 mod arithmetic;
+mod assemble;
 mod barrier;
 mod block;
 mod body;
@@ -37,6 +38,7 @@ mod types;
 mod warp;
 mod warpgroup;
 
+pub use assemble::{AssembleError, Resources, assemble, assembler};
 pub use fault::{Fault, ParseError, Rule};
 pub use machine::{Machine, Parameter};
 pub use module::Module;

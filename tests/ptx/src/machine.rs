@@ -74,6 +74,17 @@ impl Machine {
         self.memory.replace(buffer, bytes).map_err(|trouble| launch_fault(trouble.message))
     }
 
+    /// Writes a part of a buffer; what else nobody has written stays so.
+    pub fn write_at(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.memory.write_unaligned(address, bytes).map_err(|trouble| launch_fault(trouble.message))
+    }
+
+    /// A part of a buffer, which somebody has written.
+    pub fn read_at(&self, address: u64, bytes: usize) -> Result<Vec<u8>, Fault> {
+        let found = self.memory.read_unaligned(address, bytes);
+        found.map(<[u8]>::to_vec).map_err(|trouble| Fault { rule: trouble.rule, line: 0, message: trouble.message })
+    }
+
     /// The content of a buffer; empty for an address that is no buffer's.
     pub fn read(&self, buffer: u64) -> Vec<u8> {
         self.memory.buffer(buffer).map_or(Vec::new(), |(data, _)| data.to_vec())

@@ -43,6 +43,8 @@ pub(crate) struct Thread {
     pub frame: Frame,
     pub callers: Vec<Frame>,
     pub transfers: ThreadTransfers,
+    /// The mbarrier and its phase that the thread last gave up waiting for.
+    pub gave_up: Option<(u64, u64)>,
 }
 
 /// Every register at its start: NaN in every floating-point format, far out of every buffer.

@@ -4,4 +4,6 @@ mod arithmetic;
 mod basics;
 mod faults;
 mod peers;
+mod pipelines;
 mod support;
+mod together;

@@ -7,13 +7,14 @@ use crate::fault::{Outcome, Rule, broken};
 use crate::instruction::Place;
 use crate::launch::Launch;
 use crate::mbarrier::Mbarrier;
+use crate::random::mix;
 use crate::shared::POISON;
 use crate::thread::{State, Thread};
 use crate::transfer::Transfer;
 use crate::types::extend;
 
-/// One in so many waits for an unfinished phase gives up, as the machine's time limit may make it.
-const GIVES_UP: usize = 4;
+/// In one of so many unfinished phases a thread's first wait gives up, as the machine's time limit may make it.
+const GIVES_UP: u64 = 2;
 
 /// The address of an mbarrier that was initialised before, in the order of the program and its barriers.
 pub(super) fn address(launch: &Launch, block: &mut Block, thread: &Thread, place: &Place) -> Outcome<u64> {
@@ -122,7 +123,11 @@ pub(super) fn wait(launch: &mut Launch, block: &mut Block, thread: &mut Thread, 
         thread.set(*to, 1);
         return Ok(Flow::Next);
     }
-    if launch.random.below(GIVES_UP) == 0 {
+    // All threads alike: else the one that did wait would cover for the others of its warp.
+    let place = (address, mbarrier.state());
+    let gives_up = mix(launch.seed ^ mix(place.0 ^ mix(place.1))).is_multiple_of(GIVES_UP);
+    if gives_up && thread.gave_up != Some(place) {
+        thread.gave_up = Some(place);
         thread.set(*to, 0);
         return Ok(Flow::Yielded);
     }
