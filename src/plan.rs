@@ -15,6 +15,7 @@ mod program;
 mod ranking;
 mod repeat;
 pub mod report;
+mod scan;
 mod scatter;
 mod schedule;
 mod sizes;

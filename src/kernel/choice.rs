@@ -1,4 +1,5 @@
-//! Which loop of a nest runs in vector lanes: the innermost parallel loop, or the marked loops inside.
+//! Which loops of a nest run in vector lanes: the innermost parallel loop, or marked loops inside; of two marked loops
+//! one inside the other, one.
 //!
 //! A rough count of the cost of one turn decides; accesses that are scattered over lanes cost as much as scalar ones.
 
@@ -8,6 +9,8 @@ use crate::tensor::Function;
 
 /// Turns that a loop of unknown length counts for.
 const TURNS: f64 = 64.0;
+/// What it costs to fold the lanes of one carried value into one number.
+const FOLD: f64 = 4.0;
 
 /// Whether the innermost parallel loop should run in lanes, and if so what varies in its body.
 pub fn choose(nest: &Nest, lanes: usize) -> Option<Varying> {
@@ -20,6 +23,25 @@ pub fn choose(nest: &Nest, lanes: usize) -> Option<Varying> {
     let across = Estimate { lanes: lanes as f64, varying: Some(&varying) }.of(&nest.body) / filled;
     let within = Estimate { lanes: lanes as f64, varying: None }.of(&nest.body);
     (across <= within).then_some(varying)
+}
+
+/// What varies between the turns of a loop, if they should run side by side: it is marked, and loops inside do not make
+/// better use of the lanes.
+pub fn choose_inner(inner: &Loop, lanes: usize) -> Option<Varying> {
+    let estimate = Estimate { lanes: lanes as f64, varying: None };
+    let varying = Varying::of_loop(inner)?;
+    let better_inside =
+        has_marked(&inner.body) && estimate.turn_by_turn(inner) < estimate.side_by_side(inner, &varying);
+    (!better_inside).then_some(varying)
+}
+
+/// Whether there is a marked loop among statements.
+fn has_marked(body: &[Statement]) -> bool {
+    body.iter().any(|statement| match statement {
+        Statement::Loop(inner) => inner.lanes || has_marked(&inner.body),
+        Statement::If(_, body) => has_marked(body),
+        _ => false,
+    })
 }
 
 /// The part of the lanes that work on average.
@@ -63,17 +85,29 @@ impl Estimate<'_> {
     }
 
     fn of_loop(&self, inner: &Loop) -> f64 {
-        let turns = match (inner.from, inner.to) {
-            (Bound::Amount(Amount::Constant(from)), Bound::Amount(Amount::Constant(to))) => (to - from).max(0) as f64,
-            _ => TURNS,
-        };
         if self.varying.is_none()
-            && let Some(varying) = Varying::of_loop(inner)
+            && let Some(varying) = choose_inner(inner, self.lanes as usize)
         {
-            let body = Estimate { lanes: self.lanes, varying: Some(&varying) }.of(&inner.body);
-            return turns * body / filled(turns.max(1.0), self.lanes as usize) + 2.0;
+            return self.side_by_side(inner, &varying);
         }
-        turns * self.of(&inner.body) + 1.0
+        self.turn_by_turn(inner)
+    }
+
+    fn turn_by_turn(&self, inner: &Loop) -> f64 {
+        turns(inner) * self.of(&inner.body) + 1.0
+    }
+
+    fn side_by_side(&self, inner: &Loop, varying: &Varying) -> f64 {
+        let turns = turns(inner);
+        let body = Estimate { lanes: self.lanes, varying: Some(varying) }.of(&inner.body);
+        turns * body / filled(turns.max(1.0), self.lanes as usize) + 2.0 + FOLD * inner.carried.len() as f64
+    }
+}
+
+fn turns(inner: &Loop) -> f64 {
+    match (inner.from, inner.to) {
+        (Bound::Amount(Amount::Constant(from)), Bound::Amount(Amount::Constant(to))) => (to - from).max(0) as f64,
+        _ => TURNS,
     }
 }
 

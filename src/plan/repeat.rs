@@ -3,6 +3,7 @@
 use super::lowering::{Emitter, Scope};
 use super::place::View;
 use super::program::Step;
+use super::scan::Ends;
 use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::Register;
@@ -31,10 +32,15 @@ impl<'p> Planner<'p> {
         steps: &mut Vec<Step>,
     ) {
         let operands = self.settle_operands(scope, id, steps);
-        let counter = self.sizes.symbols().len() + self.counters;
-        self.counters += 1;
         let carried = self.begin_carried(scope, id, region, targets, steps);
         let stacks = self.stacks(scope, id, region, targets);
+        let ends = Ends { operands: &operands, carried: &carried, stacks: &stacks };
+        if let Some(scan) = self.scan(scope, region, &ends) {
+            steps.extend(scan);
+            return place_results(scope, id, carried.into_iter().chain(stacks));
+        }
+        let counter = self.sizes.symbols().len() + self.counters;
+        self.counters += 1;
         let running = region.until.then(|| self.begin_running(scope, steps));
         let turns = Turns { region, counter: Size::Symbol(counter), carried, stacks, running };
         let arms = self.arms(scope, &turns, &operands);
@@ -48,10 +54,7 @@ impl<'p> Planner<'p> {
             matches!(&self.sizes.axes()[region.axis].extent, Extent::Computed { settings, .. } if !settings.is_empty());
         let watched = counted && scope.turns.is_empty();
         steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, watched, body });
-        let results = turns.carried.into_iter().chain(turns.stacks);
-        for (result, view) in results.enumerate() {
-            scope.store(Value { node: id, result: result as u32 }, view);
-        }
+        place_results(scope, id, turns.carried.into_iter().chain(turns.stacks));
     }
 
     /// Every operand in memory.
@@ -220,5 +223,12 @@ impl<'p> Planner<'p> {
         let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
         let work = self.sizes.elements(&axes);
         self.launch(emitter.nest.finish("replace".into(), String::new(), work))
+    }
+}
+
+/// Says where the results of a `for` are.
+fn place_results(scope: &mut Scope, id: NodeId, views: impl Iterator<Item = View>) {
+    for (result, view) in views.enumerate() {
+        scope.store(Value { node: id, result: result as u32 }, view);
     }
 }

@@ -323,7 +323,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Adds a contraction's multiply-adds.
-    fn count(&mut self, region: &Region, id: NodeId) {
+    pub(super) fn count(&mut self, region: &Region, id: NodeId) {
         let node = region.node(id);
         if let Op::Contract(axes) = &node.op {
             let mut all = node.results[0].ty.axes.clone();

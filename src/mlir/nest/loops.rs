@@ -1,6 +1,7 @@
 //! Loops inside a nest: one turn after another, or in lanes with a masked end.
 
 use super::{Emitter, Execution};
+use crate::kernel::choice::choose_inner;
 use crate::kernel::varying::Varying;
 use crate::kernel::{Bound, Carried, Index, Loop, Statement};
 use crate::mlir::arithmetic::Order;
@@ -12,7 +13,11 @@ impl Emitter<'_> {
     pub(super) fn inner_loop(&mut self, inner: &Loop) {
         let (from, to) = (self.bound(inner.from), self.bound(inner.to));
         let outside = self.varying.is_none() && !self.apart;
-        match (outside.then(|| Varying::of_loop(inner)).flatten(), &self.execution) {
+        let varying = match self.execution {
+            Execution::Lanes(width) => choose_inner(inner, width),
+            _ => Varying::of_loop(inner),
+        };
+        match (varying.filter(|_| outside), &self.execution) {
             (Some(varying), Execution::Lanes(_)) => self.side_by_side(inner, from, to, varying),
             (Some(_), Execution::Team(_)) => self.in_team(inner, from, to),
             _ => self.turn_by_turn(inner, from, to),

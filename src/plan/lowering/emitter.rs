@@ -22,6 +22,8 @@ pub struct Emitter<'s, 'g> {
     /// Linear forms that are not negative here, by the bounds of open loops.
     pub(super) assumed: Vec<Place>,
     pub(super) parts: HashSet<Index>,
+    /// The turn of a loop inside this kernel, and the level below which nothing may leave it.
+    pub(super) turn: Option<(Place, usize)>,
     values: HashMap<Key, (Register, u32)>,
     presences: HashMap<Key, (Option<Register>, u32)>,
 }
@@ -37,6 +39,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
             loops: HashMap::new(),
             assumed: Vec::new(),
             parts: HashSet::new(),
+            turn: None,
             values: HashMap::new(),
             presences: HashMap::new(),
         }
@@ -60,6 +63,17 @@ impl<'s, 'g> Emitter<'s, 'g> {
         self.values.insert(key, (register, self.nest.level()));
         self.nest.descend();
         register
+    }
+
+    /// The value at places, computed whether or not it is stored: what is to be stored there.
+    pub fn made(&mut self, value: Value, places: &Places) -> Register {
+        let register = self.compute(value, places);
+        self.nest.convert(register, scalar_type(self.scope.typed(value).ty.dtype))
+    }
+
+    /// Says that the region's turns are those of the loop that was opened last.
+    pub fn turn_inside(&mut self, turn: Place) {
+        self.turn = Some((turn, self.nest.depth()));
     }
 
     /// Whether the value is present at places; absent: it always is.
@@ -143,7 +157,8 @@ impl<'s, 'g> Emitter<'s, 'g> {
 
     fn ascend_to(&mut self, key: &Key) {
         let depth = key.1.iter().map(|(_, place)| self.nest.depth_of(place)).max().unwrap_or(0);
-        self.nest.ascend(depth);
+        let lowest = self.turn.as_ref().map_or(0, |(_, level)| *level);
+        self.nest.ascend(depth.max(lowest));
     }
 }
 

@@ -1,6 +1,7 @@
 //! `bench`: speed beside the machine's limits.
 
 mod copies;
+mod lengths;
 
 use self::copies::Copies;
 use super::Threads;
@@ -40,6 +41,9 @@ pub struct Options {
     /// Also compare with one copy of this program on each CPU, all running at once, on one thread each
     #[arg(long)]
     copies: bool,
+    /// Also training and decoding in rows of these lengths, each with as many tokens as one row of the longest
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    lengths: Vec<usize>,
     /// Run on one thread of this CPU, once for each line of standard input, and print the bare rates (what a copy does)
     #[arg(long, value_name = "CPU", hide = true)]
     alone_on: Option<usize>,
@@ -57,6 +61,9 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     }
     if let Some(wrong) = options.only.iter().find(|only| WORKS.iter().all(|(work, _)| work != only)) {
         return Err(Error::request(format!("there is no work `{wrong}`")).help("it is one of decode, prefill, train"));
+    }
+    if options.lengths.iter().any(|length| *length < 2) {
+        return Err(Error::request("each of --lengths is at least 2"));
     }
     if let Some(cpu) = options.alone_on {
         return run_alone(code, options, cpu);
@@ -117,7 +124,7 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
         let (figures, unit) = measure_work(model, options, work, &mut Limit)?;
         report(work, figures, unit, tokens_of(options, work))?;
     }
-    Ok(())
+    lengths::measure_lengths(model, options)
 }
 
 /// What is asked for and possible.

@@ -1,0 +1,206 @@
+//! The statements of a recurrence: parallel loops over what is shared, the turns inside, and in a turn one value after
+//! the other.
+
+use super::{Move, PART, Scan};
+use crate::graph::{Op, Value};
+use crate::kernel::{Amount, Bound, Carried, Register};
+use crate::model::Combine;
+use crate::plan::lowering::{Emitter, Scope, scalar_type};
+use crate::plan::place::{Place, Places, View};
+use crate::plan::program::Step;
+use crate::plan::schedule::Planner;
+use crate::tensor::{AxisId, BATCH, Function};
+use archc_runtime::abi::Size;
+
+impl<'p> Planner<'p> {
+    /// The kernel.
+    pub(super) fn emit_scan(&mut self, scope: &Scope<'p>, scan: &Scan<'p>) -> Step {
+        let mut emitter = Emitter::new(scope);
+        declare(&mut emitter, scan);
+        let mut places = Places::new();
+        scan.whole.iter().for_each(|axis| self.parallel(&mut emitter, *axis, &mut places));
+        let part = emitter.nest.parallel(&scan.parts.into());
+        emitter.counts(part, scan.split, scan.parts);
+        places.insert(PART, Place::index(part));
+        self.turns(&mut emitter, scan, &mut places);
+        let carried = scan.moves.iter().map(|one| self.elements_of(&one.to));
+        let work = carried.fold(Size::Constant(1), Size::plus).times(self.sizes.extent(scan.region.axis));
+        let effort = (scan.stored.len() + scan.moves.len() + scan.sums.len()) as i64 * 8;
+        self.launch(emitter.nest.finish("scan".into(), scan.path(), work.times(effort.into())))
+    }
+
+    fn elements_of(&self, view: &View) -> Size {
+        self.sizes.elements(&view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>())
+    }
+
+    fn turns(&self, emitter: &mut Emitter<'_, 'p>, scan: &Scan<'p>, places: &mut Places) {
+        let region = scan.region;
+        let to = emitter.nest.amount(&self.sizes.extent(region.axis));
+        let zero = Bound::Amount(Amount::Constant(0));
+        let turn = emitter.nest.open_loop(zero, Bound::Amount(to), region.reverse, false);
+        emitter.runs(turn, region.axis);
+        emitter.turn_inside(Place::index(turn));
+        places.insert(region.axis, Place::index(turn));
+        for (value, view) in &scan.stored {
+            self.each(emitter, scan, view, places, |emitter, places| emitter.made(*value, places));
+        }
+        for (value, view) in &scan.copies {
+            self.each(emitter, scan, view, places, |emitter, places| emitter.value(*value, places));
+        }
+        for (value, parts, _) in &scan.sums {
+            self.each(emitter, scan, parts, places, |emitter, places| self.part_of_sum(emitter, scan, *value, places));
+        }
+        for Move { value, copy, .. } in &scan.moves {
+            if let Some(copy) = copy {
+                self.each(emitter, scan, copy, places, |emitter, places| emitter.value(*value, places));
+            }
+        }
+        for one in &scan.moves {
+            self.each(emitter, scan, &one.to, places, |emitter, places| self.moved(emitter, scan, one, places));
+        }
+        emitter.nest.close_loop(Vec::new());
+    }
+
+    /// Loops over this thread's part of a view, and stores what `element` gives.
+    fn each(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        scan: &Scan<'p>,
+        view: &View,
+        places: &Places,
+        element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
+    ) {
+        let mut places = places.clone();
+        let axes = view.strides.iter().map(|(axis, _)| *axis).filter(|axis| !places.contains_key(axis));
+        let axes = axes.collect::<Vec<_>>();
+        for (place, axis) in axes.iter().enumerate() {
+            self.open_part(emitter, scan, *axis, place + 1 == axes.len(), &mut places);
+        }
+        let register = element(emitter, &places);
+        emitter.nest.store(view, &places, register);
+        axes.iter().for_each(|_| emitter.nest.close_loop(Vec::new()));
+    }
+
+    /// A loop along an axis, or this thread's part of it.
+    fn open_part(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        scan: &Scan<'p>,
+        axis: AxisId,
+        lanes: bool,
+        places: &mut Places,
+    ) {
+        if axis != scan.split {
+            return self.open(emitter, axis, lanes, places);
+        }
+        let [from, to] = [0, scan.part].map(|turn| Bound::Amount(Amount::Constant(turn)));
+        let index = emitter.nest.open_loop(from, to, false, lanes);
+        emitter.counts(index, axis, scan.part);
+        places.insert(axis, scan.within(places, Place::index(index)));
+    }
+
+    /// What a thread's part of the shared axes adds to a sum over them.
+    fn part_of_sum(&self, emitter: &mut Emitter<'_, 'p>, scan: &Scan<'p>, value: Value, places: &Places) -> Register {
+        let node = scan.body.node(value.node);
+        let (Op::Contract(axes) | Op::Reduce(_, axes)) = &node.op else { return emitter.nest.int(0) };
+        let rest = axes.iter().copied().filter(|axis| !scan.shares(*axis)).collect::<Vec<_>>();
+        if !axes.contains(&scan.split) {
+            return emitter.summed(node, &rest, places);
+        }
+        let ty = scalar_type(node.results[0].ty.dtype);
+        let zero = emitter.nest.number(0.0, ty);
+        let [from, to] = [0, scan.part].map(|turn| Bound::Amount(Amount::Constant(turn)));
+        let index = emitter.nest.open_loop(from, to, false, rest.is_empty());
+        emitter.counts(index, scan.split, scan.part);
+        let sum = emitter.nest.carry(ty);
+        let mut places = places.clone();
+        places.insert(scan.split, scan.within(&places, Place::index(index)));
+        let part = emitter.summed(node, &rest, &places);
+        let next = emitter.nest.call(Function::Add, &[sum, part]);
+        emitter.nest.close_loop(vec![Carried { register: sum, initial: zero, next, combine: Some(Combine::Sum) }]);
+        sum
+    }
+
+    /// The new value in rows that this turn is for, else the old.
+    fn moved(&self, emitter: &mut Emitter<'_, 'p>, scan: &Scan<'p>, one: &Move, places: &Places) -> Register {
+        let new = match &one.copy {
+            Some(copy) => emitter.nest.load(copy, places),
+            None => emitter.value(one.value, places),
+        };
+        let axis = scan.region.axis;
+        if !self.sizes.axes().is_sequence(axis) || one.to.stride(BATCH).is_none() {
+            return new;
+        }
+        let old = emitter.nest.load(&one.to, places);
+        let length = emitter.length(axis, places);
+        let turn = emitter.nest.place(&places[&axis]);
+        let inside = emitter.nest.call(Function::Less, &[turn, length]);
+        emitter.choose(Some(inside), new, old)
+    }
+
+    /// The sum of all parts.
+    pub(super) fn add_parts(
+        &mut self,
+        scope: &Scope<'p>,
+        scan: &Scan<'p>,
+        value: Value,
+        parts: &View,
+        sum: &View,
+    ) -> Step {
+        let mut emitter = Emitter::new(scope);
+        emitter.nest.will_write(sum);
+        let ty = scalar_type(scope.typed(value).ty.dtype);
+        let apart = parts.strides.iter().map(|(axis, _)| *axis).filter(|axis| sum.stride(*axis).is_none());
+        let apart = apart.collect::<Vec<_>>();
+        self.fill(&mut emitter, sum, |emitter, places| self.add_along(emitter, scan, parts, (&apart, ty), places));
+        let work = self.elements_of(sum).times(scan.parts.into());
+        self.launch(emitter.nest.finish("parts".into(), scan.path(), work))
+    }
+
+    fn add_along(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        scan: &Scan<'p>,
+        parts: &View,
+        (axes, ty): (&[AxisId], crate::kernel::ScalarType),
+        places: &Places,
+    ) -> Register {
+        let Some((&axis, inner)) = axes.split_first() else { return emitter.nest.load(parts, places) };
+        let zero = emitter.nest.number(0.0, ty);
+        let extent = if axis == PART { scan.parts.into() } else { self.sizes.extent(axis) };
+        let to = emitter.nest.amount(&extent);
+        let index =
+            emitter.nest.open_loop(Bound::Amount(Amount::Constant(0)), Bound::Amount(to), false, inner.is_empty());
+        let sum = emitter.nest.carry(ty);
+        let mut places = places.clone();
+        places.insert(axis, Place::index(index));
+        let part = self.add_along(emitter, scan, parts, (inner, ty), &places);
+        let next = emitter.nest.call(Function::Add, &[sum, part]);
+        emitter.nest.close_loop(vec![Carried { register: sum, initial: zero, next, combine: Some(Combine::Sum) }]);
+        sum
+    }
+}
+
+impl Scan<'_> {
+    /// Where a position of a thread's part is along the whole axis.
+    fn within(&self, places: &Places, position: Place) -> Place {
+        Place::number(0).plus(&places[&PART], self.part).plus(&position, 1)
+    }
+
+    fn shares(&self, axis: AxisId) -> bool {
+        axis == self.split || self.whole.contains(&axis)
+    }
+
+    /// Where the recurrence is in the source.
+    fn path(&self) -> String {
+        self.region.label.clone()
+    }
+}
+
+/// Says what the kernel writes, before anything is read.
+fn declare(emitter: &mut Emitter, scan: &Scan) {
+    let parts = scan.sums.iter().map(|(_, parts, _)| parts);
+    let moved = scan.moves.iter().flat_map(|one| one.copy.iter().chain([&one.to]));
+    let stored = scan.stored.iter().chain(&scan.copies).map(|(_, view)| view);
+    parts.chain(moved).chain(stored).for_each(|view| emitter.nest.will_write(view));
+}
