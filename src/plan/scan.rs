@@ -109,8 +109,8 @@ impl<'p> Planner<'p> {
         };
         let sliced = body.ids().into_iter().filter(|id| argument(*id)).map(Value::of);
         let yielded = body.results[region.carried..].iter().flatten().copied();
-        let apart = |value: Value| riding.elements_apart(self.sizes.axes(), &body.typed(value).ty.axes);
-        riding.apart > 1 && sliced.chain(yielded).any(|value| apart(value) >= riding.apart)
+        let whole = |value: Value| riding.is_whole(self.sizes.axes(), &body.typed(value).ty.axes);
+        riding.apart > 1 && sliced.chain(yielded).any(whole)
     }
 
     /// How threads share the axes that ride along.

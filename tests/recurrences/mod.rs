@@ -1,12 +1,14 @@
 //! Recurrences that nobody listed, in the language alone: native code, pieces, steps and the interpreter agree, and every
 //! gradient is that of finite differences.
 
-use super::compiled::model;
+use super::compiled::{graphs, model, programs};
 use super::{gradient, random_models};
 use archc::graph;
 use archc::interpret::{Data, Feed};
 use archc::passes;
+use archc::plan::Step;
 use archc::verify::weights::{Random, random_weights};
+use archc_runtime::abi::Size;
 use std::rc::Rc;
 
 /// Two layers of a mixer between a table and logits.
@@ -66,4 +68,35 @@ fn a_complex_diagonal_state_space_in_two_reals() {
 #[test]
 fn a_nonlinear_state() {
     agree(include_str!("nonlinear.arch"));
+}
+
+#[test]
+fn channels_that_threads_share_in_parts_and_a_sum_over_all_of_them() {
+    agree(include_str!("parts.arch"));
+}
+
+#[test]
+fn the_turns_of_a_recurrence_that_rides_along_are_one_kernel() {
+    let shared = programs(&graphs(&model(&with(include_str!("parts.arch")))));
+    for program in shared.iter().filter(|program| program.name != "prepare") {
+        let has = |name: &str| program.kernels.iter().any(|kernel| kernel.name == name);
+        assert!(has("scan") && has("parts"), "{}: {:?}", program.name, program.steps.len());
+        assert!(!looped(&program.steps), "{} goes through a sequence launch by launch", program.name);
+    }
+    // The state of a matrix is written turn by turn on the way to its gradient, and only there.
+    let states = "block mixer[t, d](x[t, d]) -> [t, d] {\n  dim c = 8, n = 4\n  param into[d, c], keys[d, n]\n  \
+                  b = sum[d](x * into)\n  k = sigmoid(sum[d](x * keys))\n  h[c, n] = 0\n  \
+                  for t { h = tanh(k * h + b);  yield y = sum[n](h) }\n  return sum[c](y * into)\n}";
+    for program in programs(&graphs(&model(&with(states)))) {
+        let one = program.kernels.iter().any(|kernel| kernel.name == "scan");
+        assert_eq!(one, !["train", "prepare"].contains(&program.name.as_str()), "{}", program.name);
+    }
+}
+
+/// Whether there is a loop of as many turns as a sequence has positions.
+fn looped(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Loop { turns, body, .. } => matches!(turns, Size::Symbol(_)) || looped(body),
+        _ => false,
+    })
 }

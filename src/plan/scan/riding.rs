@@ -37,9 +37,9 @@ impl Riding {
 }
 
 impl Riding {
-    /// How many elements of these axes are at one position of those that ride along.
-    pub fn elements_apart(&self, axes: &Axes, own: &[AxisId]) -> i64 {
-        size(axes, own, &self.axes)
+    /// Whether something of these axes is as large as what is carried.
+    pub fn is_whole(&self, axes: &Axes, own: &[AxisId]) -> bool {
+        self.axes.iter().all(|axis| own.contains(axis)) && size(axes, own, &self.axes) >= self.apart
     }
 }
 
