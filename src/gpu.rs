@@ -14,7 +14,7 @@ mod text;
 mod turns;
 
 pub use arch::Arch;
-pub use entry::{DEPTH, Entry, PANEL, Part, SEGMENT, TILE, Threads, entries};
+pub use entry::{BLOCK, DEPTH, Entry, PANEL, Part, SEGMENT, TILE, Threads, WARP, entries};
 pub use launches::{Entries, plan};
 pub use limits::Unsupported;
 pub use text::text;

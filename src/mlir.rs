@@ -49,7 +49,7 @@ pub fn write_with(
     for program in programs {
         program::write(&mut writer, program, &symbols);
     }
-    globals::write_functions(&mut writer, programs);
+    globals::write_functions(&mut writer, programs.len(), programs);
     globals::write_manifest(&mut writer, manifest);
     globals::write_device(&mut writer, device);
     writer.finish()
@@ -58,7 +58,7 @@ pub fn write_with(
 /// The text of a module of code for GPUs alone.
 pub fn write_device(manifest: &Manifest, plan: &DevicePlan, code: &str) -> String {
     let mut writer = text::Writer::new(false);
-    globals::write_no_functions(&mut writer, manifest.programs.len());
+    globals::write_functions(&mut writer, manifest.programs.len(), &[]);
     globals::write_manifest(&mut writer, manifest);
     globals::write_device(&mut writer, Some((plan, code)));
     writer.finish()

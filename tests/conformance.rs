@@ -16,7 +16,7 @@ use std::rc::Rc;
 use super::gradient::assert_gradients;
 use super::interpret::numbers;
 
-pub fn example(name: &str) -> Graph {
+fn example(name: &str) -> Graph {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(format!("{name}.graph"));
     let source = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("`{name}` has no example"));
     let graph = text::parse(&source).unwrap_or_else(|fault| panic!("{name}: {fault}"));

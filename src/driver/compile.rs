@@ -1,5 +1,6 @@
 //! The second half of the pipeline: graphs to machine code for one target.
 
+use super::device::device_of;
 use super::manifest::manifest;
 use super::{Failure, Graphs, Request, Session};
 use crate::gpu::Arch;
@@ -94,14 +95,14 @@ pub fn build(
 ) -> Result<(), Failure> {
     let model = super::check(request, session)?;
     let graphs = super::graphs(&model, session)?;
+    let programs = super::programs(&graphs, session)?;
+    let all: Vec<&Program> = programs.iter().collect();
     let device = match places.gpu {
-        Some(arch) => Some(super::device(&graphs, None, arch, session)?),
+        Some(arch) => Some(device_of(&all, arch, session)?),
         None => None,
     };
-    let programs = super::programs(&graphs, session)?;
     let features = if places.cpu { features(target) } else { Vec::new() };
     let manifest = manifest(&model, &programs, features);
-    let all: Vec<&Program> = programs.iter().collect();
     let code = device.as_ref().map(|device| (&device.plan, device.ptx.as_str()));
     let text = session.stage("mlir", |_| match code {
         Some((plan, code)) if !places.cpu => mlir::write_device(&manifest, plan, code),

@@ -22,9 +22,13 @@ pub struct Device {
 /// If a kernel cannot run there, or a bug of a stage.
 pub fn device(graphs: &Graphs, program: Option<&str>, arch: Arch, session: &mut Session) -> Result<Device, Failure> {
     let programs = super::programs(graphs, session)?;
-    let wanted = wanted(&programs, program);
-    let entries = Entries::of(&wanted)?;
-    let plan = gpu::plan(&wanted, &entries, arch.name());
+    device_of(&wanted(&programs, program), arch, session)
+}
+
+/// The same for programs that are planned already.
+pub(super) fn device_of(programs: &[&Program], arch: Arch, session: &mut Session) -> Result<Device, Failure> {
+    let entries = Entries::of(programs)?;
+    let plan = gpu::plan(programs, &entries, arch.name());
     let text = session.stage("mlir", |_| mlir::gpu::write(&entries))?;
     session.dump("mlir", || text.clone())?;
     let ptx = session.stage("ptx", |_| {

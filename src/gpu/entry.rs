@@ -19,6 +19,8 @@ pub const PANEL: usize = TILE;
 pub const FEW: usize = 8;
 /// Threads of a warp.
 pub const WARP: usize = 32;
+/// Threads of a block that works on one turn, or on one tile.
+pub const BLOCK: usize = 256;
 
 /// One function of a device's code.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +64,7 @@ const BY_WARP: Threads = Threads { block: 128, team: WARP };
 /// A thread for each turn.
 const BY_THREAD: Threads = Threads { block: 128, team: 1 };
 /// A block for each turn.
-const BY_BLOCK: Threads = Threads { block: 256, team: 256 };
+const BY_BLOCK: Threads = Threads { block: BLOCK, team: BLOCK };
 
 /// The entries of a kernel, in the order in which they are launched.
 ///

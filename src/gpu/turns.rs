@@ -4,14 +4,12 @@
 //! read side by side, each thread has a turn of its own; else a warp, or a block where rows are long, shares a turn and
 //! spreads the marked loops inside over its threads.
 
-use super::entry::WARP;
+use super::entry::{BLOCK, WARP};
 use crate::kernel::varying::Varying;
-use crate::kernel::{Amount, Bound, Loop, Nest, ParallelLoop, Statement, choice};
+use crate::kernel::{Amount, Bound, Loop, Nest, ParallelLoop, Statement, choice, written};
 
 /// Rows from this length on are worth a block.
 const LONG: i64 = 2048;
-/// Threads of a block that shares a turn.
-const BLOCK: usize = 256;
 
 /// A nest as a GPU runs it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,17 +60,6 @@ fn flattened(nest: &Nest) -> Option<Nest> {
     flat.body = before.to_vec();
     flat.body.extend(last.body.iter().cloned());
     Some(flat)
-}
-
-/// The buffers that statements write.
-fn written(body: &[Statement]) -> Vec<usize> {
-    let of = |statement: &Statement| match statement {
-        Statement::Store(address, _) | Statement::Add(address, _) => vec![address.buffer],
-        Statement::If(_, body) => written(body),
-        Statement::Loop(inner) => written(&inner.body),
-        _ => Vec::new(),
-    };
-    body.iter().flat_map(of).collect()
 }
 
 /// The longest loop that a team can share: none if there is no such loop, no length where it is not known.

@@ -63,6 +63,13 @@ impl Attend {
         let places = self.batch.iter().enumerate().filter(|(place, _)| self.shares(*place) == shared);
         places.map(|(_, &extent)| extent).collect()
     }
+
+    /// All batch indices, from those of loops with their own keys and those of loops that share them.
+    pub fn all_indices<T: Copy>(&self, own: &[T], shared: &[T]) -> Vec<T> {
+        let (mut own, mut shared) = (own.iter(), shared.iter());
+        let next = |place| if self.shares(place) { shared.next() } else { own.next() };
+        (0..self.batch.len()).filter_map(next).copied().collect()
+    }
 }
 
 /// One more product of queries and keys.

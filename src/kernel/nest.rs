@@ -71,6 +71,17 @@ pub enum Statement {
     If(Register, Vec<Statement>),
 }
 
+/// The buffers that statements write, each as often as they do.
+pub fn written(body: &[Statement]) -> Vec<usize> {
+    let of = |statement: &Statement| match statement {
+        Statement::Store(address, _) | Statement::Add(address, _) => vec![address.buffer],
+        Statement::If(_, body) => written(body),
+        Statement::Loop(inner) => written(&inner.body),
+        _ => Vec::new(),
+    };
+    body.iter().flat_map(of).collect()
+}
+
 /// Four 32-bit words as whole numbers: `tensor::Stream::new(seed, path, turns).words(row, coordinates)`, which is the
 /// definition for every target.
 #[derive(Debug, Clone, PartialEq)]

@@ -36,25 +36,16 @@ fn write_length(writer: &mut Writer, symbol: &str, length: usize) {
     writer.declare(&format!("llvm.mlir.global external constant @{symbol}({length} : i64) : i64"));
 }
 
-/// Writes a table without functions for so many programs.
-pub fn write_no_functions(writer: &mut Writer, count: usize) {
+/// Writes the table of the functions of so many programs; what is not there is a null pointer.
+pub fn write_functions(writer: &mut Writer, count: usize, programs: &[&Program]) {
     let table = format!("!llvm.array<{count} x ptr>");
     writer.declare(&format!("llvm.mlir.global external constant @{PROGRAMS_SYMBOL}() : {table} {{"));
-    writer.declare(&format!("%t = llvm.mlir.zero : {table}"));
-    writer.declare(&format!("llvm.return %t : {table}\n}}"));
-}
-
-/// Writes the table of program functions.
-pub fn write_functions(writer: &mut Writer, programs: &[&Program]) {
-    let count = programs.len();
-    let table = format!("!llvm.array<{count} x ptr>");
-    writer.declare(&format!("llvm.mlir.global external constant @{PROGRAMS_SYMBOL}() : {table} {{"));
-    writer.declare(&format!("%t0 = llvm.mlir.undef : {table}"));
+    writer.declare(&format!("%t0 = llvm.mlir.zero : {table}"));
     for (place, program) in programs.iter().enumerate() {
         writer.declare(&format!("%f{place} = llvm.mlir.addressof @{} : !llvm.ptr", symbol(&program.name)));
         writer.declare(&format!("%t{} = llvm.insertvalue %f{place}, %t{place}[{place}] : {table}", place + 1));
     }
-    writer.declare(&format!("llvm.return %t{count} : {table}\n}}"));
+    writer.declare(&format!("llvm.return %t{} : {table}\n}}", programs.len()));
 }
 
 /// MLIR's string syntax: everything but plain characters in hexadecimal.

@@ -18,8 +18,9 @@ mod tiles;
 pub use team::Team;
 
 use super::body::Body;
+use super::memory::{Lanes, Place};
 use super::text::{Kind, Type, Value, Writer};
-use crate::gpu::{Entries, Entry, Part};
+use crate::gpu::{Entries, Entry, PANEL, Part, WARP};
 use crate::kernel::{Amount, Kernel};
 
 /// The text of the module of some entries.
@@ -79,6 +80,34 @@ impl<'e> Frame<'e> {
         Frame { symbol, entry, body, thread, block }
     }
 
+    /// Reads an element of a buffer.
+    fn read(&self, writer: &mut Writer, kernel: &Kernel, buffer: usize, at: Value) -> Value {
+        let element = kernel.buffers[buffer].element;
+        writer.read(self.body.buffers[buffer], element, Place::One(at), Lanes::default())
+    }
+
+    /// Writes one.
+    fn write(&self, writer: &mut Writer, kernel: &Kernel, buffer: usize, at: Value, value: Value) {
+        let element = kernel.buffers[buffer].element;
+        writer.write(self.body.buffers[buffer], element, Place::One(at), value, Lanes::default());
+    }
+
+    /// Where an element of a packed matrix is that starts at a place: in the panel whose first column is given.
+    fn in_panel(
+        &self,
+        writer: &mut Writer,
+        start: Value,
+        [first, depth]: [Value; 2],
+        [k, within]: [Value; 2],
+    ) -> Value {
+        let width = writer.int(PANEL as i64);
+        let before = writer.multiply(first, depth);
+        let down = writer.multiply(k, width);
+        let at = writer.add(start, before);
+        let at = writer.add(at, down);
+        writer.add(at, within)
+    }
+
     /// Shared memory of the block: so many elements.
     fn shared(&self, writer: &mut Writer, name: &str, count: usize, kind: Kind) -> Value {
         let global = format!("{}_{name}", self.symbol);
@@ -108,8 +137,8 @@ impl<'e> Frame<'e> {
         let size = writer.int(threads.team as i64);
         let place = writer.binary("arith.divui", self.thread, size);
         let member = writer.binary("arith.remui", self.thread, size);
-        let several = threads.team > team::WARP;
-        let scratch = several.then(|| self.shared(writer, "scratch", threads.team / team::WARP, Kind::F64));
+        let several = threads.team > WARP;
+        let scratch = several.then(|| self.shared(writer, "scratch", threads.team / WARP, Kind::F64));
         (writer.add(first, place), Team { threads: threads.team, member, scratch })
     }
 }

@@ -9,8 +9,7 @@ use super::place::{Place, Places, View};
 use super::program::Step;
 use super::schedule::{Planner, element_of};
 use crate::graph::{Op, Value};
-use crate::kernel::{Amount, Bound, Carried, Index, Register};
-use crate::model::Combine;
+use crate::kernel::{Index, Register};
 use crate::tensor::{AxisId, DType, Function};
 use archc_runtime::abi::{Role, Size};
 use std::collections::HashMap;
@@ -210,17 +209,13 @@ impl<'p> Planner<'p> {
         let ty = scalar_type(node.results[0].ty.dtype);
         let zero = emitter.nest.number(0.0, ty);
         let count = emitter.nest.amount(&rows.count);
-        let index = emitter.nest.open_loop(Bound::Amount(Amount::Constant(0)), Bound::Amount(count), false, false);
-        let sum = emitter.nest.carry(ty);
-        let mut places = places.clone();
-        self.place_row(emitter, rows, index, &mut places);
-        let ends = rows.chunks.rows.iter().copied().filter(|axis| self.sizes.axes().is_sequence(*axis));
-        let exists = self.exists(emitter, ends.collect(), &places);
-        let part = emitter.summed(node, &rows.chunks.apart(summed), &places);
-        let part = emitter.choose(exists, part, zero);
-        let next = emitter.nest.call(Function::Add, &[sum, part]);
-        let combine = Some(Combine::Sum);
-        emitter.nest.close_loop(vec![Carried { register: sum, initial: zero, next, combine }]);
-        sum
+        emitter.sum_over(count, false, ty, |emitter, index| {
+            let mut places = places.clone();
+            self.place_row(emitter, rows, index, &mut places);
+            let ends = rows.chunks.rows.iter().copied().filter(|axis| self.sizes.axes().is_sequence(*axis));
+            let exists = self.exists(emitter, ends.collect(), &places);
+            let part = emitter.summed(node, &rows.chunks.apart(summed), &places);
+            emitter.choose(exists, part, zero)
+        })
     }
 }

@@ -8,7 +8,7 @@ use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::Register;
 use crate::ops::yields_of;
-use crate::tensor::{BATCH, DType, Extent, Function};
+use crate::tensor::{AxisId, BATCH, DType, Extent, Function};
 use archc_runtime::abi::Size;
 use std::collections::HashMap;
 
@@ -49,10 +49,7 @@ impl<'p> Planner<'p> {
             _ => arms.into_iter().next().unwrap_or_default(),
         };
         let extent = self.sizes.extent(region.axis);
-        // Turns that somebody counts out when the program starts are those of a sampler.
-        let counted =
-            matches!(&self.sizes.axes()[region.axis].extent, Extent::Computed { settings, .. } if !settings.is_empty());
-        let watched = counted && scope.turns.is_empty();
+        let watched = self.is_counted_out(region) && scope.turns.is_empty();
         steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, watched, body });
         place_results(scope, id, turns.carried.into_iter().chain(turns.stacks));
     }
@@ -130,11 +127,7 @@ impl<'p> Planner<'p> {
 
     /// One body: its values, then the new carried values take the place of the old.
     fn arm(&mut self, outer: &Scope<'p>, turns: &Turns<'p>, operands: &[View], body: &'p Region) -> Vec<Step> {
-        let mut scope = Scope::new(body, self.sizes);
-        scope.turns = outer.turns.clone();
-        scope.turns.push(turns.counter.clone());
-        scope.lengths = outer.lengths.clone();
-        scope.seed = outer.seed.clone();
+        let mut scope = outer.inside(body, turns.counter.clone());
         for id in body.ids() {
             if let Op::Argument(place) = body.node(id).op {
                 scope.store(Value::of(id), self.argument_view(turns, operands, place));
@@ -170,8 +163,7 @@ impl<'p> Planner<'p> {
             if scope.stored(value) == Some(view) {
                 continue;
             }
-            let in_other = scope.stored(value).is_some_and(|known| turns.carried.iter().any(|one| one == known));
-            if scope.stored(value).is_none() || in_other {
+            if needs_copy(scope, value, &turns.carried) {
                 let copy = self.home(scope, value, &HashMap::new());
                 steps.push(self.compute(scope, value, &copy));
                 scope.store(value, copy);
@@ -192,20 +184,29 @@ impl<'p> Planner<'p> {
 
     /// The new value in rows that this turn is for, else the old.
     fn replace(&mut self, scope: &Scope<'p>, turns: &Turns<'p>, value: Value, view: &View) -> Step {
-        let rows = view.stride(BATCH).is_some();
-        let by_length = self.sizes.axes().is_sequence(turns.region.axis) && rows;
-        let running = turns.running.as_ref().filter(|_| rows);
+        let by_length = self.ends_by_row(turns.region.axis, view);
+        let running = turns.running.as_ref().filter(|_| view.stride(BATCH).is_some());
         self.replace_with(scope, view, |emitter, places, old| {
             let new = emitter.value(value, places);
             let mut runs = running.map(|view| emitter.nest.load(view, places));
             if by_length {
-                let length = emitter.length(turns.region.axis, places);
                 let turn = emitter.nest.size(&turns.counter);
-                let inside = emitter.nest.call(Function::Less, &[turn, length]);
+                let inside = emitter.has_turn(turns.region.axis, turn, places);
                 runs = Some(runs.map_or(inside, |runs| emitter.nest.call(Function::And, &[runs, inside])));
             }
             emitter.choose(runs, new, old)
         })
+    }
+
+    /// Whether what is carried has rows that end before others: their turns are positions.
+    pub(super) fn ends_by_row(&self, axis: AxisId, view: &View) -> bool {
+        self.sizes.axes().is_sequence(axis) && view.stride(BATCH).is_some()
+    }
+
+    /// Whether somebody counts out the turns when the program starts: they are those of a sampler.
+    pub(super) fn is_counted_out(&self, region: &For) -> bool {
+        let extent = &self.sizes.axes()[region.axis].extent;
+        matches!(extent, Extent::Computed { settings, .. } if !settings.is_empty())
     }
 
     fn replace_with(
@@ -224,6 +225,11 @@ impl<'p> Planner<'p> {
         let work = self.sizes.elements(&axes);
         self.launch(emitter.nest.finish("replace".into(), String::new(), work))
     }
+}
+
+/// Whether a new carried value must be copied before the old ones are replaced: it is nowhere yet, or it is one of them.
+pub(super) fn needs_copy(scope: &Scope, value: Value, carried: &[View]) -> bool {
+    scope.stored(value).is_none_or(|known| carried.contains(known))
 }
 
 /// Says where the results of a `for` are.

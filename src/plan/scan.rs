@@ -11,12 +11,12 @@ use super::fusion::{Choice, choose};
 use super::lowering::Scope;
 use super::place::View;
 use super::program::Step;
+use super::repeat::needs_copy;
 use super::schedule::{Planner, element_of};
 use crate::graph::{For, NodeId, Op, Region, Value};
-use crate::tensor::{AxisId, BATCH, DType, Extent};
+use crate::tensor::{AxisId, BATCH, DType};
 use archc_runtime::abi::{Role, Size};
 use riding::Riding;
-use std::collections::HashSet;
 
 /// The number of the part that a thread works on, as if it were a position along an axis.
 const PART: AxisId = AxisId(u32::MAX);
@@ -63,9 +63,12 @@ impl<'p> Planner<'p> {
     /// The steps of a `for` as one kernel, and the sums of parts; `None` if it cannot be one.
     pub(super) fn scan(&mut self, outer: &Scope<'p>, region: &'p For, ends: &Ends) -> Option<Vec<Step>> {
         let [body] = region.bodies.as_slice() else { return None };
-        let counted =
-            matches!(&self.sizes.axes()[region.axis].extent, Extent::Computed { settings, .. } if !settings.is_empty());
-        if self.interface.plain || self.rows.is_some() || region.until || region.turns.is_some() || counted {
+        if self.interface.plain
+            || self.rows.is_some()
+            || region.until
+            || region.turns.is_some()
+            || self.is_counted_out(region)
+        {
             return None;
         }
         let mut scope = self.body_scope(outer, region, body, ends);
@@ -87,10 +90,8 @@ impl<'p> Planner<'p> {
 
     /// The body, with its arguments where they are for all turns.
     fn body_scope(&self, outer: &Scope<'p>, region: &For, body: &'p Region, ends: &Ends) -> Scope<'p> {
-        let mut scope = Scope::new(body, self.sizes);
-        scope.turns = outer.turns.clone();
-        scope.turns.push(Size::Constant(0));
-        scope.lengths = outer.lengths.clone();
+        // The turn is no size here: the kernel counts.
+        let mut scope = outer.inside(body, Size::Constant(0));
         for id in body.ids() {
             if let Op::Argument(place) = body.node(id).op {
                 let view = if place < region.carried { &ends.carried[place] } else { &ends.operands[place] };
@@ -173,10 +174,9 @@ impl<'p> Planner<'p> {
             let Some(value) = scan.body.results[place].filter(|value| scope.stored(*value) != Some(to)) else {
                 continue;
             };
-            let known = scope.stored(value);
-            let in_other = known.is_some_and(|known| ends.carried.contains(known));
             let typed = scope.typed(value);
-            let copy = (known.is_none() || in_other).then(|| self.private(scan, &typed.ty.axes, typed.ty.dtype, None));
+            let copy = needs_copy(scope, value, ends.carried)
+                .then(|| self.private(scan, &typed.ty.axes, typed.ty.dtype, None));
             scan.moves.push(Move { value, copy, to: to.clone() });
         }
     }
@@ -213,16 +213,4 @@ fn has_products(choice: &Choice) -> bool {
         && choice.grouped_sums.is_empty()
         && choice.gradients.is_empty()
         && choice.chunks.is_empty())
-}
-
-/// The nodes that some values are made of, themselves included.
-fn cone(body: &Region, values: impl IntoIterator<Item = Value>) -> HashSet<NodeId> {
-    let mut open = values.into_iter().map(|value| value.node).collect::<Vec<_>>();
-    let mut seen = HashSet::new();
-    while let Some(id) = open.pop() {
-        if seen.insert(id) {
-            open.extend(body.node(id).reads().iter().map(|read| read.node));
-        }
-    }
-    seen
 }

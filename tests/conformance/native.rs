@@ -15,7 +15,7 @@ use archc::{llvm, mlir};
 use archc_runtime::abi::{BufferInfo, Element};
 
 /// The graph with every value of its root as an output.
-pub fn exposed(mut graph: Graph) -> Graph {
+fn exposed(mut graph: Graph) -> Graph {
     for id in graph.root.ids() {
         for result in 0..graph.root.node(id).results.len() as u32 {
             graph.outputs.push(format!("node {} {result}", id.index()));
@@ -26,7 +26,7 @@ pub fn exposed(mut graph: Graph) -> Graph {
 }
 
 /// The graph with its gradients, under a name of its own.
-pub fn gradient_of(graph: &Graph) -> Graph {
+fn gradient_of(graph: &Graph) -> Graph {
     let mut derived = super::super::gradient::derived(graph);
     derived.name.push_str("_gradient");
     exposed(derived)
@@ -45,7 +45,7 @@ fn compile(programs: &[Program]) -> (Loaded, tempfile::TempDir) {
 }
 
 /// A buffer with the numbers that the feed has for it, or with a pattern that is no sensible number.
-pub fn filled(info: &BufferInfo, symbols: &[i64], feed: &Feed) -> Block {
+fn filled(info: &BufferInfo, symbols: &[i64], feed: &Feed) -> Block {
     let count = info.shape.iter().map(|size| size.evaluate(symbols)).product::<i64>() as usize;
     let mut block = Block::zeroed(count * info.element.bytes());
     let numbers = given(&info.name, feed);
@@ -97,7 +97,7 @@ fn exists(graph: &Graph, feed: &Feed, axes: &[AxisId], at: &[usize]) -> bool {
 }
 
 /// The places at which native code gives something else.
-pub fn compare(graph: &Graph, feed: &Feed, program: &Program, blocks: &[Block]) -> Vec<String> {
+fn compare(graph: &Graph, feed: &Feed, program: &Program, blocks: &[Block]) -> Vec<String> {
     let expected = run(graph, feed).unwrap_or_else(|fault| panic!("{fault}\n{graph}"));
     let mut wrong = Vec::new();
     for (name, array) in &expected.all {
@@ -130,33 +130,54 @@ fn compare_one(
     wrong
 }
 
-/// Compiles all graphs in one module and compares each with the interpreter.
-fn assert_native(graphs: &[Graph], feeds: &[Feed]) {
+/// The programs of graphs that passes have gone over.
+pub fn planned(graphs: &[Graph]) -> Vec<Program> {
     let optimized = graphs.iter().map(|graph| optimize(graph.clone()).unwrap_or_else(|bug| panic!("{bug}")));
     let optimized = optimized.collect::<Vec<_>>();
-    let programs = schedule_all(optimized.iter().map(|graph| (&**graph, Interface::default())));
+    schedule_all(optimized.iter().map(|graph| (&**graph, Interface::default())))
+}
+
+/// What the program of a graph computes otherwise than the interpreter; `run` runs it in these buffers and sizes.
+pub fn disagreements(
+    graph: &Graph,
+    feed: &Feed,
+    program: &Program,
+    run: impl FnOnce(&mut [Block], &[i64]),
+) -> Vec<String> {
+    let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
+    let mut blocks = program.buffers.iter().map(|info| filled(info, &symbols, feed)).collect::<Vec<_>>();
+    run(&mut blocks, &symbols);
+    let found = compare(graph, feed, program, &blocks);
+    found.iter().take(5).map(|line| format!("{}: {line}\n{program}", graph.name)).collect()
+}
+
+/// Compiles all graphs in one module and compares each with the interpreter.
+fn assert_native(graphs: &[Graph], feeds: &[Feed]) {
+    let programs = planned(graphs);
     let (loaded, _folder) = compile(&programs);
     let mut wrong = Vec::new();
     for (place, (graph, feed)) in graphs.iter().zip(feeds).enumerate() {
         let program = &programs[place];
-        let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
-        let mut blocks = program.buffers.iter().map(|info| filled(info, &symbols, feed)).collect::<Vec<_>>();
-        let mut borrowed = blocks.iter_mut().collect::<Vec<_>>();
-        loaded.run(place, &program.buffers, &mut borrowed, &symbols).unwrap_or_else(|error| panic!("{error:?}"));
-        let found = compare(graph, feed, program, &blocks);
-        wrong.extend(found.iter().take(5).map(|line| format!("{}: {line}\n{program}", graph.name)));
+        wrong.extend(disagreements(graph, feed, program, |blocks, symbols| {
+            let mut borrowed = blocks.iter_mut().collect::<Vec<_>>();
+            loaded.run(place, &program.buffers, &mut borrowed, symbols).unwrap_or_else(|error| panic!("{error:?}"));
+        }));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Every operation of the catalogue, and its gradient.
+pub fn every_operation() -> Vec<Graph> {
+    let of = |name| {
+        let graph = example(name);
+        [gradient_of(&graph), exposed(graph)]
+    };
+    CATALOGUE.iter().flat_map(|entry| of(entry.name)).collect()
+}
+
 #[test]
 fn native_code_means_what_eval_means_for_every_operation_and_its_gradient() {
-    let mut graphs = Vec::new();
-    for entry in CATALOGUE {
-        let graph = example(entry.name);
-        graphs.push(gradient_of(&graph));
-        graphs.push(exposed(graph));
-    }
+    let graphs = every_operation();
     let feeds = graphs.iter().map(feed_of).collect::<Vec<_>>();
     assert_native(&graphs, &feeds);
 }

@@ -23,15 +23,15 @@ impl Emulated {
         Emulated { plan: plan.clone(), module, machine: Machine::new(seed), blocks: BTreeMap::new() }
     }
 
-    /// The block that an address is in, and the place in it.
-    fn block(&self, address: u64, bytes: usize) -> Result<(u64, usize)> {
+    /// Makes sure that bytes are in a block that nobody has given back.
+    fn check(&self, address: u64, bytes: usize) -> Result<()> {
         let found = self.blocks.range(..=address).next_back();
         let (&base, &size) = found.ok_or_else(|| Error::bug(format!("nothing is at {address:#x}")))?;
         let skipped = (address - base) as usize;
         if skipped + bytes > size {
             return Err(Error::bug(format!("{bytes} bytes from {skipped} on of a block of {size}")));
         }
-        Ok((base, skipped))
+        Ok(())
     }
 }
 
@@ -58,15 +58,14 @@ impl Driver for Emulated {
     }
 
     fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
-        let (base, skipped) = self.block(address, bytes.len())?;
-        let mut whole = self.machine.read(base);
-        whole[skipped..][..bytes.len()].copy_from_slice(bytes);
-        self.machine.write(base, &whole).map_err(|fault| Error::bug(fault.to_string()))
+        self.check(address, bytes.len())?;
+        self.machine.write_at(address, bytes).map_err(|fault| Error::bug(fault.to_string()))
     }
 
     fn download(&mut self, address: u64, bytes: &mut [u8]) -> Result<()> {
-        let (base, skipped) = self.block(address, bytes.len())?;
-        bytes.copy_from_slice(&self.machine.read(base)[skipped..][..bytes.len()]);
+        self.check(address, bytes.len())?;
+        let read = self.machine.read_at(address, bytes.len()).map_err(|fault| Error::bug(fault.to_string()))?;
+        bytes.copy_from_slice(&read);
         Ok(())
     }
 

@@ -1,14 +1,12 @@
 //! Every operation of the catalogue, its gradient, and every scalar function, as PTX against the plain meaning.
 
 use super::emulated::Emulated;
-use crate::conformance::native::{compare, every_function, exposed, filled, gradient_of};
-use crate::conformance::{example, feed_of};
+use crate::conformance::feed_of;
+use crate::conformance::native::{disagreements, every_function, every_operation, planned};
 use archc::gpu::{Arch, Entries, plan};
 use archc::graph::Graph;
 use archc::link::Block;
-use archc::ops::CATALOGUE;
-use archc::passes::optimize;
-use archc::plan::{Interface, Program, schedule_all};
+use archc::plan::Program;
 use archc::{llvm, mlir};
 use archc_runtime::abi::DevicePlan;
 use archc_runtime::device::{self, Driver};
@@ -42,19 +40,15 @@ fn run(plan: &DevicePlan, place: usize, machine: &mut Emulated, blocks: &mut [Bl
 
 /// Compiles all graphs in one module and compares each with the interpreter, in several orders of events.
 fn assert_in_ptx(graphs: &[Graph]) {
-    let optimized = graphs.iter().map(|graph| optimize(graph.clone()).unwrap_or_else(|bug| panic!("{bug}")));
-    let optimized = optimized.collect::<Vec<_>>();
-    let programs = schedule_all(optimized.iter().map(|graph| (&**graph, Interface::default())));
+    let programs = planned(graphs);
     let (plan, ptx) = compiled(&programs);
     let mut wrong = Vec::new();
     for (place, graph) in graphs.iter().enumerate() {
         let (feed, program) = (feed_of(graph), &programs[place]);
-        let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
         for seed in [1, 2, 3] {
-            let mut blocks = program.buffers.iter().map(|info| filled(info, &symbols, &feed)).collect::<Vec<_>>();
-            run(&plan, place, &mut Emulated::new(&plan, &ptx, seed), &mut blocks, &symbols);
-            let found = compare(graph, &feed, program, &blocks);
-            wrong.extend(found.iter().take(5).map(|line| format!("{}: {line}\n{program}", graph.name)));
+            wrong.extend(disagreements(graph, &feed, program, |blocks, symbols| {
+                run(&plan, place, &mut Emulated::new(&plan, &ptx, seed), blocks, symbols);
+            }));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -62,13 +56,7 @@ fn assert_in_ptx(graphs: &[Graph]) {
 
 #[test]
 fn ptx_means_what_eval_means_for_every_operation_and_its_gradient() {
-    let mut graphs = Vec::new();
-    for entry in CATALOGUE {
-        let graph = example(entry.name);
-        graphs.push(gradient_of(&graph));
-        graphs.push(exposed(graph));
-    }
-    assert_in_ptx(&graphs);
+    assert_in_ptx(&every_operation());
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Attention<'_> {
     pub(super) fn outer_indices(&mut self, outer: &[Value]) -> Vec<Value> {
         let zero = self.writer.int(0);
         let shared = vec![zero; self.form.batch.len() - outer.len()];
-        self.all_indices(outer, &shared)
+        self.form.all_indices(outer, &shared)
     }
 
     /// Whether any row of a tile sees a key of the block.

@@ -90,13 +90,6 @@ impl Attention<'_> {
         self.writer.store(address, value);
     }
 
-    /// All batch indices, from those of loops with their own keys and those of loops that share them.
-    pub fn all_indices(&self, outer: &[Value], shared: &[Value]) -> Vec<Value> {
-        let (mut outer, mut shared) = (outer.iter(), shared.iter());
-        let next = |place| if self.form.shares(place) { shared.next() } else { outer.next() };
-        (0..self.form.batch.len()).filter_map(next).copied().collect()
-    }
-
     /// Fills the arrays for the rows from `first` on; returns the first key that any row sees, and one past the last.
     pub fn mark_rows(
         &mut self,
@@ -111,7 +104,7 @@ impl Attention<'_> {
         let query = self.writer.binary("arith.remsi", number, self.queries);
         let batch = self.writer.binary("arith.divsi", number, self.queries);
         let shared = self.body.unravel(self.writer, batch, &self.form.batch_extents(true));
-        let indices = self.all_indices(outer, &shared);
+        let indices = self.form.all_indices(outer, &shared);
         for (slot, matrix) in matrices {
             let start = row_start(self.writer, &self.body, matrix, &indices, query);
             self.set_mark(*slot, row, start);

@@ -2,8 +2,8 @@
 //! (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
 use super::Frame;
-use super::pairs::{Columns, Pairs};
-use super::team::WARP;
+use super::pairs::{Columns, Pairs, each_query};
+use crate::gpu::WARP;
 use crate::kernel::{Attend, Kernel};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::text::{Kind, Type, Value, Writer};
@@ -11,16 +11,10 @@ use crate::model::Combine;
 
 /// Writes the body of the entry.
 pub fn write(writer: &mut Writer, kernel: &Kernel, form: &Attend, frame: &Frame<'_>) {
-    let mut extents = form.batch.clone();
-    extents.push(form.queries);
-    frame.each_turn(writer, &extents, |writer, turn, team| {
-        let mut indices = frame.body.unravel(writer, turn, &extents);
-        let query = indices.pop().unwrap_or(turn);
-        let keys = frame.body.amount(writer, form.keys);
-        let mut pairs = Pairs { writer, kernel, form, frame, team, indices, keys };
+    each_query(writer, kernel, form, frame, |pairs, query| {
         let columns = Columns::of(&form.value, form.value_width);
-        let result = stream(&mut pairs, &columns, query);
-        finish(&mut pairs, &columns, query, &result);
+        let result = stream(pairs, &columns, query);
+        finish(pairs, &columns, query, &result);
     });
 }
 

@@ -2,9 +2,9 @@
 //! key. Weights are computed again from L (Dao et al. 2022, arXiv 2205.14135); no two warps add to one number.
 
 use super::Frame;
-use super::pairs::{Columns, Pairs};
-use super::team::WARP;
-use crate::kernel::{Attend, AttendGradient, Kernel, Matrix};
+use super::pairs::{Columns, Pairs, each_query};
+use crate::gpu::WARP;
+use crate::kernel::{AttendGradient, Kernel, Matrix};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::text::{Kind, Type, Value, Writer};
 use crate::model::Combine;
@@ -12,20 +12,14 @@ use crate::model::Combine;
 /// Writes the entry that computes dQ.
 pub fn write_queries(writer: &mut Writer, kernel: &Kernel, gradient: &AttendGradient, frame: &Frame<'_>) {
     let form = &gradient.forward;
-    let mut extents = form.batch.clone();
-    extents.push(form.queries);
-    frame.each_turn(writer, &extents, |writer, turn, team| {
-        let mut indices = frame.body.unravel(writer, turn, &extents);
-        let query = indices.pop().unwrap_or(turn);
-        let keys = frame.body.amount(writer, form.keys);
-        let mut pairs = Pairs { writer, kernel, form, frame, team, indices, keys };
+    each_query(writer, kernel, form, frame, |pairs, query| {
         let columns = Columns::of(&form.key, form.width);
         let (low, high) = pairs.sees(query);
         let step = pairs.writer.int(WARP as i64);
         let none = pairs.nothing(&columns);
         let (open, first, sums) = pairs.writer.begin_for(low, high, step, &none);
         let (key, exists, count) = pairs.partner(first, high);
-        let pair = pair(&mut pairs, gradient, (query, key), exists);
+        let pair = pair(pairs, gradient, (query, key), exists);
         let sums = pairs.add_rows(&columns, &sums, pair.slope, (first, count), |_, key| key);
         let sums = pairs.writer.end(open, &sums);
         pairs.store_row(&gradient.query_gradient, query, columns.width, &sums);
@@ -43,7 +37,7 @@ pub fn write_keys(writer: &mut Writer, kernel: &Kernel, gradient: &AttendGradien
         let keys = frame.body.amount(writer, form.keys);
         // Along shared batches dK and dV have a stride of 0.
         let none = vec![writer.int(0); form.batch_extents(true).len()];
-        let indices = all_indices(form, &outer, &none);
+        let indices = form.all_indices(&outer, &none);
         let mut pairs = Pairs { writer, kernel, form, frame, team, indices: indices.clone(), keys };
         let sides = [Columns::of(&form.query, form.width), Columns::of(&gradient.output_gradient, form.value_width)];
         let sums = sum_of_batches(&mut pairs, gradient, &sides, &outer, key);
@@ -71,20 +65,13 @@ fn sum_of_batches(
     none.extend(pairs.nothing(&sides[1]));
     let (open, number, sums) = pairs.writer.begin_for(zero, count, one, &none);
     let inner = frame.body.unravel(pairs.writer, number, &shared);
-    pairs.indices = all_indices(pairs.form, outer, &inner);
+    pairs.indices = pairs.form.all_indices(outer, &inner);
     let queries = frame.body.amount(pairs.writer, pairs.form.queries);
     let step = pairs.writer.int(WARP as i64);
     let (inner, first, sums) = pairs.writer.begin_for(zero, queries, step, &sums);
     let sums = run_of_queries(pairs, gradient, sides, (first, queries), key, &sums);
     let sums = pairs.writer.end(inner, &sums);
     pairs.writer.end(open, &sums)
-}
-
-/// All batch indices, from those of loops with their own keys and those of loops that share them.
-fn all_indices(form: &Attend, outer: &[Value], shared: &[Value]) -> Vec<Value> {
-    let (mut outer, mut shared) = (outer.iter(), shared.iter());
-    let next = |place| if form.shares(place) { shared.next() } else { outer.next() };
-    (0..form.batch.len()).filter_map(next).copied().collect()
 }
 
 /// A run of queries that none of which sees the key is passed over.

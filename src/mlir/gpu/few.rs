@@ -4,18 +4,14 @@
 //! [`super::tiles`] do: a row's result is bit for bit the same whichever of the two computes it.
 
 use super::Frame;
-use super::team::WARP;
 use super::tiles::{at, finish};
-use crate::gpu::{SEGMENT, TILE};
+use crate::gpu::{BLOCK, SEGMENT, TILE, WARP};
 use crate::kernel::{Gemm, Kernel, Right};
 use crate::mlir::arithmetic::Order;
-use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::text::{Kind, Type, Value, Writer};
 
-/// Threads of a block.
-const THREADS: usize = 256;
 /// Warps of a block.
-const WARPS: usize = THREADS / WARP;
+const WARPS: usize = BLOCK / WARP;
 /// Columns of a thread while it sums.
 const OWN: usize = TILE / WARP;
 
@@ -57,12 +53,12 @@ struct Few<'a> {
 impl Few<'_> {
     /// How many finished elements each thread has.
     fn finished(&self) -> usize {
-        (self.count * TILE).div_ceil(THREADS)
+        (self.count * TILE).div_ceil(BLOCK)
     }
 
     /// A finished element of the thread, in rows of a tile's columns.
     fn element(&mut self, place: usize) -> Value {
-        let skipped = self.writer.int((place * THREADS) as i64);
+        let skipped = self.writer.int((place * BLOCK) as i64);
         self.writer.add(self.frame.thread, skipped)
     }
 
@@ -127,20 +123,14 @@ impl Few<'_> {
             }
             Right::Packed { buffer, batch } => {
                 let start = self.frame.body.start_of(self.writer, &self.batch, batch);
-                let width = self.writer.int(TILE as i64);
-                let before = self.writer.multiply(self.column, self.extents[2]);
-                let down = self.writer.multiply(k, width);
-                let at = self.writer.add(start, before);
-                let at = self.writer.add(at, down);
-                let at = self.writer.add(at, within);
+                let at = self.frame.in_panel(self.writer, start, [self.column, self.extents[2]], [k, within]);
                 self.read(*buffer, at)
             }
         }
     }
 
     fn read(&mut self, buffer: usize, at: Value) -> Value {
-        let element = self.kernel.buffers[buffer].element;
-        let value = self.writer.read(self.frame.body.buffers[buffer], element, Place::One(at), Lanes::default());
+        let value = self.frame.read(self.writer, self.kernel, buffer, at);
         self.writer.convert(value, Kind::F32)
     }
 

@@ -4,11 +4,11 @@
 //! them add the partners' rows, weighted, to sums of which each thread has every 32nd column.
 
 use super::Frame;
-use super::team::{Team, WARP};
+use super::team::Team;
+use crate::gpu::WARP;
 use crate::kernel::{Amount, Attend, Kernel, Matrix};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::attend::visible::{Visibility, row_start};
-use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::text::{Kind, Type, Value, Writer};
 use crate::tensor::Scalar;
 
@@ -22,6 +22,24 @@ pub struct Pairs<'a> {
     /// All batch indices.
     pub indices: Vec<Value>,
     pub keys: Value,
+}
+
+/// Writes what a warp does with its query.
+pub fn each_query(
+    writer: &mut Writer,
+    kernel: &Kernel,
+    form: &Attend,
+    frame: &Frame<'_>,
+    each: impl FnOnce(&mut Pairs<'_>, Value),
+) {
+    let mut extents = form.batch.clone();
+    extents.push(form.queries);
+    frame.each_turn(writer, &extents, |writer, turn, team| {
+        let mut indices = frame.body.unravel(writer, turn, &extents);
+        let query = indices.pop().unwrap_or(turn);
+        let keys = frame.body.amount(writer, form.keys);
+        each(&mut Pairs { writer, kernel, form, frame, team, indices, keys }, query);
+    });
 }
 
 /// Sums of weighted rows: a column of every 32, from the thread's own on.
@@ -73,16 +91,13 @@ impl Pairs<'_> {
 
     fn read_plain(&mut self, matrix: &Matrix, start: Value, column: Value) -> Value {
         let at = self.at(matrix, start, column);
-        let element = self.kernel.buffers[matrix.buffer].element;
-        self.writer.read(self.frame.body.buffers[matrix.buffer], element, Place::One(at), Lanes::default())
+        self.frame.read(self.writer, self.kernel, matrix.buffer, at)
     }
 
     /// Writes an element.
     pub fn write(&mut self, matrix: &Matrix, start: Value, column: Value, value: Value) {
         let at = self.at(matrix, start, column);
-        let element = self.kernel.buffers[matrix.buffer].element;
-        let base = self.frame.body.buffers[matrix.buffer];
-        self.writer.write(base, element, Place::One(at), value, Lanes::default());
+        self.frame.write(self.writer, self.kernel, matrix.buffer, at, value);
     }
 
     fn at(&mut self, matrix: &Matrix, start: Value, column: Value) -> Value {

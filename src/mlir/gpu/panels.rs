@@ -1,10 +1,10 @@
 //! Copies a matrix into panels, a thread for each element: `[ceil(n / width)][k][width]`, the last padded with zeros.
 
 use super::Frame;
+use super::tiles::at;
 use crate::gpu::PANEL;
 use crate::kernel::{Kernel, Pack, register_type};
 use crate::mlir::arithmetic::Order;
-use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::nest::register_kind;
 use crate::mlir::text::{Type, Value, Writer};
 
@@ -15,11 +15,9 @@ pub fn write(writer: &mut Writer, kernel: &Kernel, form: &Pack, frame: &Frame<'_
     let panels = writer.ceil_divide(columns, width);
     let size = writer.multiply(depth, width);
     let matrix = writer.multiply(panels, size);
-    let mut count = matrix;
-    for &extent in &form.batch {
-        let extent = frame.body.amount(writer, extent);
-        count = writer.multiply(count, extent);
-    }
+    let amount = |writer: &mut Writer, amount| frame.body.amount(writer, amount);
+    let count = crate::mlir::kernels::product(writer, form.batch.iter().copied(), &amount);
+    let count = writer.multiply(count, matrix);
     let (number, _) = frame.team(writer);
     let some = writer.compare(Order::Less, number, count);
     let open = writer.begin_if(some, &[]);
@@ -50,20 +48,16 @@ fn copy(writer: &mut Writer, kernel: &Kernel, form: &Pack, frame: &Frame<'_>, el
     let first = writer.multiply(panel, element.width);
     let column = writer.add(first, column);
     let start = frame.body.start_of(writer, &element.batch, &form.source.batch);
-    let (rows, columns) = (frame.body.amount(writer, form.source.rows), frame.body.amount(writer, form.source.columns));
-    let (down, along) = (writer.multiply(row, rows), writer.multiply(column, columns));
-    let at = writer.add(start, down);
-    let at = writer.add(at, along);
+    let at = at(writer, frame, &form.source, start, row, column);
     let is_there = writer.compare(Order::Less, column, element.columns);
     let source = kernel.buffers[form.source.buffer].element;
     let ty = Type::scalar(register_kind(register_type(source)));
     let zero = writer.number(0.0, ty);
     let open = writer.begin_if(is_there, &[ty]);
-    let value = writer.read(frame.body.buffers[form.source.buffer], source, Place::One(at), Lanes::default());
+    let value = frame.read(writer, kernel, form.source.buffer, at);
     writer.begin_else(&[value]);
     let value = writer.end(open, &[zero])[0];
     let target = frame.body.start_of(writer, &element.batch, &form.target_batch);
     let at = writer.add(target, element.place);
-    let kind = kernel.buffers[form.target].element;
-    writer.write(frame.body.buffers[form.target], kind, Place::One(at), value, Lanes::default());
+    frame.write(writer, kernel, form.target, at, value);
 }

@@ -1,11 +1,9 @@
 //! Threads that work on one turn together: a warp, or a whole block.
 
+use crate::gpu::WARP;
 use crate::mlir::arithmetic::Order;
 use crate::mlir::text::{Kind, Type, Value, Writer};
 use crate::model::Combine;
-
-/// Threads of a warp.
-pub const WARP: usize = 32;
 
 /// A team, as one of its threads sees it.
 #[derive(Debug, Clone, Copy)]

@@ -4,17 +4,14 @@
 //! place, nor on what computes it ([`super::few`]).
 
 use super::Frame;
-use crate::gpu::{DEPTH, PANEL, SEGMENT, TILE};
+use crate::gpu::{BLOCK, DEPTH, SEGMENT, TILE};
 use crate::kernel::{Amount, Gemm, Kernel, Matrix, Right, register_type};
 use crate::mlir::arithmetic::Order;
-use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::nest::register_kind;
 use crate::mlir::text::{Kind, Type, Value, Writer};
 
 /// Rows and columns of a thread's own part of the tile.
 const OWN: usize = 4;
-/// Threads of a block.
-const THREADS: usize = 256;
 /// Elements from one k to the next in shared memory: rows of A lie across, and their banks must differ.
 const PITCH: usize = TILE + 4;
 
@@ -127,7 +124,7 @@ impl Product<'_> {
         let form = self.form;
         let spread = Spread { along_sum: form.a.columns == Amount::Constant(1) };
         let start = self.frame.body.start_of(self.writer, &self.batch, &form.a.batch);
-        for turn in 0..TILE * DEPTH / THREADS {
+        for turn in 0..TILE * DEPTH / BLOCK {
             let (outer, k) = self.element(turn, spread);
             let (row, depth) = (self.writer.add(self.row, outer), self.writer.add(from, k));
             let inside = self.inside(row, self.rows, depth);
@@ -144,7 +141,7 @@ impl Product<'_> {
             Right::Strided(matrix) => {
                 let spread = Spread { along_sum: matrix.rows == Amount::Constant(1) };
                 let start = self.frame.body.start_of(self.writer, &self.batch, &matrix.batch);
-                for turn in 0..TILE * DEPTH / THREADS {
+                for turn in 0..TILE * DEPTH / BLOCK {
                     let (outer, k) = self.element(turn, spread);
                     let (column, depth) = (self.writer.add(self.column, outer), self.writer.add(from, k));
                     let inside = self.inside(column, self.columns, depth);
@@ -155,17 +152,12 @@ impl Product<'_> {
             }
             Right::Packed { buffer, batch } => {
                 let start = self.frame.body.start_of(self.writer, &self.batch, batch);
-                // The tile is one panel: those before it have as many columns as the tile has before it.
-                let skipped = self.writer.multiply(self.column, self.depth);
-                let start = self.writer.add(start, skipped);
-                let width = self.writer.int(PANEL as i64);
-                for turn in 0..TILE * DEPTH / THREADS {
+                for turn in 0..TILE * DEPTH / BLOCK {
                     let (outer, k) = self.element(turn, Spread { along_sum: false });
                     let depth = self.writer.add(from, k);
                     let inside = self.writer.compare(Order::Less, depth, self.depth);
-                    let down = self.writer.multiply(depth, width);
-                    let at = self.writer.add(start, down);
-                    let at = self.writer.add(at, outer);
+                    // The tile is one panel.
+                    let at = self.frame.in_panel(self.writer, start, [self.column, self.depth], [depth, outer]);
                     let value = self.read_if(inside, *buffer, at);
                     self.put(part, outer, k, value);
                 }
@@ -175,7 +167,7 @@ impl Product<'_> {
 
     /// Which element of a part a thread brings: its row or column in the tile, and its place along k.
     fn element(&mut self, turn: usize, spread: Spread) -> (Value, Value) {
-        let skipped = self.writer.int((turn * THREADS) as i64);
+        let skipped = self.writer.int((turn * BLOCK) as i64);
         let number = self.writer.add(self.frame.thread, skipped);
         let fast = self.writer.int(if spread.along_sum { DEPTH } else { TILE } as i64);
         let fast_place = self.writer.binary("arith.remui", number, fast);
@@ -190,11 +182,10 @@ impl Product<'_> {
     }
 
     fn read_if(&mut self, condition: Value, buffer: usize, at: Value) -> Value {
-        let element = self.kernel.buffers[buffer].element;
         let float = Type::scalar(Kind::F32);
         let zero = self.writer.number(0.0, float);
         let open = self.writer.begin_if(condition, &[float]);
-        let value = self.writer.read(self.frame.body.buffers[buffer], element, Place::One(at), Lanes::default());
+        let value = self.frame.read(self.writer, self.kernel, buffer, at);
         let value = self.writer.convert(value, Kind::F32);
         self.writer.begin_else(&[value]);
         self.writer.end(open, &[zero])[0]
@@ -253,21 +244,19 @@ pub fn finish(
     let mut operands = vec![sum];
     let place = |writer: &mut Writer, matrix: &Matrix| {
         let start = frame.body.start_of(writer, batch, &matrix.batch);
-        Place::One(at(writer, frame, matrix, start, row, column))
+        at(writer, frame, matrix, start, row, column)
     };
     for extra in &form.extras {
         let place = place(writer, extra);
-        let element = kernel.buffers[extra.buffer].element;
-        operands.push(writer.read(frame.body.buffers[extra.buffer], element, place, Lanes::default()));
+        operands.push(frame.read(writer, kernel, extra.buffer, place));
     }
     let value = writer.evaluate(&form.epilogue, &operands);
     let element = kernel.buffers[form.c.buffer].element;
     let mut value = writer.convert(value, register_kind(register_type(element)));
     let place = place(writer, &form.c);
-    let base = frame.body.buffers[form.c.buffer];
     if form.accumulate {
-        let before = writer.read(base, element, place, Lanes::default());
+        let before = frame.read(writer, kernel, form.c.buffer, place);
         value = writer.add(before, value);
     }
-    writer.write(base, element, place, value, Lanes::default());
+    frame.write(writer, kernel, form.c.buffer, place, value);
 }

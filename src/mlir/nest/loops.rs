@@ -3,7 +3,7 @@
 use super::{Emitter, Execution};
 use crate::kernel::choice::choose_inner;
 use crate::kernel::varying::Varying;
-use crate::kernel::{Bound, Carried, Index, Loop, Statement};
+use crate::kernel::{Bound, Carried, Index, Loop, Statement, written};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::Lanes;
 use crate::mlir::text::{Kind, Type, Value, Writer};
@@ -55,7 +55,7 @@ impl Emitter<'_> {
             let value = self.writer.combine(combine, initial, folded);
             self.registers.insert(carried.register, value);
         }
-        if writes(&inner.body) {
+        if !written(&inner.body).is_empty() {
             team.wait(self.writer);
         }
     }
@@ -163,16 +163,6 @@ impl Emitter<'_> {
         let count = self.writer.cast("arith.trunci", count, Kind::I32);
         self.writer.compare(Order::Less, numbers, count)
     }
-}
-
-/// Whether statements write memory.
-fn writes(body: &[Statement]) -> bool {
-    body.iter().any(|statement| match statement {
-        Statement::Store(..) | Statement::Add(..) => true,
-        Statement::If(_, body) => writes(body),
-        Statement::Loop(inner) => writes(&inner.body),
-        _ => false,
-    })
 }
 
 impl Writer {

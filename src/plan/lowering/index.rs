@@ -134,14 +134,13 @@ impl Emitter<'_, '_> {
         match op {
             Op::Length(axis) => self.length(*axis, places),
             Op::Coordinate(axis) => self.coordinate(*axis, places),
-            Op::Turn if self.turn.is_some() => {
-                let (turn, _) = self.turn.clone().unwrap_or((Place::number(0), 0));
-                self.nest.place(&turn)
-            }
-            Op::Turn => {
-                let turn = self.scope.turns.last().cloned().unwrap_or(0.into());
-                self.nest.size(&turn)
-            }
+            Op::Turn => match self.turn.clone() {
+                Some((turn, _)) => self.nest.place(&turn),
+                None => {
+                    let turn = self.scope.turns.last().cloned().unwrap_or(0.into());
+                    self.nest.size(&turn)
+                }
+            },
             Op::Constant(numbers) => self.table(numbers, ty, places),
             _ => self.nest.number(0.0, scalar_type(ty.dtype)),
         }

@@ -2,7 +2,7 @@
 
 use super::emitter::{Emitter, scalar_type};
 use crate::graph::{Node, Op, Value};
-use crate::kernel::{Bound, Carried, Register, ScalarType};
+use crate::kernel::{Amount, Bound, Carried, Index, Register, ScalarType};
 use crate::model::Combine;
 use crate::plan::place::{Place, Places};
 use crate::tensor::{Affine, AxisId, BATCH, Function, Relation, Term};
@@ -54,6 +54,30 @@ impl Emitter<'_, '_> {
             Op::Contract(_) => self.contract(node, axes, places),
             _ => self.reduce(node, Combine::Sum, axes, places),
         }
+    }
+
+    /// The sum of a part for each turn of a loop.
+    pub fn sum_over(
+        &mut self,
+        turns: Amount,
+        lanes: bool,
+        ty: ScalarType,
+        part: impl FnOnce(&mut Self, Index) -> Register,
+    ) -> Register {
+        let initial = self.nest.number(0.0, ty);
+        let from = Bound::Amount(Amount::Constant(0));
+        let index = self.nest.open_loop(from, Bound::Amount(turns), false, lanes);
+        let register = self.nest.carry(ty);
+        let part = part(self, index);
+        let next = self.nest.call(Function::Add, &[register, part]);
+        self.nest.close_loop(vec![Carried { register, initial, next, combine: Some(Combine::Sum) }]);
+        register
+    }
+
+    /// Whether a turn is one of the row's positions along an axis.
+    pub fn has_turn(&mut self, axis: AxisId, turn: Register, places: &Places) -> Register {
+        let length = self.length(axis, places);
+        self.nest.call(Function::Less, &[turn, length])
     }
 
     /// Combines elements along axes where all `values` are present.

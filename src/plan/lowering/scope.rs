@@ -53,6 +53,16 @@ impl<'g> Scope<'g> {
         scope
     }
 
+    /// The body of a `for` in this region, of which the present turn is given; nothing is stored yet.
+    pub fn inside(&self, body: &'g Region, turn: Size) -> Scope<'g> {
+        let mut scope = Scope::new(body, self.sizes);
+        scope.turns.clone_from(&self.turns);
+        scope.turns.push(turn);
+        scope.lengths.clone_from(&self.lengths);
+        scope.seed.clone_from(&self.seed);
+        scope
+    }
+
     /// The type and presence of a value.
     pub fn typed(&self, value: Value) -> &'g Typed {
         self.region.typed(value)

@@ -3,13 +3,12 @@
 
 use super::{Move, PART, Scan};
 use crate::graph::{Op, Value};
-use crate::kernel::{Amount, Bound, Carried, Register};
-use crate::model::Combine;
+use crate::kernel::{Amount, Bound, Register};
 use crate::plan::lowering::{Emitter, Scope, scalar_type};
 use crate::plan::place::{Place, Places, View};
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::{AxisId, BATCH, Function};
+use crate::tensor::AxisId;
 use archc_runtime::abi::Size;
 
 impl<'p> Planner<'p> {
@@ -108,17 +107,12 @@ impl<'p> Planner<'p> {
             return emitter.summed(node, &rest, places);
         }
         let ty = scalar_type(node.results[0].ty.dtype);
-        let zero = emitter.nest.number(0.0, ty);
-        let [from, to] = [0, scan.part].map(|turn| Bound::Amount(Amount::Constant(turn)));
-        let index = emitter.nest.open_loop(from, to, false, rest.is_empty());
-        emitter.counts(index, scan.split, scan.part);
-        let sum = emitter.nest.carry(ty);
-        let mut places = places.clone();
-        places.insert(scan.split, scan.within(&places, Place::index(index)));
-        let part = emitter.summed(node, &rest, &places);
-        let next = emitter.nest.call(Function::Add, &[sum, part]);
-        emitter.nest.close_loop(vec![Carried { register: sum, initial: zero, next, combine: Some(Combine::Sum) }]);
-        sum
+        emitter.sum_over(Amount::Constant(scan.part), rest.is_empty(), ty, |emitter, index| {
+            emitter.counts(index, scan.split, scan.part);
+            let mut places = places.clone();
+            places.insert(scan.split, scan.within(&places, Place::index(index)));
+            emitter.summed(node, &rest, &places)
+        })
     }
 
     /// The new value in rows that this turn is for, else the old.
@@ -128,13 +122,12 @@ impl<'p> Planner<'p> {
             None => emitter.value(one.value, places),
         };
         let axis = scan.region.axis;
-        if !self.sizes.axes().is_sequence(axis) || one.to.stride(BATCH).is_none() {
+        if !self.ends_by_row(axis, &one.to) {
             return new;
         }
         let old = emitter.nest.load(&one.to, places);
-        let length = emitter.length(axis, places);
         let turn = emitter.nest.place(&places[&axis]);
-        let inside = emitter.nest.call(Function::Less, &[turn, length]);
+        let inside = emitter.has_turn(axis, turn, places);
         emitter.choose(Some(inside), new, old)
     }
 
@@ -166,18 +159,13 @@ impl<'p> Planner<'p> {
         places: &Places,
     ) -> Register {
         let Some((&axis, inner)) = axes.split_first() else { return emitter.nest.load(parts, places) };
-        let zero = emitter.nest.number(0.0, ty);
         let extent = if axis == PART { scan.parts.into() } else { self.sizes.extent(axis) };
-        let to = emitter.nest.amount(&extent);
-        let index =
-            emitter.nest.open_loop(Bound::Amount(Amount::Constant(0)), Bound::Amount(to), false, inner.is_empty());
-        let sum = emitter.nest.carry(ty);
-        let mut places = places.clone();
-        places.insert(axis, Place::index(index));
-        let part = self.add_along(emitter, scan, parts, (inner, ty), &places);
-        let next = emitter.nest.call(Function::Add, &[sum, part]);
-        emitter.nest.close_loop(vec![Carried { register: sum, initial: zero, next, combine: Some(Combine::Sum) }]);
-        sum
+        let turns = emitter.nest.amount(&extent);
+        emitter.sum_over(turns, inner.is_empty(), ty, |emitter, index| {
+            let mut places = places.clone();
+            places.insert(axis, Place::index(index));
+            self.add_along(emitter, scan, parts, (inner, ty), &places)
+        })
     }
 }
 

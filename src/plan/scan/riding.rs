@@ -1,6 +1,5 @@
 //! Which axes ride along with a recurrence: no position of them reads another.
 
-use super::cone;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::model::Combine;
 use crate::tensor::{Axes, AxisId, BATCH};
@@ -140,4 +139,16 @@ fn is_plain(body: &Region, id: NodeId, turns: AxisId) -> bool {
             | Op::Constant(_)
     );
     plain && node.results.iter().all(|typed| !typed.ty.axes.contains(&turns))
+}
+
+/// The nodes that some values are made of, themselves included.
+fn cone(body: &Region, values: impl IntoIterator<Item = Value>) -> HashSet<NodeId> {
+    let mut open = values.into_iter().map(|value| value.node).collect::<Vec<_>>();
+    let mut seen = HashSet::new();
+    while let Some(id) = open.pop() {
+        if seen.insert(id) {
+            open.extend(body.node(id).reads().iter().map(|read| read.node));
+        }
+    }
+    seen
 }

@@ -114,16 +114,13 @@ impl Threads {
             return Err(Error::request("at least one thread is needed"));
         }
         let chosen = self.device.unwrap_or(if code.device().is_some() { Place::Cuda } else { Place::Cpu });
-        match (chosen, code.device()) {
-            (Place::Cuda, Some(device)) => {
+        match chosen {
+            Place::Cuda => {
+                let device = code.for_gpu()?;
                 let driver = device::open(&device.plan, &device.text).map_err(|error| advised(error, &code))?;
                 Loaded::on_device(code, self.count(), Shared::new(driver))
             }
-            (Place::Cuda, None) => {
-                let message = format!("`{}` was built for CPUs alone", code.manifest().model);
-                Err(Error::environment(message).help("build it with `archc build --target cuda`"))
-            }
-            (Place::Cpu, _) => Loaded::new(code, self.count()),
+            Place::Cpu => Loaded::new(code, self.count()),
         }
     }
 

@@ -108,6 +108,17 @@ impl Code {
         self.device.as_ref()
     }
 
+    /// The code for a GPU, of a model that is to run on one.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn for_gpu(&self) -> Result<&DeviceCode> {
+        self.device.as_ref().ok_or_else(|| {
+            Error::environment(format!("`{}` was built for CPUs alone", self.manifest.model))
+                .help("build it with `archc build --target cuda`")
+        })
+    }
+
     /// Whether there is code for the CPU.
     pub fn runs_on_cpu(&self) -> bool {
         !self.functions.is_empty()

@@ -55,10 +55,7 @@ impl Loaded {
     /// # Errors
     /// If there is no such code, or not enough memory.
     pub fn on_device(code: Code, threads: usize, driver: Shared) -> Result<Loaded> {
-        let Some(device) = code.device() else {
-            let message = format!("`{}` was built for CPUs alone", code.manifest().model);
-            return Err(Error::environment(message).help("build it with `archc build --target cuda`"));
-        };
+        let device = code.for_gpu()?;
         let device = OnDevice::new(device.plan.clone(), driver);
         Loaded::anywhere(code, threads, Some(device))
     }
