@@ -30,3 +30,10 @@ pub fn parse(file: FileId, text: &str, sink: &mut Diagnostics) -> ast::File {
     builder.report(sink);
     tree
 }
+
+/// Parses one block of a file, given its text and the byte at which that begins. `None` if it has a fault.
+pub fn parse_block(file: FileId, text: &str, base: usize) -> Option<ast::Block> {
+    let mut builder = Builder::of_part(file, text, base);
+    let block = builder.only_block()?;
+    builder.found.is_empty().then_some(block)
+}

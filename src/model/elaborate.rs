@@ -42,6 +42,7 @@ use crate::source::Span;
 use crate::syntax::ast;
 use crate::tensor::AxisId;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// Why an expression has no value.
 #[derive(Debug, Clone)]
@@ -69,8 +70,8 @@ pub struct MadeParameter {
 pub struct Level {
     /// The axis of the turns.
     pub axis: AxisId,
-    /// Which turns make it.
-    pub turns: BTreeSet<usize>,
+    /// Which turns make it; attempts share it.
+    pub turns: Rc<BTreeSet<usize>>,
     /// The axis that counts just these turns, once it is known that some are missing.
     pub compact: Option<AxisId>,
 }

@@ -3,6 +3,8 @@
 //! In: the main file's tree. Out: a [`Library`]. `use` looks beside the file, then in the standard library, then among
 //! the examples; both are part of archc. Standard blocks need no `use`; a block of the user's own comes first.
 
+mod standard;
+
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::source::{FileId, Sources};
@@ -10,7 +12,7 @@ use crate::syntax::ast::{self, Block, Model, UseTarget, Weights};
 use crate::syntax::parse;
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
-use std::panic::resume_unwind;
+use standard::Standard;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -21,7 +23,7 @@ static EXAMPLES: Dir = include_dir!("$CARGO_MANIFEST_DIR/examples");
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     own: IndexMap<String, Rc<Block>>,
-    standard: IndexMap<String, Rc<Block>>,
+    standard: Standard,
     /// Models, those of the main file first.
     pub models: Vec<Model>,
     /// Weight maps of the main file and of what it uses.
@@ -33,12 +35,12 @@ pub struct Library {
 impl Library {
     /// A block.
     pub fn block(&self, name: &str) -> Option<Rc<Block>> {
-        self.own.get(name).or_else(|| self.standard.get(name)).cloned()
+        self.own.get(name).or_else(|| self.standard.block(name)).cloned()
     }
 
     /// A block, as it is declared.
     pub fn declared(&self, name: &str) -> Option<&Block> {
-        self.own.get(name).or_else(|| self.standard.get(name)).map(Rc::as_ref)
+        self.own.get(name).or_else(|| self.standard.block(name)).map(Rc::as_ref)
     }
 
     /// A block of the user's files, as seen from a file.
@@ -46,9 +48,14 @@ impl Library {
         self.own.get(name).filter(|block| block.name.span.file == from).cloned()
     }
 
+    /// The blocks that may mention a word: the user's own, standard ones in use, standard ones in whose text it stands.
+    pub fn blocks_with(&self, word: &str) -> impl Iterator<Item = &Rc<Block>> {
+        self.own.values().chain(self.standard.blocks_with(word))
+    }
+
     /// The names of all blocks.
     pub fn block_names(&self) -> Vec<String> {
-        self.own.keys().chain(self.standard.keys()).cloned().collect()
+        self.own.keys().map(String::as_str).chain(self.standard.names()).map(str::to_string).collect()
     }
 
     /// The weight maps for a model: those of its own file, if there are several models those behind it; if the file has
@@ -83,10 +90,7 @@ impl Library {
 
 /// Parses the main file and all that it uses.
 pub fn load(sources: &mut Sources, main: FileId, sink: &mut Diagnostics) -> Library {
-    let mut library = Library::default();
-    for block in standard(sources, sink) {
-        library.standard.insert(block.name.text.clone(), Rc::new(block));
-    }
+    let mut library = Library { standard: Standard::load(sources), ..Library::default() };
     let tree = parse(main, &sources.file(main).text.clone(), sink);
     let mut loaded = vec![sources.file(main).path.clone()];
     let mut pending = uses_of(&tree, main);
@@ -105,27 +109,6 @@ pub fn load(sources: &mut Sources, main: FileId, sink: &mut Diagnostics) -> Libr
         add(&mut library, tree, &used.names, sink);
     }
     library
-}
-
-/// The blocks of the standard library. Each file is read on a thread of its own: together they take a third of a check.
-fn standard(sources: &mut Sources, sink: &mut Diagnostics) -> Vec<Block> {
-    let texts = embedded_files().filter(|(path, _)| path.starts_with("stdlib/"));
-    let files = texts.map(|(path, text)| (sources.add(path, text), text)).collect::<Vec<_>>();
-    let read = |file, text| {
-        let mut said = Diagnostics::default();
-        (parse(file, text, &mut said).blocks, said)
-    };
-    let all = std::thread::scope(|scope| {
-        let readers = files.into_iter().map(|(file, text)| scope.spawn(move || read(file, text))).collect::<Vec<_>>();
-        let joined = readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect::<Vec<_>>()
-    });
-    let mut blocks = Vec::new();
-    for (own, said) in all {
-        blocks.extend(own);
-        said.iter().for_each(|diagnostic| sink.push(diagnostic.clone()));
-    }
-    blocks
 }
 
 fn uses_of(tree: &ast::File, file: FileId) -> Vec<(ast::Use, FileId)> {

@@ -12,6 +12,8 @@ use pest::iterators::Pair;
 pub(super) struct Builder<'i> {
     pub(super) file: FileId,
     pub(super) text: &'i str,
+    /// Where the text begins in its file.
+    base: u32,
     /// For each byte offset the end of the last thing before it that is neither blank nor comment.
     ends: Vec<u32>,
     pub(super) found: Vec<Diagnostic>,
@@ -19,7 +21,12 @@ pub(super) struct Builder<'i> {
 
 impl<'i> Builder<'i> {
     pub(super) fn new(file: FileId, text: &'i str) -> Builder<'i> {
-        Builder { file, text, ends: meaningful_ends(text), found: Vec::new() }
+        Builder { file, text, base: 0, ends: meaningful_ends(text), found: Vec::new() }
+    }
+
+    /// For a part of a file, `base` bytes behind its start.
+    pub(super) fn of_part(file: FileId, text: &'i str, base: usize) -> Builder<'i> {
+        Builder { base: base as u32, ..Builder::new(file, text) }
     }
 
     /// Hands the messages over in the order of their places.
@@ -34,12 +41,12 @@ impl<'i> Builder<'i> {
     pub(super) fn span(&self, pair: &Pair<'i, Rule>) -> Span {
         let span = pair.as_span();
         let (start, end) = (span.start() as u32, self.ends[span.end()]);
-        Span { file: self.file, start, end: end.max(start) }
+        Span { file: self.file, start: self.base + start, end: self.base + end.max(start) }
     }
 
     /// The place between two byte offsets of this file.
     pub(super) fn place(&self, start: usize, end: usize) -> Span {
-        Span { file: self.file, start: start as u32, end: end as u32 }
+        Span { file: self.file, start: self.base + start as u32, end: self.base + end as u32 }
     }
 
     pub(super) fn name(&self, pair: &Pair<'i, Rule>) -> Name {

@@ -62,12 +62,12 @@ impl<'i> Builder<'i> {
             return Expr { kind: ExprKind::Integer(0), span: whole };
         }
         self.refuse_chains(&flat);
-        let file = self.file;
+        let (file, base) = (self.file, self.place(0, 0).start);
         // `self` is borrowed by the operands alone; the operators need only the spans of what they join.
         PRECEDENCE
             .map_primary(|operand| self.operand(operand))
             .map_prefix(|operator, right| {
-                let start = operator.as_span().start() as u32;
+                let start = base + operator.as_span().start() as u32;
                 let span = Span { file, start, end: right.span.end };
                 Expr { kind: ExprKind::Unary(unary(operator.as_rule()), Box::new(right)), span }
             })

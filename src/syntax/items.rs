@@ -27,6 +27,12 @@ impl<'i> Builder<'i> {
         file
     }
 
+    /// The block that the text begins with; `None` if it does not begin with one.
+    pub(super) fn only_block(&mut self) -> Option<Block> {
+        let block = Grammar::parse(Rule::block, self.text).ok()?.next()?;
+        Some(self.block(block))
+    }
+
     fn item(&mut self, pair: Node<'i>, file: &mut File) {
         let earlier = self.found.len();
         match pair.as_rule() {

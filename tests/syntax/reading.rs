@@ -2,7 +2,8 @@
 
 use super::{arch_files, fixtures, read};
 use archc::diagnostics::{Diagnostics, render};
-use archc::source::Sources;
+use archc::model::library::embedded_files;
+use archc::source::{FileId, Sources};
 use archc::syntax::{ast, parse, print};
 
 #[test]
@@ -133,4 +134,24 @@ fn messages_for_bad_items_name_the_place_and_what_was_expected() {
         render(&sink, &sources, false)
     });
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_block_of_the_standard_library_parsed_alone_is_the_block_of_its_whole_file() {
+    let (mut sources, mut sink) = (Sources::default(), Diagnostics::default());
+    let main = sources.add("main.arch", "model nothing {}\n");
+    let library = archc::model::load(&mut sources, main, &mut sink);
+    let mut compared = 0;
+    for (path, text) in embedded_files().filter(|(path, _)| path.starts_with("stdlib/")) {
+        let file = (0..).map(FileId).find(|file| sources.file(*file).path.ends_with(&path)).expect("a loaded file");
+        let whole = archc::syntax::parse(file, text, &mut sink);
+        assert!(whole.uses.is_empty() && whole.models.is_empty() && whole.weights.is_empty(), "{path}");
+        for block in &whole.blocks {
+            let alone = library.declared(&block.name.text).expect("the library finds it");
+            assert_eq!(format!("{alone:?}"), format!("{block:?}"));
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, library.block_names().len());
+    assert_eq!(sink.iter().count(), 0);
 }

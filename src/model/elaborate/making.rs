@@ -11,6 +11,7 @@ use crate::model::values::{ValueId, ValueKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, ArgumentValue, Made, MadeStart};
 use crate::tensor::{Affine, AxisId, DType, Extent, Presence};
+use std::rc::Rc;
 
 impl Elaborator<'_> {
     /// A `param` or `buffer` line.
@@ -83,7 +84,7 @@ impl Elaborator<'_> {
         let stacking = self.state.regions.iter().skip(self.state.floor).filter(|active| active.count.is_some());
         let levels = stacking.map(|active| Level {
             axis: active.axis,
-            turns: active.group.iter().copied().collect(),
+            turns: Rc::new(active.group.iter().copied().collect()),
             compact: None,
         });
         levels.collect()
@@ -118,7 +119,7 @@ impl Elaborator<'_> {
             ));
         }
         for (known, new) in self.state.parameters[place].levels.iter_mut().zip(levels) {
-            known.turns.extend(new.turns);
+            Rc::make_mut(&mut known.turns).extend(new.turns.iter());
         }
         Ok(place)
     }

@@ -192,11 +192,10 @@ impl Resolver<'_> {
 
     /// Whether a step of a path stands anywhere in the model or a block: a parameter, a label, a block, a count.
     fn is_written(&self, step: &str) -> bool {
-        let bodies = self.library.models.iter().map(|model| &model.body);
-        let blocks = self.library.block_names().into_iter().filter_map(|name| self.library.block(&name));
-        let blocks = blocks.collect::<Vec<_>>();
-        bodies.chain(blocks.iter().map(|block| &block.body)).any(|body| mentions(body, step))
-            || blocks.iter().any(|block| block.name.text == step || takes_block(block, step))
+        let mut bodies = self.library.models.iter().map(|model| &model.body);
+        let speaks =
+            |block: &ast::Block| block.name.text == step || takes_block(block, step) || mentions(&block.body, step);
+        bodies.any(|body| mentions(body, step)) || self.library.blocks_with(step).any(|block| speaks(block))
     }
 }
 
