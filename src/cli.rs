@@ -35,6 +35,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let mut session = Session::new(dump_folder(&command));
     session.scan = scan_form(&command);
+    session.speculate = speculates(&command);
     let outcome = crate::driver::guard("cli", || dispatch(command, &mut session));
     let outcome = outcome.unwrap_or_else(|bug: Bug| Err(Failure::Fault(Fault::Bug(bug))));
     output::finish(&session, outcome)
@@ -45,6 +46,14 @@ fn dump_folder(command: &Command) -> Option<std::path::PathBuf> {
         Command::Emit(arguments) => arguments.dump.clone(),
         Command::Build(arguments) => arguments.dump.clone(),
         _ => None,
+    }
+}
+
+fn speculates(command: &Command) -> bool {
+    match command {
+        Command::Emit(arguments) => arguments.runs.speculate,
+        Command::Build(arguments) => arguments.runs.speculate,
+        _ => false,
     }
 }
 

@@ -246,3 +246,25 @@ fn what_decoding_reads_of_a_source_is_computed_once() {
     // For each further position of the source: scores and their sums, in three layers of three heads of width 8.
     assert_eq!(work(101) - work(100), 3 * 2 * 24);
 }
+
+/// The first positions of a row see each other: its first piece holds them, all else goes on from there.
+#[test]
+fn what_is_read_as_a_whole_comes_in_one_piece() {
+    let common = [("layers", "2"), ("d", "24"), ("v", "61"), ("hidden", "40")];
+    let files = [
+        ("examples/prefix_lm.arch", vec![("heads", "4"), ("kv_heads", "2")]),
+        ("examples/unilm.arch", vec![("h", "3"), ("n", "32"), ("mask", "5")]),
+        ("examples/glm_blank_infilling.arch", vec![("h", "3"), ("n", "32")]),
+    ];
+    for (file, own) in files {
+        let settings = [common.to_vec(), own].concat();
+        let report = certified(file, &settings);
+        assert!(report.has("prefill, then steps") && report.has("from a snapshot"), "{file}\n{report}");
+        let begin = graphs(file, &settings).begin.expect("something is known before the steps");
+        assert!(
+            begin.outputs.iter().any(|name| name == archc_runtime::abi::names::AHEAD),
+            "{file}: {:?}",
+            begin.outputs
+        );
+    }
+}

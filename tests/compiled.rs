@@ -48,7 +48,7 @@ pub fn loaded(model: &Model, graphs: &Graphs, weights: &[Array], threads: usize)
 }
 
 /// Says what is wrong, without the whole graph.
-fn fail(failure: &Failure) -> ! {
+pub fn fail(failure: &Failure) -> ! {
     match failure {
         Failure::Fault(Fault::Bug(bug)) => panic!("{}: {}", bug.stage, bug.guarantee),
         other => panic!("{other:?}"),

@@ -53,13 +53,27 @@ fn block(model: &Model) -> (Graph, Vec<String>) {
 
 /// Settings, and those that are not given as the block has them.
 fn with_defaults<'s>(settings: &[(&'s str, f64)]) -> Vec<(&'s str, f64)> {
-    let defaults = [("temperature", 1.0), ("top_k", 0.0), ("top_p", 1.0), ("min_p", 0.0)];
-    let all = defaults.iter().chain(settings).chain(&[("new", NEW as f64), ("end", -1.0)]);
-    all.copied().collect()
+    let choice = [("temperature", 1.0), ("top_k", 0.0), ("top_p", 1.0), ("min_p", 0.0), ("repetition_penalty", 1.0)];
+    let search = [("beams", 1.0), ("length_penalty", 1.0), ("new", NEW as f64), ("end", -1.0)];
+    choice.iter().chain(&search).chain(settings).copied().collect()
 }
 
 /// The ids that the block gives each prompt, by the interpreter.
 fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<u32>> {
+    let prompts = prompts();
+    let rows = given(model, graph, weights, settings).into_iter().zip(&prompts);
+    rows.map(|(row, prompt)| row[..prompt.len() + NEW].iter().map(|id| *id as u32).collect()).collect()
+}
+
+/// The same of a search: each prompt and the answer to it.
+fn searched(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<u32>> {
+    let rows = given(model, graph, weights, settings).into_iter().zip(prompts());
+    let answer = |row: Vec<f64>| row.into_iter().take_while(|id| *id >= 0.0).map(|id| id as u32).collect::<Vec<_>>();
+    rows.map(|(row, prompt)| [prompt, answer(row)].concat()).collect()
+}
+
+/// What the block gives each prompt, by the interpreter.
+fn given(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<f64>> {
     let prompts = prompts();
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padded = prompts.iter().flat_map(|prompt| (0..longest).map(|at| f64::from(*prompt.get(at).unwrap_or(&0))));
@@ -75,11 +89,7 @@ fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&st
     }
     let outputs = run(graph, &feed).unwrap_or_else(|fault| panic!("{fault}"));
     let (_, ids) = &outputs.all[0];
-    let width = ids.numbers.len() / prompts.len();
-    let row = |(row, prompt): (usize, &Vec<u32>)| {
-        ids.numbers[row * width..][..prompt.len() + NEW].iter().map(|id| *id as u32).collect()
-    };
-    prompts.iter().enumerate().map(row).collect()
+    ids.numbers.chunks(ids.numbers.len() / prompts.len()).map(<[f64]>::to_vec).collect()
 }
 
 fn loaded(model: &Model, weights: &[Array]) -> Loaded {
@@ -130,12 +140,14 @@ fn a_turn_is_the_step_and_the_choice() {
 
 #[test]
 fn compiled_turns_choose_what_the_block_chooses() {
-    let all: [&[(&str, f64)]; 5] = [
+    let all: [&[(&str, f64)]; 7] = [
         &[],
         &[("temperature", 1.5), ("top_p", 0.8)],
         &[("top_k", 5.0)],
         &[("temperature", 0.7), ("top_k", 9.0), ("top_p", 0.9), ("min_p", 0.05)],
         &[("temperature", 0.0)],
+        &[("temperature", 0.0), ("repetition_penalty", 1.8)],
+        &[("temperature", 0.8), ("top_k", 3.0), ("repetition_penalty", 0.7)],
     ];
     // Few tokens are ranked by comparing each with each, many by sorting.
     for (sampler, tokens, all) in [("greedy", 19, &all[..1]), ("sample", 19, &all), ("sample", 259, &all[3..4])] {
@@ -188,4 +200,126 @@ fn other_draws_give_other_tokens() {
     let sampling = Sampling { temperature: 1.5, ..Sampling::default() };
     let own = decoded(&model, &weights, sampling, paths.first());
     assert_ne!(decoded(&model, &weights, sampling, Some(&elsewhere)), own);
+}
+
+#[test]
+fn rows_of_a_batch_stop_each_at_its_own_end() {
+    let model = tiny("greedy");
+    let weights = random_weights(&model, 3);
+    let (graph, _) = block(&model);
+    let whole = interpreted(&model, &graph, &weights, &[]);
+    let end = whole[0][prompts()[0].len() + 2];
+    let until_end = |(ids, prompt): (&Vec<u32>, &Vec<u32>)| {
+        let new = &ids[prompt.len()..];
+        let length = new.iter().position(|id| *id == end).map_or(NEW, |place| place + 1);
+        ids[..prompt.len() + length].to_vec()
+    };
+    let expected = whole.iter().zip(&prompts()).map(until_end).collect::<Vec<_>>();
+    assert_eq!(turned(&model, &weights, &[("end", f64::from(end))], 2), expected);
+    assert_ne!(expected, whole, "something stopped");
+}
+
+#[test]
+fn what_is_drawn_lies_in_the_nucleus_and_among_the_best() {
+    let model = tiny_of("sample", 300);
+    let weights = random_weights(&model, 3);
+    let mut loaded = loaded(&model, &weights);
+    let prompt = vec![3, 1, 4];
+    let scores = {
+        let mut decoder = Decoder::new(&mut loaded, 1, 8).expect("it decodes");
+        decoder.feed(&[&prompt]).expect("good ids");
+        decoder.scores(0).iter().map(|score| f64::from(*score)).collect::<Vec<_>>()
+    };
+    let mut order = (0..scores.len()).collect::<Vec<_>>();
+    order.sort_by(|left, right| scores[*right].total_cmp(&scores[*left]));
+    let whole: f64 = scores.iter().map(|score| score.exp()).sum();
+    let mut above = 0.0;
+    let nucleus = order.iter().take_while(|id| {
+        let inside = above < 0.3;
+        above += scores[**id].exp() / whole;
+        inside
+    });
+    let nucleus = nucleus.map(|id| *id as u32).collect::<Vec<_>>();
+    assert!((4..200).contains(&nucleus.len()), "{} tokens", nucleus.len());
+    let all: [(&[(&str, f64)], &[u32]); 2] = [(&[("top_p", 0.3)], &nucleus), (&[("top_k", 4.0)], &nucleus[..4])];
+    for (settings, allowed) in all {
+        let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+        let prompts = vec![prompt.clone(); 150];
+        let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
+        let decoder = Decoder::choosing(&mut loaded, 8, Given::default(), turns).expect("it has turns");
+        let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
+        let limits = Limits { new: 1, end_tokens: Vec::new() };
+        rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
+        let drawn = (0..prompts.len()).map(|row| rows.ids(row)[prompt.len()]).collect::<Vec<_>>();
+        assert!(drawn.iter().all(|id| allowed.contains(id)), "{drawn:?} of {allowed:?}");
+        assert!(allowed[..4].iter().all(|id| drawn.contains(id)), "{drawn:?} of {allowed:?}");
+    }
+}
+
+#[test]
+fn a_search_with_one_text_takes_the_best_token() {
+    let weights = random_weights(&tiny("greedy"), 3);
+    let greedy = tiny("greedy");
+    let best = interpreted(&greedy, &block(&greedy).0, &weights, &[]);
+    assert_eq!(turned(&tiny("beam"), &weights, &[("beams", 1.0)], 2), best);
+}
+
+#[test]
+fn compiled_searches_find_what_the_block_finds() {
+    let model = tiny("beam");
+    let weights = random_weights(&model, 3);
+    let (graph, _) = block(&model);
+    let all: [&[(&str, f64)]; 3] = [
+        &[("beams", 3.0)],
+        &[("beams", 4.0), ("end", 7.0), ("length_penalty", 0.6)],
+        &[("beams", 2.0), ("end", 11.0), ("length_penalty", 2.0)],
+    ];
+    for settings in all {
+        let ids = searched(&model, &graph, &weights, settings);
+        assert_eq!(turned(&model, &weights, settings, 2), ids, "{settings:?}");
+    }
+    assert_eq!(turned(&model, &weights, all[0], 1), turned(&model, &weights, all[0], 2), "one thread");
+}
+
+#[test]
+fn a_search_that_keeps_all_texts_finds_the_best_of_all() {
+    const END: u32 = 2;
+    let model = tiny_of("beam", 5);
+    let weights = random_weights(&model, 5);
+    for penalty in [0.0, 1.0, 3.0] {
+        let mut loaded = loaded(&model, &weights);
+        let prompts = [vec![3, 1, 4], vec![0], vec![1, 1]];
+        let best = prompts.iter().map(|prompt| best_of_all(&mut loaded, prompt, END, penalty)).collect::<Vec<_>>();
+        let settings = [("beams", 25.0), ("end", f64::from(END)), ("new", 3.0), ("length_penalty", penalty)];
+        let settings = with_defaults(&settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+        let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
+        let decoder = Decoder::choosing(&mut loaded, 8, Given::default(), turns).expect("it has turns");
+        let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
+        let limits = Limits { new: 3, end_tokens: Vec::new() };
+        rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
+        let found = (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect::<Vec<_>>();
+        assert_eq!(found, best, "{penalty}");
+    }
+}
+
+/// The best of all texts of up to three tokens after a prompt, by their score for each token.
+fn best_of_all(loaded: &mut Loaded, prompt: &[u32], end: u32, penalty: f64) -> Vec<u32> {
+    let (mut best, mut most) = (Vec::new(), f64::NEG_INFINITY);
+    let mut open = vec![(prompt.to_vec(), 0.0)];
+    while let Some((text, score)) = open.pop() {
+        let new = text.len() - prompt.len();
+        if new == 3 || (new > 0 && text.last() == Some(&end)) {
+            let score = score / (new as f64).powf(penalty);
+            if score > most {
+                (best, most) = (text, score);
+            }
+            continue;
+        }
+        let mut decoder = Decoder::new(loaded, 1, 8).expect("it decodes");
+        decoder.feed(&[&text]).expect("good ids");
+        let scores = decoder.scores(0).iter().map(|score| f64::from(*score)).collect::<Vec<_>>();
+        let whole = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
+        open.extend((0..).zip(scores).map(|(id, own)| ([text.as_slice(), &[id]].concat(), score + own - whole)));
+    }
+    best
 }

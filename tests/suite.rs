@@ -23,6 +23,8 @@ mod recurrences;
 mod renaming;
 mod runtime;
 mod scans;
+mod sources;
+mod speculation;
 mod step;
 mod syntax;
 mod tidy;

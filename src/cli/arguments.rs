@@ -94,6 +94,14 @@ pub enum Place {
     Cuda,
 }
 
+/// How text is generated.
+#[derive(Debug, Args)]
+pub struct RunsArguments {
+    /// Let the executable judge drafts of several tokens at once (`generate --draft N`)
+    #[arg(long)]
+    pub speculate: bool,
+}
+
 /// Levels of instruction sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Cpu {
@@ -165,6 +173,9 @@ pub struct BuildArguments {
     /// How recurrences are computed
     #[command(flatten)]
     pub scan: ScanArguments,
+    /// How text is generated
+    #[command(flatten)]
+    pub runs: RunsArguments,
     /// Print how long each stage took
     #[arg(long)]
     pub timings: bool,
@@ -224,6 +235,9 @@ pub struct EmitArguments {
     /// How recurrences are computed
     #[command(flatten)]
     pub scan: ScanArguments,
+    /// How text is generated
+    #[command(flatten)]
+    pub runs: RunsArguments,
     /// Also write what this and every earlier stage made into this folder, in numbered files
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,

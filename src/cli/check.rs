@@ -19,9 +19,19 @@ pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
     if arguments.explain_scans {
         return explain_scans(&model, session);
     }
-    let (step, refused) = driver::step(&model, session)?;
+    let (begin, step, refused) = driver::step(&model, session)?;
     output::print(&parameters(&model))?;
     output::print(&state::report(step.as_ref(), refused.as_ref(), arguments.batch, arguments.context))?;
+    if let Some(ahead) = begin.as_ref().and_then(state::look_ahead) {
+        output::print(&ahead)?;
+    }
+    if let Some(generate) = &model.generate {
+        let turns = match driver::without_turns(&model, session)? {
+            None => "one program for each turn".to_string(),
+            Some(why) => format!("one program for all turns, over whole sequences: {why}"),
+        };
+        output::print(&format!("sampler       {}: {turns}\n", generate.block))?;
+    }
     if arguments.timings {
         eprint!("{}", output::timings(session));
     }

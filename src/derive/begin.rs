@@ -24,16 +24,25 @@ pub fn begin(mut step: Graph, position: &dyn Fn(AxisId) -> bool) -> (Option<Grap
     fission::split(&step.axes, &mut step.root, &[], position);
     let known = known::known(&step.axes, &step.root, &[], position);
     let border = border(&step.root, &known);
-    if border.is_empty() {
+    let ahead = step.outputs.iter().position(|name| name == names::AHEAD);
+    if border.is_empty() && ahead.is_none() {
         return (None, step);
     }
     let names = border.iter().enumerate();
     let names = names.map(|(place, value)| format!("{STATE}{}.given.{place}", step.root.node(value.node).path));
-    let names = names.collect::<Vec<_>>();
+    let mut names = names.collect::<Vec<_>>();
     let mut root = step.root.clone();
     root.results = border.iter().copied().map(Some).collect();
+    if let Some(place) = ahead {
+        names.push(step.outputs.remove(place));
+        root.results.push(step.root.results.remove(place));
+    }
     keep_read(&mut root);
-    let name = if step.name == names::TURN { names::TURN_BEGIN } else { names::BEGIN };
+    let name = match step.name.as_str() {
+        names::TURN => names::TURN_BEGIN,
+        names::RUN => names::RUN_BEGIN,
+        _ => names::BEGIN,
+    };
     let begin = Graph { name: name.into(), axes: step.axes.clone(), root, outputs: names.clone() };
     for (value, name) in border.into_iter().zip(names) {
         let ty = step.root.typed(value).ty.clone();

@@ -5,10 +5,11 @@
 //! outputs at the last new position. Prefill is a long run, decoding a run of one, prefill in pieces anything between.
 //! Right only if no position reads a later one, which is proved here, or the place that looks ahead is named.
 //!
-//! [`keep`] decides which values are kept and which are made again, [`reach`] how far back they are read.
+//! [`keep`] decides which values are kept and which are made again, [`reach`] and [`ahead`] how far away they are read.
 //! What depends on a position alone is computed for the new ones. A value that is read at other positions (`key[t: s]`,
 //! `u[t: t - 1]`) becomes a state: written at the new positions, read at all, or at those that are still read.
 
+mod ahead;
 mod causality;
 mod elsewhere;
 mod keep;
@@ -62,6 +63,8 @@ struct Shared {
     states: Vec<String>,
     /// Axes of states that hold the latest positions only.
     rings: Vec<AxisId>,
+    /// Values of the old graph that look ahead, and are relied on.
+    ahead: Vec<Value>,
 }
 
 impl Shared {
@@ -122,7 +125,7 @@ pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, Not
 fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, AxisId), NotIncremental> {
     let mut axes = graph.axes.clone();
     let context = axes.divide(along, names::CHUNK, names::CONTEXT);
-    let mut shared = Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new() };
+    let mut shared = Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new(), ahead: Vec::new() };
     let mut old = graph.root.clone();
     split::split(&graph.axes, &mut old, along);
     let mut root = Region::default();
@@ -133,17 +136,23 @@ fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, Axis
     rewrite.run(&wanted.iter().map(|(_, value)| *value).collect::<Vec<_>>())?;
     let mut results = Vec::new();
     let mut outputs = Vec::new();
+    let runs = graph.name == names::RUN;
     for (name, value) in wanted {
-        results.push(Some(rewrite.last(value)));
+        results.push(Some(if runs { rewrite.own[&value] } else { rewrite.last(value) }));
         outputs.push(name);
     }
     for slot in &rewrite.slots {
         results.push(Some(slot.written));
         outputs.push(slot.name.clone());
     }
+    if let Some(ahead) = rewrite.ahead() {
+        results.push(Some(ahead));
+        outputs.push(names::AHEAD.into());
+    }
     let mut root = rewrite.new;
     root.results = results;
-    let name = if graph.name == names::TURN { names::TURN } else { names::STEP };
+    let own = [names::TURN, names::RUN].into_iter().find(|name| *name == graph.name);
+    let name = own.unwrap_or(names::STEP);
     Ok((Graph { name: name.into(), axes: shared.axes, root, outputs }, context))
 }
 

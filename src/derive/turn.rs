@@ -4,12 +4,14 @@
 //! the positions that are known, whose outputs are what the turn writes next and whether the row stops. The number of
 //! known positions is the length of its sequence, so that what a turn reads at the newest position is read at
 //! `|t| - 1`; the decode step is derived from it as from any other program, and recomputes only what the turn before
-//! has changed.
+//! has changed. What turns carry beside the sequence comes in and goes out under names that begin with [`names::CARRIED`].
 //!
 //! Right because every turn finds all earlier positions present: the first turn begins with the prompt, and each writes
 //! the position after the last. [`written`] reads that off the body, [`truths`] forgets the conditions that it settles.
 
+mod every;
 mod truths;
+mod whole;
 mod written;
 
 use super::NotIncremental;
@@ -24,17 +26,37 @@ use written::Loop;
 /// # Errors
 /// What of the sampler is not written position by position.
 pub fn turn(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
+    Ok(opened(generate, &Loop::find(generate)?))
+}
+
+/// The same at every position: what the sampler would say after each.
+///
+/// # Errors
+/// As [`turn`]; or what of a turn is not its choice alone.
+pub fn run(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
     let own = Loop::find(generate)?;
+    if own.fork.is_some() || own.answer.is_some() || !own.others(&generate.root).is_empty() {
+        let reason = "its turns hand on more than the sequence".to_string();
+        return Err(NotIncremental { path: generate.name.clone(), reason });
+    }
+    let (mut graph, along) = opened(generate, &own);
+    every::spread(&graph.axes, &mut graph.root, along)?;
+    graph.name = names::RUN.into();
+    Ok((graph, along))
+}
+
+fn opened(generate: &Graph, own: &Loop<'_>) -> (Graph, AxisId) {
     let mut axes = generate.axes.clone();
     axes.set_extent(own.along, Extent::Sequence);
     let root = &generate.root;
-    let mut opening = Opening { own: &own, root, new: Region::default(), known: HashMap::new(), prompt: None };
-    let results = opening.run();
+    let mut opening =
+        Opening { own, root, new: Region::default(), known: HashMap::new(), prompt: None, ended: HashMap::new() };
+    let (outputs, results): (Vec<_>, Vec<_>) = opening.run().into_iter().unzip();
     let mut new = opening.new;
     new.results = results.into_iter().map(Some).collect();
     truths::settle(&axes, &mut new);
-    let outputs = [names::NEXT, names::STOP].map(String::from).to_vec();
-    Ok((Graph { name: names::TURN.into(), axes, root: new, outputs }, own.along))
+    whole::combine(&mut axes, &mut new, own.along);
+    (Graph { name: names::TURN.into(), axes, root: new, outputs }, own.along)
 }
 
 /// The body of the loop on its way to the top.
@@ -46,15 +68,14 @@ struct Opening<'a> {
     known: HashMap<(bool, Value), Value>,
     /// The length of the prompt: what is known now, less the turns.
     prompt: Option<(Value, [(Value, i64); 2])>,
+    /// What is carried, by its place, as the turn leaves it.
+    ended: HashMap<usize, Value>,
 }
 
 impl Opening<'_> {
-    /// Copies what the written value and the end need.
-    fn run(&mut self) -> [Value; 2] {
-        let next = self.copy(true, self.own.next);
-        let none = self.constant(-1.0, DType::Int);
-        let ty = self.new.typed(next).ty.clone();
-        let next = self.new.add_one(Op::Else, [next, none], Typed::always(ty), "next");
+    /// Copies what the outputs need; their names and values.
+    fn run(&mut self) -> Vec<(String, Value)> {
+        let mut outputs = vec![(names::NEXT.to_string(), self.output(self.own.next, -1.0, names::NEXT))];
         let stop = match self.own.until {
             Some(until) => self.copy(true, until),
             None => {
@@ -63,7 +84,32 @@ impl Opening<'_> {
                 self.new.add_one(Op::Map(Scalar::identity()), [no], ty, "stop")
             }
         };
-        [next, stop]
+        outputs.push((names::STOP.into(), stop));
+        if let Some((_, from)) = self.own.fork {
+            outputs.push((names::FORK.into(), self.output(from, 0.0, names::FORK)));
+        }
+        for place in self.own.others(self.root) {
+            let Some(result) = self.own.body.results[place] else { continue };
+            let value = self.output(result, 0.0, names::CARRIED);
+            self.ended.insert(place, value);
+            outputs.push((format!("{}{place}", names::CARRIED), value));
+        }
+        if let Some(answer) = self.own.answer {
+            outputs.push((names::ANSWER.into(), self.output_of(false, answer, -1.0, names::ANSWER)));
+        }
+        outputs
+    }
+
+    /// A value of the body, with a number where it is absent.
+    fn output(&mut self, value: Value, absent: f64, path: &str) -> Value {
+        self.output_of(true, value, absent, path)
+    }
+
+    fn output_of(&mut self, inside: bool, value: Value, absent: f64, path: &str) -> Value {
+        let value = self.copy(inside, value);
+        let ty = self.new.typed(value).ty.clone();
+        let absent = self.constant(absent, ty.dtype);
+        self.new.add_one(Op::Else, [value, absent], Typed::always(ty), path)
     }
 
     fn constant(&mut self, number: f64, dtype: DType) -> Value {
@@ -84,6 +130,7 @@ impl Opening<'_> {
         let region = if inside { self.own.body } else { self.root };
         let node = region.node(value.node).clone();
         let made = match &node.op {
+            Op::For(_) if !inside && value.node == self.own.node => self.ended[&(value.result as usize)],
             Op::Argument(place) if inside => self.argument(*place, &node),
             Op::Turn if inside => self.turn(),
             Op::Length(axis) if *axis == self.own.prompt => self.prompt_length(),
@@ -102,7 +149,23 @@ impl Opening<'_> {
             let yes = self.constant(1.0, DType::Bool);
             return self.new.add_one(Op::Map(Scalar::identity()), [yes], Typed::always(ty), "known");
         }
+        if self.own.others(self.root).contains(&place) {
+            return self.carried(place, ty);
+        }
         self.copy(false, self.own.operands[place])
+    }
+
+    /// What the turn before has left, or what the first begins with.
+    fn carried(&mut self, place: usize, ty: TensorType) -> Value {
+        let first = self.copy(false, self.own.operands[place]);
+        let before = self.input(&format!("{}{place}", names::CARRIED), ty.clone());
+        let turn = self.turn();
+        let mut scalar = Scalar::default();
+        let [turn_step, before_step, first_step] = [0, 1, 2].map(|place| scalar.push(ScalarStep::Operand(place)));
+        let zero = scalar.push(ScalarStep::Number(0.0, DType::Int));
+        let goes_on = scalar.push(ScalarStep::Call(Function::Less, vec![zero, turn_step]));
+        scalar.push(ScalarStep::Call(Function::Select, vec![goes_on, before_step, first_step]));
+        self.new.add_one(Op::Map(scalar), [turn, before, first], Typed::always(ty), names::CARRIED)
     }
 
     /// The number of the turn: the caller says it.

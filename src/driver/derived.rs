@@ -2,6 +2,8 @@
 
 use super::{Failure, Session};
 use crate::derive::{self, NotIncremental};
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::codes::N0603;
 use crate::fault::{Bug, Environment};
 use crate::graph::{self, Graph, Op};
 use crate::model::{self, Input, Model, ValueId, WeightMap};
@@ -35,8 +37,14 @@ pub struct Graphs {
     pub turn: Option<Graph>,
     /// The whole sampler, if it does not.
     pub generate: Option<Graph>,
+    /// [`Graphs::turn_begin`] for runs.
+    pub run_begin: Option<Graph>,
+    /// A turn at every new position, if somebody asked for it.
+    pub run: Option<Graph>,
     /// What the whole sampler requires of its settings.
     pub require: Option<Graph>,
+    /// Why the sampler has no program of one turn, if there is one.
+    pub whole: Option<NotIncremental>,
 }
 
 impl Graphs {
@@ -48,13 +56,14 @@ impl Graphs {
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Graph> {
         let first = std::iter::once(&mut self.forward).chain(&mut self.train).chain(&mut self.judged);
-        let turns = self.turn_begin.iter_mut().chain(&mut self.turn).chain(&mut self.generate).chain(&mut self.require);
-        first.chain(&mut self.evaluate).chain(&mut self.begin).chain(&mut self.step).chain(turns)
+        let turns = self.turn_begin.iter_mut().chain(&mut self.turn).chain(&mut self.run_begin).chain(&mut self.run);
+        let whole = self.generate.iter_mut().chain(&mut self.require);
+        first.chain(&mut self.evaluate).chain(&mut self.begin).chain(&mut self.step).chain(turns).chain(whole)
     }
 
     fn decoding(&self) -> impl Iterator<Item = &Graph> {
-        let turns = self.turn_begin.iter().chain(&self.turn).chain(&self.generate).chain(&self.require);
-        self.begin.iter().chain(&self.step).chain(turns)
+        let turns = self.turn_begin.iter().chain(&self.turn).chain(&self.run_begin).chain(&self.run);
+        self.begin.iter().chain(&self.step).chain(turns).chain(&self.generate).chain(&self.require)
     }
 }
 
@@ -136,7 +145,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
         // A step is mostly one position: in chunks it is only made if that is asked for.
         let in_step = if form == scans::Form::Planned { scans::Form::Sequential } else { form };
         let step = step.map(|step| chunkwise(step, in_step)).transpose()?;
-        let turn = turn(model)?;
+        let (turn, whole) = turn(model)?;
         let generate = model.generate.as_ref().filter(|_| turn.is_none());
         let require = generate.and_then(|generate| requirements(model, &generate.program));
         let generate = generate.map(|generate| graph::build(model, &generate.program, names::GENERATE));
@@ -151,26 +160,33 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
             refused,
             turn_begin,
             turn,
+            run_begin: None,
+            run: None,
             generate,
             require,
+            whole,
         })
     })??;
+    let made = if session.speculate { with_runs(model, made, session)? } else { made };
+    if let Some((why, generate)) = made.whole.as_ref().zip(model.generate.as_ref()) {
+        session.diagnostics.push(runs_whole(generate, why));
+    }
     for graph in made.iter() {
         session.dump(&format!("graph-{}", graph.name), || graph::text::print(graph))?;
     }
     Ok(made)
 }
 
-/// The step program alone, or why there is none: what a report on decoding needs.
+/// The step program and what goes before it, or why there is none: what a report on decoding needs.
 ///
 /// # Errors
 /// A bug of a stage.
-pub fn step(model: &Model, session: &mut Session) -> Result<(Option<Graph>, Option<NotIncremental>), Failure> {
-    let (_, step, refused) = session.stage("graph", |_| {
+pub fn step(model: &Model, session: &mut Session) -> Result<Steps, Failure> {
+    let steps = session.stage("graph", |_| {
         let forward = graph::build(model, &model.forward, names::FORWARD);
         decode(model, &forward, grown_by_tokens(model))
     })??;
-    Ok((step, refused))
+    Ok(steps)
 }
 
 /// The name of the program that [`judged`] makes.
@@ -244,7 +260,7 @@ pub fn step_without_tokens(model: &Model, graphs: &mut Graphs, session: &mut Ses
 }
 
 /// What is run before the steps, the step, and why there is none.
-type Steps = (Option<Graph>, Option<Graph>, Option<NotIncremental>);
+pub type Steps = (Option<Graph>, Option<Graph>, Option<NotIncremental>);
 
 /// The step along a sequence and what goes before it, for the model's first output.
 fn decode(model: &Model, forward: &Graph, along: Option<AxisId>) -> Result<Steps, Bug> {
@@ -257,12 +273,56 @@ fn decode(model: &Model, forward: &Graph, along: Option<AxisId>) -> Result<Steps
     })
 }
 
-/// One turn of the model's sampler.
-fn turn(model: &Model) -> Result<Option<derive::Decode>, Bug> {
-    let Some(generate) = &model.generate else { return Ok(None) };
+/// One turn of the model's sampler, or why there is none.
+fn turn(model: &Model) -> Result<(Option<derive::Decode>, Option<NotIncremental>), Bug> {
+    let Some(generate) = &model.generate else { return Ok((None, None)) };
     let sampler = graph::build(model, &generate.program, "generate");
-    let Ok((whole, along)) = derive::turn(&sampler) else { return Ok(None) };
-    Ok(derive::decode(&passes::prepare(whole)?, along, &[names::NEXT, names::STOP]).ok())
+    let (whole, along) = match derive::turn(&sampler) {
+        Ok(found) => found,
+        Err(refused) => return Ok((None, Some(refused))),
+    };
+    let outputs = whole.outputs.clone();
+    let outputs = outputs.iter().map(String::as_str).collect::<Vec<_>>();
+    Ok(match derive::decode(&passes::prepare(whole)?, along, &outputs) {
+        Ok(decode) => (Some(decode), None),
+        Err(refused) => (None, Some(refused)),
+    })
+}
+
+/// The same with a program that judges runs.
+fn with_runs(model: &Model, mut graphs: Graphs, session: &mut Session) -> Result<Graphs, Failure> {
+    let decode = session.stage("graph", |_| {
+        let Some(generate) = &model.generate else { return Ok(None) };
+        let (every, along) = match derive::run(&graph::build(model, &generate.program, names::GENERATE)) {
+            Ok(found) => found,
+            Err(refused) => return Ok(Some(Err(refused))),
+        };
+        Ok::<_, Bug>(Some(derive::decode(&passes::prepare(every)?, along, &[names::NEXT, names::STOP])))
+    })??;
+    let refused = match decode {
+        Some(Ok(decode)) => {
+            (graphs.run_begin, graphs.run) = (decode.begin, Some(decode.step));
+            return Ok(graphs);
+        }
+        Some(Err(refused)) => refused.to_string(),
+        None => "the model has no `generate` line".to_string(),
+    };
+    Err(Environment::new(format!("this model's sampler cannot judge drafts: {refused}")).into())
+}
+
+/// Whether the model's sampler has no program of one turn, and why.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn without_turns(model: &Model, session: &mut Session) -> Result<Option<NotIncremental>, Failure> {
+    let (_, whole) = session.stage("graph", |_| turn(model))??;
+    Ok(whole)
+}
+
+fn runs_whole(generate: &model::Generate, why: &NotIncremental) -> Diagnostic {
+    Diagnostic::new(N0603, format!("the turns of `{}` are one program over whole sequences", generate.block))
+        .label(generate.span, why.to_string())
+        .help("a sampler that writes in each turn the position after the last becomes one program a turn")
 }
 
 /// The conditions of a program, as outputs that are numbered.

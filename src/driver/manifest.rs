@@ -109,6 +109,7 @@ fn generate_info(generate: &model::Generate) -> GenerateInfo {
     GenerateInfo {
         block: generate.block.clone(),
         settings: settings.filter_map(|(name, setting)| Some((name.clone(), number(setting)?))).collect(),
+        start: generate.inputs.first().and_then(|input| input.default).map(|start| start as i64),
         input: generate.inputs.first().map(|input| input.name.clone()).unwrap_or_default(),
         output: generate.program.outputs.first().map(|(name, _)| name.clone()).unwrap_or_default(),
         requirements: generate.program.requirements.iter().map(|(_, text)| text.clone()).collect(),

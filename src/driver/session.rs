@@ -52,6 +52,8 @@ pub struct Session {
     pub timings: Vec<(&'static str, Duration)>,
     /// Which form scans are made in.
     pub scan: scans::Form,
+    /// Whether the sampler shall be able to judge runs of tokens.
+    pub speculate: bool,
     dump: Option<PathBuf>,
     dumped: usize,
 }

@@ -23,6 +23,7 @@ mod places;
 mod programs;
 mod regions;
 mod requirements;
+mod samplers;
 mod signature;
 mod tabulate;
 mod turns;
@@ -124,6 +125,8 @@ pub struct State {
     pub outside: Option<(usize, Span)>,
     /// Overrides that a line took.
     pub overridden: BTreeSet<String>,
+    /// The lines that say what the model can be asked to do, of those arms that hold.
+    pub asked: Vec<ast::Line>,
 }
 
 /// Elaborates one model.

@@ -1,7 +1,8 @@
 //! A counter-based random number for each position; its parameters repeat along axes that they lack.
 //!
 //! The number depends on seed, path, row, turns and coordinates alone. No gradient flows through a draw. Two further
-//! operands are the turn of a `for` around the program, and what counts as the number of the row.
+//! operands are the turn of a `for` around the program, and what counts as the number of the row. Along axes of the turn
+//! that number tells draws apart, not the coordinate.
 
 use super::{Scene, TypeError, exactly, fail, union_of};
 use crate::model::Law;
@@ -24,8 +25,9 @@ pub fn weights_of(law: Law) -> usize {
 
 pub(super) fn infer(law: Law, operands: &[&TensorType], wanted: Option<&TensorType>) -> Result<TensorType, TypeError> {
     let (operands, outside) = operands.split_at(parameters_of(law).min(operands.len()));
-    let plain = |ty: &&TensorType| ty.dtype == DType::Int && ty.axes.iter().all(|axis| *axis == BATCH);
-    if !(outside.is_empty() || outside.len() == 2 && outside.iter().all(plain)) {
+    let whole = outside.iter().all(|ty| ty.dtype == DType::Int);
+    let by_row = outside.get(1).is_none_or(|row| row.axes.iter().all(|axis| *axis == BATCH));
+    if !(outside.is_empty() || outside.len() == 2 && whole && by_row) {
         return fail("a draw's further operands are a turn and a row");
     }
     let dtype = match law {
@@ -41,6 +43,8 @@ pub(super) fn infer(law: Law, operands: &[&TensorType], wanted: Option<&TensorTy
         }
         axes.retain(|other| *other != axis);
     }
+    let turns = outside.first().map(|turn| turn.axes.clone()).unwrap_or_default();
+    axes.extend(turns.into_iter().filter(|axis| *axis != BATCH && !axes.contains(axis)).collect::<Vec<_>>());
     match wanted {
         Some(wanted) if axes.iter().all(|axis| wanted.has(*axis)) => {
             Ok(TensorType { axes: wanted.axes.clone(), dtype })
@@ -58,10 +62,12 @@ pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], sha
     let strides = operands.iter().map(|operand| operand.shape.strides(&shape.axes)).collect::<Vec<_>>();
     let row = shape.place(BATCH);
     let count = parameters_of(law);
+    let turns = operands.get(count).map(|turn| turn.shape.axes.clone()).unwrap_or_default();
     let mut numbers = Vec::with_capacity(shape.len());
     let mut present = Vec::with_capacity(shape.len());
     walk(&shape.extents, &strides, |coordinates, offsets| {
-        let others = coordinates.iter().enumerate().filter(|(place, _)| Some(*place) != row);
+        let counted = |place: usize| Some(place) != row && !turns.contains(&shape.axes[place]);
+        let others = coordinates.iter().enumerate().filter(|(place, _)| counted(*place));
         let parameter = |place: usize| operands[place].numbers[offsets[place]];
         let outside = (operands.len() > count).then(|| [count, count + 1].map(|place| parameter(place) as i64));
         let own = row.map_or(0, |place| coordinates[place]);

@@ -25,8 +25,16 @@ struct Running {
     axis: AxisId,
 }
 
+/// What is ranked on its way into order.
+struct Lists<'l> {
+    keys: &'l View,
+    order: &'l View,
+    /// The places along all other axes.
+    places: &'l Places,
+}
+
 impl<'p> Planner<'p> {
-    /// A rank along one long axis, or a sum over what such a rank puts first.
+    /// A rank along a long axis, or two of which the inner is long; or a sum over what such a rank puts first.
     pub(super) fn ranked(&mut self, scope: &Scope<'p>, value: Value, view: &View) -> Option<Step> {
         if self.rows.is_some() || self.interface.plain {
             return None;
@@ -34,9 +42,15 @@ impl<'p> Planner<'p> {
         let node = scope.region.node(value.node);
         match &node.op {
             Op::Rank(axes) => {
-                let [axis] = axes.as_slice() else { return None };
-                let long = self.sizes.axes().fixed(*axis).is_none_or(|size| size > FEW);
-                long.then(|| self.sort_ranks(scope, node, *axis, view))
+                let long = |axis: &AxisId| self.sizes.axes().fixed(*axis).is_none_or(|size| size > FEW);
+                // Two axes are counted as one if the inner is stored last.
+                let (outer, axis) = match axes.as_slice() {
+                    [axis] => (None, *axis),
+                    [outer, inner] if node.results[0].ty.axes.ends_with(axes) => (Some(*outer), *inner),
+                    _ => return None,
+                };
+                let counted = outer.is_none() || self.sizes.axes().fixed(axis).is_some();
+                (long(&axis) && counted).then(|| self.sort_ranks(scope, node, (outer, axis), view))
             }
             Op::Reduce(crate::model::Combine::Sum, _) => {
                 let found = running(scope, node)?;
@@ -46,34 +60,56 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Opens loops over all axes but one.
-    fn open_others(&self, emitter: &mut Emitter<'_, 'p>, axes: &[AxisId], axis: AxisId) -> Places {
+    /// Opens loops over all axes but those that are ranked together.
+    fn open_others(&self, emitter: &mut Emitter<'_, 'p>, axes: &[AxisId], ranked: &[AxisId]) -> Places {
         let mut places = Places::new();
-        for other in axes.iter().filter(|other| **other != axis) {
+        for other in axes.iter().filter(|other| !ranked.contains(other)) {
             self.parallel(emitter, *other, &mut places);
         }
         places
     }
 
-    fn sort_ranks(&mut self, scope: &Scope<'p>, node: &Node, axis: AxisId, view: &View) -> Step {
+    fn sort_ranks(
+        &mut self,
+        scope: &Scope<'p>,
+        node: &Node,
+        (outer, axis): (Option<AxisId>, AxisId),
+        view: &View,
+    ) -> Step {
         let (source, axes) = (node.operands[0], node.results[0].ty.axes.clone());
         let keys = self.temporary("keys", &axes, scope.typed(source).ty.dtype);
         let orders = [0, 1].map(|_| self.temporary("order", &axes, DType::Int));
         let mut emitter = Emitter::new(scope);
         [&keys, &orders[0], &orders[1], view].into_iter().for_each(|view| emitter.nest.will_write(view));
-        let places = self.open_others(&mut emitter, &axes, axis);
+        let ranked = outer.iter().copied().chain([axis]).collect::<Vec<_>>();
+        let places = self.open_others(&mut emitter, &axes, &ranked);
+        // Lists lie along the inner axis and run on over its end.
         let at = |place: Place| {
             let mut all = places.clone();
+            all.extend(outer.map(|outer| (outer, Place::number(0))));
             all.insert(axis, place);
             all
         };
-        let count = self.gather_present(&mut emitter, source, axis, &keys, &orders[0], &at);
-        self.merge_all(&mut emitter, axis, count, [&orders[0], &orders[1]], &keys, &at);
+        let lists = Lists { keys: &keys, order: &orders[0], places: &places };
+        let count = self.gather_present(&mut emitter, source, (outer, axis), &lists, &at);
+        let extent = self.sizes.axes().fixed(axis).filter(|_| outer.is_none());
+        merge_all(&mut emitter, extent, count, [&orders[0], &orders[1]], &keys, &at);
         let zero = emitter.nest.int(0);
         let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(count), false, false);
-        let place = emitter.nest.load(&orders[0], &at(Place::index(index)));
+        let number = emitter.nest.load(&orders[0], &at(Place::index(index)));
+        let home = match outer {
+            None => at(Place::register(number)),
+            Some(outer) => {
+                let size = emitter.nest.int(self.sizes.axes().fixed(axis).unwrap_or(1));
+                let [turn, rest] = [Function::FloorDivide, Function::Remainder]
+                    .map(|function| Place::register(emitter.nest.call(function, &[number, size])));
+                let mut home = at(rest);
+                home.insert(outer, turn);
+                home
+            }
+        };
         let rank = emitter.nest.place(&Place::index(index));
-        emitter.nest.store(view, &at(Place::register(place)), rank);
+        emitter.nest.store(view, &home, rank);
         emitter.nest.close_loop(Vec::new());
         let passes = self.sizes.axes().fixed(axis).map_or(16, |size| 64 - size.leading_zeros() as i64);
         let work = self.sizes.elements(&axes).times(Size::Constant(passes * 10));
@@ -85,53 +121,42 @@ impl<'p> Planner<'p> {
         &self,
         emitter: &mut Emitter<'_, 'p>,
         source: Value,
-        axis: AxisId,
-        keys: &View,
-        order: &View,
+        (outer, axis): (Option<AxisId>, AxisId),
+        lists: &Lists,
         at: &dyn Fn(Place) -> Places,
     ) -> Register {
-        let end = emitter.end(source, axis, &at(Place::number(0)));
         let zero = emitter.nest.int(0);
+        let mut around = lists.places.clone();
+        let turn = outer.map(|outer| {
+            let end = emitter.length(outer, &around);
+            let turn = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false);
+            emitter.runs(turn, outer);
+            around.insert(outer, Place::index(turn));
+            (turn, emitter.nest.carry(ScalarType::Int))
+        });
+        let end = emitter.end(source, axis, &around);
         let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false);
         emitter.runs(index, axis);
         let count = emitter.nest.carry(ScalarType::Int);
-        let here = at(Place::index(index));
+        let mut here = around;
+        here.insert(axis, Place::index(index));
         let present = emitter.present(source, &here);
         let key = emitter.value(source, &here);
-        emitter.nest.store(keys, &here, key);
-        let place = emitter.nest.place(&Place::index(index));
+        let size = self.sizes.axes().fixed(axis).unwrap_or(0);
+        let number = turn.map_or(Place::number(0), |(turn, _)| Place::number(0).plus(&Place::index(turn), size));
+        let number = number.plus(&Place::index(index), 1);
+        emitter.nest.store(lists.keys, &at(number.clone()), key);
+        let place = emitter.nest.place(&number);
         // What is absent is written over by the next that is present.
-        emitter.nest.store(order, &at(Place::register(count)), place);
+        emitter.nest.store(lists.order, &at(Place::register(count)), place);
         let present = present.unwrap_or_else(|| emitter.nest.number(1.0, ScalarType::Bool));
         let one = emitter.nest.convert(present, ScalarType::Int);
         let next = emitter.nest.call(Function::Add, &[count, one]);
-        emitter.nest.close_loop(vec![Carried { register: count, initial: zero, next, combine: None }]);
-        count
-    }
-
-    /// Merges runs until there is one: each turn from the first list to the second and back.
-    fn merge_all(
-        &self,
-        emitter: &mut Emitter<'_, 'p>,
-        axis: AxisId,
-        count: Register,
-        [first, second]: [&View; 2],
-        keys: &View,
-        at: &dyn Fn(Place) -> Places,
-    ) {
-        let extent = self.sizes.axes().fixed(axis).unwrap_or(i64::from(i32::MAX));
-        let turns = (64 - (extent - 1).leading_zeros() as i64 + 1) / 2;
-        let (zero, one, turns) = (emitter.nest.int(0), emitter.nest.int(1), emitter.nest.int(turns));
-        emitter.nest.open_loop(Bound::Register(zero), Bound::Register(turns), false, false);
-        let width = emitter.nest.carry(ScalarType::Int);
-        let open = emitter.nest.call(Function::Less, &[width, count]);
-        let end = emitter.nest.call(Function::Select, &[open, count, zero]);
-        let two = emitter.nest.call(Function::Add, &[one, one]);
-        let wide = emitter.nest.call(Function::Multiply, &[width, two]);
-        merge(emitter, [first, second, keys], [width, count, end], at);
-        merge(emitter, [second, first, keys], [wide, count, end], at);
-        let next = emitter.nest.call(Function::Multiply, &[wide, two]);
-        emitter.nest.close_loop(vec![Carried { register: width, initial: one, next, combine: None }]);
+        let initial = turn.map_or(zero, |(_, before)| before);
+        emitter.nest.close_loop(vec![Carried { register: count, initial, next, combine: None }]);
+        let Some((_, all)) = turn else { return count };
+        emitter.nest.close_loop(vec![Carried { register: all, initial: zero, next: count, combine: None }]);
+        all
     }
 
     fn sum_in_order(&mut self, scope: &Scope<'p>, node: &Node, found: &Running, view: &View) -> Step {
@@ -139,7 +164,7 @@ impl<'p> Planner<'p> {
         let sums = self.temporary("sums", &ty.axes, ty.dtype);
         let mut emitter = Emitter::new(scope);
         [&sums, view].into_iter().for_each(|view| emitter.nest.will_write(view));
-        let places = self.open_others(&mut emitter, &ty.axes, found.axis);
+        let places = self.open_others(&mut emitter, &ty.axes, &[found.axis]);
         let with = |axis: AxisId, place: Place| {
             let mut all = places.clone();
             all.insert(axis, place);
@@ -190,6 +215,30 @@ impl<'p> Planner<'p> {
         let work = self.sizes.elements(&ty.axes).times(Size::Constant(8));
         self.launch(emitter.nest.finish("sum_above".into(), node.path.clone(), work))
     }
+}
+
+/// Merges runs until there is one: each turn from the first list to the second and back.
+fn merge_all(
+    emitter: &mut Emitter<'_, '_>,
+    extent: Option<i64>,
+    count: Register,
+    [first, second]: [&View; 2],
+    keys: &View,
+    at: &dyn Fn(Place) -> Places,
+) {
+    let extent = extent.unwrap_or(i64::from(i32::MAX));
+    let turns = (64 - (extent - 1).leading_zeros() as i64 + 1) / 2;
+    let (zero, one, turns) = (emitter.nest.int(0), emitter.nest.int(1), emitter.nest.int(turns));
+    emitter.nest.open_loop(Bound::Register(zero), Bound::Register(turns), false, false);
+    let width = emitter.nest.carry(ScalarType::Int);
+    let open = emitter.nest.call(Function::Less, &[width, count]);
+    let end = emitter.nest.call(Function::Select, &[open, count, zero]);
+    let two = emitter.nest.call(Function::Add, &[one, one]);
+    let wide = emitter.nest.call(Function::Multiply, &[width, two]);
+    merge(emitter, [first, second, keys], [width, count, end], at);
+    merge(emitter, [second, first, keys], [wide, count, end], at);
+    let next = emitter.nest.call(Function::Multiply, &[wide, two]);
+    emitter.nest.close_loop(vec![Carried { register: width, initial: one, next, combine: None }]);
 }
 
 /// One pass: runs of `width` of the list `from` become runs of twice that in the list `to`, the first `end` places of it.

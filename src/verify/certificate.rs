@@ -4,7 +4,7 @@
 //! arbitrary places, and decoding step by step must give what the interpreter gives. Allowed is max(2e-5, 10 × the
 //! change of the logits when every weight, and every real number of the data, moves by one rounding step). A row alone
 //! must be bit-identical to the same row in a batch. If states hold the latest positions only, longer rows go round them
-//! more than once.
+//! more than once. What a model reads as a whole is the first piece in all of them.
 
 use super::array::Array;
 use super::case::Answers;
@@ -162,6 +162,7 @@ impl<'a> Certificate<'a> {
     ) -> Result<(), Failure> {
         let context = self.rows.iter().copied().max().unwrap_or(0);
         let mut stepper = native.begin(&self.weights, &self.batch, context)?;
+        let pieces = pieces.iter().zip(stepper.ahead()).map(|(row, ahead)| with_first(row, *ahead)).collect::<Vec<_>>();
         let mut seen = vec![0; self.rows.len()];
         let (mut actual, mut expected) = (Vec::new(), Vec::new());
         let turns = pieces.iter().map(Vec::len).max().unwrap_or(0);
@@ -183,8 +184,9 @@ impl<'a> Certificate<'a> {
     fn snapshot(&self, name: &str, native: &mut Native<'_>, report: &mut Report) -> Result<(), Failure> {
         let context = self.rows.iter().copied().max().unwrap_or(0);
         let mut stepper = native.begin(&self.weights, &self.batch, context)?;
-        let halves = self.rows.iter().map(|length| length / 2).collect::<Vec<_>>();
-        let rest = self.rows.iter().map(|length| length - length / 2).collect::<Vec<_>>();
+        let rows = self.rows.iter().zip(stepper.ahead());
+        let halves = rows.map(|(length, ahead)| (length / 2).max(*ahead).min(length - 1)).collect::<Vec<_>>();
+        let rest = self.rows.iter().zip(&halves).map(|(length, half)| length - half).collect::<Vec<_>>();
         let beginning = vec![0; halves.len()];
         stepper.advance(&self.batch, &beginning, &halves)?;
         let snapshot = stepper.snapshot()?;
@@ -250,6 +252,16 @@ fn split(length: usize, sizes: &[usize]) -> Vec<usize> {
         left -= left.min(*size);
     }
     parts
+}
+
+/// Pieces of which the first holds so many positions, or all.
+fn with_first(pieces: &[usize], least: usize) -> Vec<usize> {
+    let (mut first, mut rest) = (0, pieces.iter().copied());
+    while first < least {
+        let Some(next) = rest.next() else { break };
+        first += next;
+    }
+    std::iter::once(first).chain(rest).filter(|piece| *piece > 0).collect()
 }
 
 fn flat(data: Vec<f64>) -> Array {

@@ -54,11 +54,14 @@ impl<'a> Native<'a> {
         }
         self.calls.clear_states();
         let fixed = without_sequence(self.model, batch, grown_sequence(self.model));
+        let mut ahead = vec![1; batch.rows];
         if self.calls.has(names::BEGIN) {
             let mut call = self.call(names::BEGIN, &fixed)?;
-            self.calls.run(&mut call)?;
+            if let Some(first) = self.calls.run(&mut call)?.outputs().remove(names::AHEAD) {
+                ahead = first.data.iter().map(|count| *count as usize).collect();
+            }
         }
-        Ok(Stepper::new(self.model, &mut self.calls, fixed, context))
+        Ok(Stepper::new(self.model, &mut self.calls, (fixed, ahead), context))
     }
 
     fn call(&mut self, program: &str, batch: &Batch) -> Result<archc_runtime::model::Call, Failure> {

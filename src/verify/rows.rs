@@ -12,14 +12,16 @@ use std::collections::BTreeMap;
 /// The largest whole number that is drawn for an input that counts nothing in particular.
 const SMALL: u64 = 4;
 
-/// A batch whose inputs are drawn, defaults apart (what may be absent is there); rows are as long as `lengths` says for a sequence's name.
+/// A batch whose inputs are drawn, defaults of data apart (what may be absent is there); rows are as long as `lengths` says for a sequence's name.
 ///
 /// # Errors
 /// If the number of distinct values of an index is not known.
 pub fn padded(model: &Model, lengths: &dyn Fn(&str) -> [usize; 3], random: &mut Random) -> Result<Batch, Environment> {
     let rows = 3;
     let mut inputs = BTreeMap::new();
-    for input in model.inputs.iter().filter(|input| input.default.is_none() || input.optional) {
+    let number = |input: &Input| input.dtype == DType::Int && input.index_of.is_none() && input.axes.is_empty();
+    let drawn = |input: &&Input| input.default.is_none() || input.optional || number(input);
+    for input in model.inputs.iter().filter(drawn) {
         let size = |axis: &AxisId| match (model.axes.fixed(*axis), sequence_of(model, *axis)) {
             (Some(size), _) => size as usize,
             (None, name) => name.map_or(1, |name| lengths(name).into_iter().max().unwrap_or(1)),

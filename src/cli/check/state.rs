@@ -4,7 +4,8 @@ use super::{F32_BYTES, bytes, grouped};
 use crate::derive::{self, NotIncremental};
 use crate::graph::{Graph, Op};
 use crate::tensor::{AxisId, BATCH, DType};
-use std::collections::BTreeMap;
+use archc_runtime::abi::names;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// One line for each state of a step program, and their sum for so many rows and positions.
@@ -42,6 +43,23 @@ pub(super) fn report(step: Option<&Graph>, refused: Option<&NotIncremental>, row
     };
     let _ = writeln!(text, "state         {formula}: {} for batch {rows}, context {positions}", bytes(total));
     text
+}
+
+/// What the first piece of a row must hold, if a position may see later ones.
+pub(super) fn look_ahead(begin: &Graph) -> Option<String> {
+    let place = begin.outputs.iter().position(|name| name == names::AHEAD)?;
+    let mut open = begin.root.results[place].into_iter().collect::<Vec<_>>();
+    let mut inputs = BTreeSet::new();
+    while let Some(value) = open.pop() {
+        let node = begin.root.node(value.node);
+        if let Op::Input(name) = &node.op {
+            inputs.insert(format!("`{name}`"));
+        }
+        open.extend(node.reads());
+    }
+    let from = inputs.into_iter().collect::<Vec<_>>().join(", ");
+    let text = "look-ahead    the first positions of a row see each other, and its first piece holds them; how many, ";
+    Some(format!("{text}{from} says\n"))
 }
 
 fn axis_text(step: &Graph, axis: AxisId) -> String {

@@ -47,7 +47,10 @@ pub fn known(
 /// Whether a node reads nothing but its operands that changes from step to step.
 fn is_steady(node: &Node, position: &dyn Fn(AxisId) -> bool) -> bool {
     let plain = match &node.op {
-        Op::Input(name) => name != names::START && !name.starts_with(STATE),
+        Op::Input(name) => {
+            ![names::START, names::TURN].contains(&name.as_str())
+                && ![STATE, names::CARRIED].iter().any(|own| name.starts_with(own))
+        }
         Op::Length(axis) => !position(*axis),
         Op::For(repeat) => !position(repeat.axis),
         Op::Setting(_) | Op::Draw(..) | Op::Write(_) => false,

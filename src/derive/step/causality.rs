@@ -1,7 +1,8 @@
 //! Proves that no position reads a later one, or names the place that does.
 //!
 //! A place reads back if it is `t - j` with `j >= 0`, or another index `s` over all positions; a value that has `s`
-//! may be combined along `s` only where it is present for `s <= t` alone. Both are read off the relations.
+//! may be combined along `s` only where it is present for `s <= t` alone. Both are read off the relations. What looks
+//! ahead as [`super::ahead`] allows is given back.
 
 use super::reach::offsets;
 use super::rewrite::Rewrite;
@@ -9,8 +10,8 @@ use super::{NotIncremental, Shared};
 use crate::graph::{Node, Op, Value};
 use crate::tensor::{Affine, AxisId, Relation, Term};
 
-/// Checks one old node.
-pub(super) fn check(rewrite: &Rewrite, node: &Node) -> Result<(), NotIncremental> {
+/// Checks one old node. The values up to which it reads later positions.
+pub(super) fn check(rewrite: &Rewrite, node: &Node) -> Result<Vec<Value>, NotIncremental> {
     let shared = &rewrite.shared;
     match &node.op {
         Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) => check_combined(rewrite, node, axes),
@@ -21,26 +22,31 @@ pub(super) fn check(rewrite: &Rewrite, node: &Node) -> Result<(), NotIncremental
         Op::For(region) if shared.is_context(region.axis) => {
             refuse(node, "a `for` runs along another index over the positions")
         }
-        _ => Ok(()),
+        _ => Ok(Vec::new()),
     }
 }
 
-fn refuse(node: &Node, reason: &str) -> Result<(), NotIncremental> {
+fn refuse(node: &Node, reason: &str) -> Result<Vec<Value>, NotIncremental> {
     Err(NotIncremental { path: node.path.clone(), reason: reason.into() })
 }
 
-fn check_combined(rewrite: &Rewrite, node: &Node, axes: &[AxisId]) -> Result<(), NotIncremental> {
+fn check_combined(rewrite: &Rewrite, node: &Node, axes: &[AxisId]) -> Result<Vec<Value>, NotIncremental> {
     let (old, shared) = (rewrite.old, &rewrite.shared);
     if axes.contains(&shared.chunk) {
         return refuse(node, "all positions of the sequence are combined");
     }
+    let mut sights = Vec::new();
     for &axis in axes.iter().filter(|axis| shared.is_context(**axis)) {
-        let mut relations = node.operands.iter().flat_map(|&operand| &old.typed(operand).presence.relations);
-        if !relations.any(|relation| is_causal(relation, axis, shared.chunk)) {
-            return refuse(node, "a position reads later ones: no relation keeps it to those up to its own");
+        let relations = || node.operands.iter().flat_map(|&operand| &old.typed(operand).presence.relations);
+        if relations().any(|relation| is_causal(relation, axis, shared.chunk)) {
+            continue;
+        }
+        match relations().find_map(|relation| rewrite.bounded(relation, axis)) {
+            Some(sight) => sights.push(sight),
+            None => return refuse(node, "a position reads later ones: no relation keeps it to those up to its own"),
         }
     }
-    Ok(())
+    Ok(sights)
 }
 
 /// Whether a value has a position axis.
@@ -48,14 +54,18 @@ fn touches(rewrite: &Rewrite, value: Value) -> bool {
     rewrite.old.typed(value).ty.axes.iter().any(|&axis| rewrite.shared.is_position(axis))
 }
 
-fn check_places(rewrite: &Rewrite, node: &Node, places: &[(AxisId, Affine<Value>)]) -> Result<(), NotIncremental> {
+fn check_places(
+    rewrite: &Rewrite,
+    node: &Node,
+    places: &[(AxisId, Affine<Value>)],
+) -> Result<Vec<Value>, NotIncremental> {
     let shared = &rewrite.shared;
     for (_, place) in places.iter().filter(|(axis, _)| *axis == shared.chunk) {
         if !is_earlier(shared, place) && !shared.is_last(rewrite.old, place) {
             return refuse(node, "a value is read at positions that cannot be shown to be earlier ones");
         }
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Whether a place is the position `t` or an earlier one: `t - j`, `t + j - n` with `j` of a fixed extent, or another

@@ -7,6 +7,7 @@ use crate::graph::{For, NodeId, Op, Region, Typed, Value};
 use crate::ops::stacked;
 use crate::tensor::{BATCH, DType, Function, Scalar, ScalarStep, TensorType};
 use rows::by_row;
+use std::collections::HashMap;
 
 impl Rewrite<'_> {
     /// Rewrites a `for`.
@@ -18,11 +19,12 @@ impl Rewrite<'_> {
     fn layers(&mut self, id: NodeId, region: &For) -> Result<(), NotIncremental> {
         let mut operands = self.operands(id);
         let known = self.shared.states.len();
+        let sights = self.sights_of(id, region);
         let bodies = loop {
             let arguments = self.arguments_of(region, &operands);
             let mut bodies = Vec::new();
             for body in &region.bodies {
-                bodies.push(rewrite_body(self.shared, body, region, arguments.clone())?);
+                bodies.push(rewrite_body(self.shared, body, region, (arguments.clone(), &sights))?);
             }
             if !self.widen(region, &mut operands, &mut bodies) {
                 break bodies;
@@ -51,6 +53,13 @@ impl Rewrite<'_> {
         }
         self.finish(id, rewritten, operands, slots, held);
         Ok(())
+    }
+
+    /// The places of what a `for` hands to its bodies that looks ahead, and what it is outside of all bodies.
+    fn sights_of(&self, id: NodeId, region: &For) -> HashMap<usize, Value> {
+        let operands = self.old.node(id).operands.iter().enumerate().skip(region.carried + region.sliced);
+        let looking = operands.filter(|(_, value)| self.looks_ahead(**value));
+        looking.map(|(place, value)| (place, self.sights.get(value).copied().unwrap_or(*value))).collect()
     }
 
     /// Brings what is carried and what bodies make of it to one type: where one belongs to a row, both do. Whether an
@@ -167,13 +176,21 @@ fn rewrite_body(
     shared: &mut Shared,
     body: &Region,
     region: &For,
-    arguments: Vec<Typed>,
+    (arguments, sights): (Vec<Typed>, &HashMap<usize, Value>),
 ) -> Result<(Region, Vec<Slot>), NotIncremental> {
     let mut new = Region::default();
     let per_row = Typed::always(TensorType::new([BATCH], DType::Int));
     let start = new.add_one(Op::Argument(arguments.len()), [], per_row, "start");
     let mut rewrite = Rewrite::new(shared, body, new, start, Some(region.axis));
     rewrite.arguments = arguments;
+    rewrite.sights = body
+        .ids()
+        .into_iter()
+        .filter_map(|id| match body.node(id).op {
+            Op::Argument(place) => Some((Value::of(id), *sights.get(&place)?)),
+            _ => None,
+        })
+        .collect();
     rewrite.run(&body.results.iter().flatten().copied().collect::<Vec<_>>())?;
     let results = body.results.iter().map(|result| result.map(|value| rewrite.own[&value])).collect();
     let Rewrite { mut new, slots, .. } = rewrite;

@@ -34,6 +34,8 @@ pub(super) struct Rewrite<'a> {
     pub elsewhere: HashMap<(Value, AxisId), Value>,
     /// Old values at other positions: the state after the write, and its axis of positions.
     pub whole: HashMap<Value, (Value, AxisId)>,
+    /// Arguments of this body that look ahead, and the values outside of all bodies that they are.
+    pub sights: HashMap<Value, Value>,
     /// The position of each new place, once asked for.
     position: Option<Value>,
 }
@@ -65,6 +67,7 @@ impl<'a> Rewrite<'a> {
             remade: HashSet::new(),
             elsewhere: HashMap::new(),
             whole: HashMap::new(),
+            sights: HashMap::new(),
             position: None,
         }
     }
@@ -81,7 +84,7 @@ impl<'a> Rewrite<'a> {
     fn node(&mut self, id: NodeId) -> Result<(), NotIncremental> {
         let old = self.old;
         let node = old.node(id);
-        causality::check(self, node)?;
+        causality::check(self, node)?.into_iter().for_each(|sight| self.rely_on(sight));
         match &node.op {
             Op::Length(axis) if self.shared.is_position(*axis) => {
                 self.emit(id, Op::Length(self.shared.context), Vec::new());

@@ -1,6 +1,9 @@
 //! Reads off a sampler's `for` what each turn writes: one position of a sequence, the one after the last known.
 //!
 //! `ids = prompt[p: t]; for n in new until end { …; ids = next where t == |p| + n }`
+//!
+//! Before it writes, a turn may put other rows in the place of rows: `ids = ids[b: from]`. What else it carries, it says
+//! anew in every turn.
 
 use crate::derive::NotIncremental;
 use crate::graph::{For, Graph, NodeId, Op, Region, Value};
@@ -26,39 +29,44 @@ pub(super) struct Loop<'a> {
     pub next: Value,
     /// Whether the row stops.
     pub until: Option<Value>,
+    /// The axis of several texts of a row, and which of them each goes on from.
+    pub fork: Option<(AxisId, Value)>,
+    /// The `for`.
+    pub node: NodeId,
+    /// What the sampler gives, if that is not the sequence itself.
+    pub answer: Option<Value>,
 }
 
 impl<'a> Loop<'a> {
-    /// The loop whose end is what the graph gives.
+    /// The loop that writes what the graph gives, or what that follows from.
     pub fn find(graph: &'a Graph) -> Result<Loop<'a>, NotIncremental> {
         let root = &graph.root;
         let refuse = |reason: &str| NotIncremental { path: graph.name.clone(), reason: reason.into() };
         let [Some(result)] = root.results.as_slice() else { return Err(refuse("it gives several results")) };
-        let (end, relations) = strip(root, *result);
-        let node = root.node(end.node);
-        let Op::For(repeat) = &node.op else { return Err(refuse("its result is not what a `for` writes")) };
-        let place = end.result as usize;
-        let flag = relations.iter().find_map(|relation| match relation {
-            Relation::Holds(flag) if flag.node == end.node => Some(flag.result as usize),
+        let loops = root.order().into_iter().filter_map(|id| match &root.node(id).op {
+            Op::For(repeat) => growing(graph, id, repeat).map(|found| (id, repeat, found)),
             _ => None,
         });
-        let plain = place < repeat.carried && repeat.bodies.len() == 1 && !repeat.reverse;
-        if !plain || repeat.carried != 1 + usize::from(flag.is_some()) {
-            return Err(refuse("its `for` carries more than the sequence that it writes"));
+        let loops = loops.collect::<Vec<_>>();
+        let [(id, repeat, (place, along, name, prompt))] = loops.as_slice() else {
+            return Err(refuse("there is no single `for` that goes on from an input of tokens"));
+        };
+        let (id, place, along) = (*id, *place, *along);
+        if repeat.bodies.len() != 1 || repeat.reverse {
+            return Err(refuse("its turns are not alike"));
         }
-        let ty = &node.results[place].ty;
-        let along = ty.axes.iter().copied().find(|axis| graph.axes.is_sequence(*axis));
-        let along =
-            along.filter(|_| ty.dtype == DType::Int).ok_or_else(|| refuse("it writes no sequence of tokens"))?;
-        let start = begins_with(root, node.operands[place], along);
-        let (name, prompt) = start.ok_or_else(|| refuse("the sequence does not begin with an input"))?;
+        let node = root.node(id);
+        let (end, _) = strip(root, *result);
+        let answer = (end != Value { node: id, result: place as u32 }).then_some(*result);
         let body = &repeat.bodies[0];
+        let flag_place = flag_of(body, place, repeat.carried);
         let operands = node.operands.as_slice();
         let constant =
             |place: usize| operands.get(place).is_some_and(|value| alternatives(root, *value, along).is_empty());
-        let new = written(body, place, along, &|place| place >= repeat.carried && constant(place));
-        let (next, position) = new.ok_or_else(|| refuse("a turn writes more than one position"))?;
-        let own = Loop { along, prompt, name, place, flag_place: flag, operands, body, next, until: until(repeat) };
+        let written = written(body, place, along, &|place| place >= repeat.carried && constant(place));
+        let Written { next, position, fork } = written.ok_or_else(|| refuse("a turn writes more than one position"))?;
+        let (prompt, name, until) = (*prompt, name.clone(), until(repeat));
+        let own = Loop { along, prompt, name, place, flag_place, operands, body, next, until, fork, node: id, answer };
         if !own.is_after_the_last(root, &position) {
             return Err(refuse("a turn does not write the position after the last known"));
         }
@@ -68,6 +76,12 @@ impl<'a> Loop<'a> {
             return Err(refuse("something is drawn inside of a `for` of the turn"));
         }
         Ok(own)
+    }
+
+    /// The places of what is carried beside the sequence.
+    pub fn others(&self, root: &Region) -> Vec<usize> {
+        let Op::For(repeat) = &root.node(self.node).op else { return Vec::new() };
+        (0..repeat.carried).filter(|place| *place != self.place && Some(*place) != self.flag_place).collect()
     }
 
     /// Whether a position is `|prompt| + turn`.
@@ -83,6 +97,23 @@ impl<'a> Loop<'a> {
         let [(Term::Value(left), 1), (Term::Value(right), 1)] = position.terms.as_slice() else { return false };
         position.constant == 0 && (is_turn(left) && is_length(right) || is_turn(right) && is_length(left))
     }
+}
+
+/// The carried place of where a carried place is present: a turn reads the one where the other holds.
+fn flag_of(body: &Region, place: usize, carried: usize) -> Option<usize> {
+    let argument = |value: &Value| match body.node(value.node).op {
+        Op::Argument(own) => Some(own),
+        _ => None,
+    };
+    let holds = |relation: &Relation<Value>| match relation {
+        Relation::Holds(flag) => argument(flag).filter(|own| *own < carried),
+        _ => None,
+    };
+    body.ids().into_iter().find_map(|id| {
+        let node = body.node(id);
+        let restricts = node.operands.first().and_then(argument) == Some(place) && node.operands.len() == 1;
+        restricts.then(|| node.results[0].presence.relations.iter().find_map(holds))?
+    })
 }
 
 fn until(repeat: &For) -> Option<Value> {
@@ -142,24 +173,49 @@ fn begins_with(root: &Region, initial: Value, along: AxisId) -> Option<(String, 
     (place.as_axis() == Some(along)).then(|| (name.clone(), *axis))
 }
 
-/// The one value that a body writes into the carried place, and the position.
-fn written(
-    body: &Region,
-    place: usize,
-    along: AxisId,
-    constant: &dyn Fn(usize) -> bool,
-) -> Option<(Value, Affine<Value>)> {
+/// The carried place of a `for` that begins with an input, its sequence, and the input with its own sequence.
+fn growing(graph: &Graph, id: NodeId, repeat: &For) -> Option<(usize, AxisId, String, AxisId)> {
+    let node = graph.root.node(id);
+    (0..repeat.carried).find_map(|place| {
+        let ty = &node.results[place].ty;
+        let sequences = ty.axes.iter().copied().filter(|axis| graph.axes.is_sequence(*axis));
+        let mut starts = sequences.filter(|_| ty.dtype == DType::Int).filter_map(|along| {
+            let (name, prompt) = begins_with(&graph.root, node.operands[place], along)?;
+            Some((place, along, name, prompt))
+        });
+        starts.next()
+    })
+}
+
+/// What a turn does to the sequence.
+struct Written {
+    next: Value,
+    position: Affine<Value>,
+    fork: Option<(AxisId, Value)>,
+}
+
+/// The one value that a body writes into the carried place, the position, and what it puts in the place of rows before.
+fn written(body: &Region, place: usize, along: AxisId, constant: &dyn Fn(usize) -> bool) -> Option<Written> {
     let parts = alternatives(body, body.results[place]?, along);
     let kept = |value: &Value| matches!(body.node(value.node).op, Op::Argument(own) if own == place || constant(own));
-    let new = parts.iter().filter(|(value, _)| !kept(value)).collect::<Vec<_>>();
+    let moved = |value: &Value| {
+        let node = body.node(value.node);
+        let (Op::Index(places), [source]) = (&node.op, node.operands.as_slice()) else { return None };
+        let ([(axis, index)], (source, _)) = (places.as_slice(), strip(body, *source)) else { return None };
+        let [(Term::Value(from), 1)] = index.terms.as_slice() else { return None };
+        (kept(&source) && *axis != along && index.constant == 0).then_some((*axis, *from))
+    };
+    let new = parts.iter().filter(|(value, _)| !kept(value) && moved(value).is_none()).collect::<Vec<_>>();
     let [(next, relations)] = new.as_slice() else { return None };
     if body.typed(*next).ty.has(along) {
         return None;
     }
-    relations.iter().find_map(|relation| {
+    let fork = parts.iter().find_map(|(value, _)| moved(value));
+    let position = relations.iter().find_map(|relation| {
         let Relation::AtLeastZero(before) = relation else { return None };
         let position = before.plus(&Affine::axis(along), 1);
         let opposite = Relation::AtLeastZero(Affine::number(0).plus(before, -1));
-        (!position.axes().any(|axis| axis == along) && relations.contains(&opposite)).then_some((*next, position))
-    })
+        (!position.axes().any(|axis| axis == along) && relations.contains(&opposite)).then_some(position)
+    });
+    Some(Written { next: *next, position: position?, fork })
 }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub constant: BTreeSet<String>,
     /// Names that stop being an index.
     pub plain: BTreeSet<String>,
+    /// Names whose presence differs along more axes than at first.
+    pub flags: HashMap<String, Vec<AxisId>>,
 }
 
 /// How an attempt ended.
@@ -43,8 +45,8 @@ pub struct Slot {
     pub initial: ValueId,
     /// Its place among what is carried.
     pub place: u32,
-    /// Whether the next place says where it is present.
-    pub flagged: bool,
+    /// The axes of what the next place holds, where it is present; none if it always is.
+    pub flag: Option<Vec<AxisId>>,
 }
 
 impl Elaborator<'_> {
@@ -52,10 +54,8 @@ impl Elaborator<'_> {
     pub fn carried(&mut self, slot: &Slot, body: BodyId) -> ValueId {
         let initial = self.values().value(slot.initial).clone();
         let mut presence = Presence::always();
-        if slot.flagged {
-            let axes = self.values().axes_of_presence(&initial.presence);
-            let axes = self.values().order(axes);
-            let flag = Draft::new(ValueKind::Carried(slot.place + 1), axes, DType::Bool).inside(Some(body));
+        if let Some(axes) = &slot.flag {
+            let flag = Draft::new(ValueKind::Carried(slot.place + 1), axes.clone(), DType::Bool).inside(Some(body));
             presence.require(Relation::Holds(self.values().emit(flag)));
         }
         let draft = Draft::new(ValueKind::Carried(slot.place), initial.ty.axes, initial.ty.dtype);
@@ -66,16 +66,11 @@ impl Elaborator<'_> {
     /// What is carried in a slot: the value, and where it is present if that can change.
     pub fn carried_parts(&mut self, slot: &Slot, value: ValueId) -> Vec<ValueId> {
         let axes = self.values().axes_of(slot.initial).to_vec();
-        let presence = self.values().presence(slot.initial);
         let laid_out = self.values().laid_out(value, &axes);
-        if !slot.flagged {
-            return vec![laid_out];
-        }
-        let flag_axes = self.values().axes_of_presence(&presence);
-        let flag_axes = self.values().order(flag_axes);
+        let Some(flag_axes) = &slot.flag else { return vec![laid_out] };
         let own = self.values().presence(value);
         let flag = self.values().truth_of(&own);
-        vec![self.values().filled(laid_out), self.values().laid_out(flag, &flag_axes)]
+        vec![self.values().filled(laid_out), self.values().laid_out(flag, flag_axes)]
     }
 
     /// Whether the new values fit what is carried, and what to change if they do not.
@@ -103,7 +98,7 @@ impl Elaborator<'_> {
         let own = |value: ValueId| matches!(kind(value), ValueKind::Carried(own) if *own == slot.place);
         let flag = |flag: ValueId| matches!(kind(flag), ValueKind::Carried(own) if *own == slot.place + 1);
         match (kind(value), self.state.values.value(value).presence.relations.as_slice()) {
-            (ValueKind::Where(inner), [Relation::Holds(holds)]) if slot.flagged => own(*inner) && flag(*holds),
+            (ValueKind::Where(inner), [Relation::Holds(holds)]) if slot.flag.is_some() => own(*inner) && flag(*holds),
             _ => own(value),
         }
     }
@@ -145,7 +140,20 @@ impl Elaborator<'_> {
                 plan.plain.insert(name);
             }))));
         }
-        Ok(None)
+        Ok(self.wider_flag(slot, &new.presence))
+    }
+
+    /// Whether a value can be absent along other axes than the slot says; then its flag needs them.
+    fn wider_flag(&mut self, slot: &Slot, presence: &Presence<ValueId>) -> Option<Outcome> {
+        let (known, name) = (slot.flag.as_ref()?, slot.name.text.clone());
+        let own = self.values().axes_of_presence(presence);
+        if own.iter().all(|axis| known.contains(axis)) {
+            return None;
+        }
+        let axes = self.values().order([own, known.clone()].concat());
+        Some(Outcome::Again(Box::new(move |plan| {
+            plan.flags.insert(name, axes);
+        })))
     }
 
     /// The new values in the carried types, with their flags.
@@ -166,10 +174,8 @@ impl Elaborator<'_> {
         for slot in slots {
             let initial = self.values().value(slot.initial).clone();
             let mut presence = Presence::always();
-            if slot.flagged {
-                let axes = self.values().axes_of_presence(&initial.presence);
-                let axes = self.values().order(axes);
-                let flag = Draft::new(ValueKind::Final(region, slot.place + 1), axes, DType::Bool);
+            if let Some(axes) = &slot.flag {
+                let flag = Draft::new(ValueKind::Final(region, slot.place + 1), axes.clone(), DType::Bool);
                 presence.require(Relation::Holds(self.values().emit(flag)));
             }
             let draft = Draft::new(ValueKind::Final(region, slot.place), initial.ty.axes, initial.ty.dtype);

@@ -35,7 +35,7 @@ impl Elaborator<'_> {
             LineKind::Param { buffer, made } => self.make_all(*buffer, made),
             LineKind::Input(entries) => self.inputs(entries, line),
             LineKind::Output(target, expr) => self.output(target, expr, line),
-            LineKind::Train(_) | LineKind::Generate(_) => self.model_only("`train` and `generate`", line),
+            LineKind::Train(_) | LineKind::Generate(_) => self.asked(line),
             LineKind::Require(expr, text) => self.require(expr, text.as_deref(), line.span),
             LineKind::Update(name, expr) => self.update(name, expr),
             LineKind::Loss(expr) => self.loss(expr),
@@ -50,6 +50,22 @@ impl Elaborator<'_> {
             LineKind::Bind(targets, assign, expr) => self.bind(targets, *assign, expr),
             LineKind::Draw(targets, law) => self.draw(targets, law, line.span),
         }
+    }
+
+    /// Notes what the model can be asked to do.
+    fn asked(&mut self, line: &Line) -> Answer<()> {
+        self.model_only("`train` and `generate`", line)?;
+        // The model's lines run once more for every call on other inputs.
+        if self.state.asked.iter().any(|known| known.span == line.span) {
+            return Ok(());
+        }
+        let second = |known: &Line| matches!(known.kind, LineKind::Generate(_));
+        if second(line) && self.state.asked.iter().any(second) {
+            let label = "this is another";
+            return Err(self.fault(E0206, "a model has one `generate` line".to_string(), line.span, label));
+        }
+        self.state.asked.push(line.clone());
+        Ok(())
     }
 
     fn model_only(&mut self, what: &str, line: &Line) -> Answer<()> {

@@ -1,20 +1,17 @@
 //! The programs of a model: forward, train, generate. Each runs the model's lines, then its own.
 
-use super::calls::Request;
-use super::signature::takes_words;
-use super::{Answer, Elaborator, State};
+use super::{Elaborator, State};
 use crate::diagnostics::codes::*;
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::model::compact;
-use crate::model::construct::{Draft, Values};
-use crate::model::declarations::{Generate, Input, Model, Parameter, Setting};
+use crate::model::construct::Values;
+use crate::model::declarations::{Generate, Model, Parameter, Setting};
 use crate::model::library::Library;
-use crate::model::scope::{Frame, Given, Operand, Target};
-use crate::model::settings::Known;
-use crate::model::values::{Program, ValueKind};
+use crate::model::scope::{Frame, Operand};
+use crate::model::values::Program;
 use crate::source::Span;
-use crate::syntax::ast::{self, Call, LineKind};
-use crate::tensor::{Axes, DType, Extent};
+use crate::syntax::ast::{self, LineKind};
+use crate::tensor::Axes;
 use std::collections::{BTreeSet, HashMap};
 
 /// Values for settings and sizes of a model, in place of those in the source.
@@ -26,13 +23,6 @@ impl Overrides {
     pub fn get(&self, name: &str) -> Option<&Setting> {
         self.0.get(name)
     }
-}
-
-/// What a `generate` line gives.
-struct Generated {
-    settings: Vec<(String, Setting)>,
-    inputs: Vec<Input>,
-    operand: Operand,
 }
 
 /// What the model's own lines gave.
@@ -76,11 +66,12 @@ pub fn elaborate(
         said.append(&mut elaborator.state.sink);
         return None;
     }
-    let asks = |wanted: fn(&LineKind) -> bool| model.body.lines.iter().any(|line| wanted(&line.kind));
-    let learns = asks(|kind| matches!(kind, LineKind::Train(_) | LineKind::Loss(_)));
+    let asked = elaborator.state.asked.clone();
+    let loses = model.body.lines.iter().any(|line| matches!(line.kind, LineKind::Loss(_)));
+    let learns = loses || asked.iter().any(|line| matches!(line.kind, LineKind::Train(_)));
     let train = learns.then(|| elaborator.loss_program(true));
     let judged = learns.then(|| elaborator.loss_program(false));
-    let generate = model.body.lines.iter().find_map(|line| match &line.kind {
+    let generate = asked.iter().find_map(|line| match &line.kind {
         LineKind::Generate(call) => Some(elaborator.generate_program(call, line.span)),
         _ => None,
     });
@@ -143,18 +134,20 @@ impl State {
             weight: 1.0,
             outside: None,
             overridden: BTreeSet::new(),
+            asked: Vec::new(),
         }
     }
 }
 
 impl Elaborator<'_> {
     /// Runs the model's lines in a fresh program; its frame stays open.
-    fn own_lines(&mut self) {
+    pub(super) fn own_lines(&mut self) {
         let axes = self.state.values.axes.clone();
         self.state.values = Values::new(axes, self.model.name.span);
         self.state.occurrences.clear();
         self.state.regions.clear();
         self.state.floor = 0;
+        self.state.asked.clear();
         let name = self.model.name.text.clone();
         let mut frame = Frame::new(&name, Vec::new(), name.clone());
         frame.model = true;
@@ -223,7 +216,7 @@ impl Elaborator<'_> {
         let mut asked = false;
         self.values().program.named.clear();
         self.naming = true;
-        for line in &self.model.body.lines {
+        for line in self.state.asked.clone() {
             if let LineKind::Train(expr) = &line.kind {
                 asked = true;
                 self.values().span = line.span;
@@ -240,146 +233,5 @@ impl Elaborator<'_> {
         self.adding = false;
         self.state.values.program.outputs.clear();
         self.state.values.program.clone()
-    }
-
-    /// The block of a `generate` line, expanded: its data are inputs, its numbers settings that are read at run time.
-    fn generate_program(&mut self, call: &Call, span: Span) -> Option<Generate> {
-        self.own_lines();
-        self.values().program.named.clear();
-        self.values().program.outputs.clear();
-        self.values().program.requirements.clear();
-        self.values().program.updates.clear();
-        self.values().program.blind.clear();
-        self.values().span = span;
-        self.naming = true;
-        let generated = self.generate_call(call, span).ok();
-        self.naming = false;
-        let Generated { settings, inputs, operand } = generated?;
-        let results = match operand {
-            Operand::Several(results) => results,
-            operand => vec![("result".to_string(), operand)],
-        };
-        for (name, operand) in results {
-            let value = self.to_value(&operand, span).ok()?;
-            self.values().program.outputs.push((name, value));
-        }
-        let program = self.state.values.program.clone();
-        Some(Generate { block: call.name.text.clone(), settings, inputs, program, span })
-    }
-
-    /// Expands the block of a `generate` line.
-    fn generate_call(&mut self, call: &Call, span: Span) -> Answer<Generated> {
-        let Some(block) = self.library.block(&call.name.text) else {
-            let message = format!("nothing is called `{}`", call.name.text);
-            return Err(self.fault(E0201, message, call.name.span, "`generate` names a block"));
-        };
-        let target = Target::Block(block.clone());
-        let mut given = Vec::new();
-        for (place, argument) in call.arguments.iter().enumerate() {
-            let name = argument.name.clone().or_else(|| block.parameters.get(place).map(|one| one.name().clone()));
-            let parameter =
-                name.as_ref().and_then(|name| block.parameters.iter().find(|one| one.name().text == name.text));
-            let words = parameter.is_some_and(|one| takes_words(one, &block.parameters, Some(&block.body)));
-            let what = match &argument.value {
-                ast::ArgumentValue::Hole(_) => None,
-                ast::ArgumentValue::Value(expr) if words => Some(self.evaluate_word(expr)?),
-                ast::ArgumentValue::Value(expr) => Some(self.evaluate(expr)?),
-            };
-            given.push(Given { name, what, span: argument_span(argument, span) });
-        }
-        let (mut settings, mut inputs) = (Vec::new(), Vec::new());
-        let mut scope = self.frame().axes();
-        for parameter in &block.parameters {
-            let ast::Parameter::Value(entry) = parameter else { continue };
-            let name = &entry.target.name;
-            let place = given.iter().position(|one| one.name.as_ref().is_some_and(|own| own.text == name.text));
-            if place.is_some_and(|place| !matches!(given[place].what, Some(Operand::Known(_)))) {
-                continue;
-            }
-            let what = if entry.target.axes.is_some() {
-                self.generated_input(entry, &mut scope, &mut inputs)?
-            } else {
-                let default = place.and_then(|place| given[place].what.clone());
-                self.run_time_setting(entry, default, &mut settings)?
-            };
-            given.retain(|one| one.name.as_ref().is_none_or(|own| own.text != name.text));
-            given.push(Given { name: Some(name.clone()), what: Some(what), span });
-        }
-        let request = Request {
-            label: call.label.clone(),
-            default_label: call.name.text.clone(),
-            axes: &call.axes,
-            bound: HashMap::new(),
-            scope,
-            given,
-            field: None,
-            span: call.span,
-        };
-        let operand = self.call_target(&target, request)?;
-        Ok(Generated { settings, inputs, operand })
-    }
-
-    /// Data that the block takes beside the model: `prompt[p] : v`.
-    fn generated_input(
-        &mut self,
-        entry: &ast::Entry,
-        scope: &mut HashMap<String, crate::tensor::AxisId>,
-        inputs: &mut Vec<Input>,
-    ) -> Answer<Operand> {
-        let before = self.frame().names.clone();
-        for name in entry.target.axes.iter().flatten() {
-            if !scope.contains_key(&name.text) {
-                let axis = self.axis_of_key("generate", &name.text, Extent::Sequence, None);
-                scope.insert(name.text.clone(), axis);
-            }
-            let axis = scope[&name.text];
-            let meaning = crate::model::scope::Meaning::Axis(axis);
-            self.define(name, meaning, crate::model::scope::Origin::Argument);
-        }
-        let input = self.declare_input(entry);
-        self.frame().names = before;
-        let input = input?;
-        let place = self.state.inputs.len() + inputs.len();
-        inputs.push(input.clone());
-        Ok(Operand::Value(self.input_value(place, &input)))
-    }
-
-    /// A number of the block that is read when the program runs.
-    fn run_time_setting(
-        &mut self,
-        entry: &ast::Entry,
-        given: Option<Operand>,
-        settings: &mut Vec<(String, Setting)>,
-    ) -> Answer<Operand> {
-        let name = entry.target.name.text.clone();
-        let default = match (given, &entry.default) {
-            (Some(given), _) => given,
-            (None, Some(default)) => self.evaluate_word(default)?,
-            (None, None) => Operand::Known(Known::integer(-1)),
-        };
-        let Operand::Known(Known::One(setting)) = &default else {
-            let label = "not known while compiling";
-            return Err(self.fault(E0405, format!("the default of `{name}` is a number"), entry.target.span, label));
-        };
-        settings.push((name.clone(), setting.clone()));
-        let dtype = match setting {
-            Setting::Integer(_) => DType::Int,
-            Setting::Real(_) => DType::REAL,
-            Setting::Truth(_) => DType::Bool,
-            _ => return Ok(default),
-        };
-        let axis = match &entry.target.kind {
-            Some(kind) if !super::signature::is_plain(&kind.name.text) => Some(self.axis(&kind.name)?),
-            _ => None,
-        };
-        let draft = Draft::new(ValueKind::Setting(name), Vec::new(), dtype).index_of(axis);
-        Ok(Operand::Value(self.values().emit(draft)))
-    }
-}
-
-fn argument_span(argument: &ast::Argument, call: Span) -> Span {
-    match &argument.value {
-        ast::ArgumentValue::Hole(span) => *span,
-        ast::ArgumentValue::Value(expr) => expr.span.to(call),
     }
 }

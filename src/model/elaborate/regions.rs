@@ -150,9 +150,13 @@ impl Elaborator<'_> {
                 initial = self.values().convert(initial, *dtype);
                 initial = self.values().laid_out(initial, axes);
             }
-            let flagged = !self.values().presence(initial).is_always();
-            slots.push(Slot { name, initial, place, flagged });
-            place += 1 + u32::from(flagged);
+            let presence = self.values().presence(initial);
+            let own = plan.flags.get(&name.text).cloned();
+            let own = own.unwrap_or_else(|| self.values().axes_of_presence(&presence));
+            let flag = (!presence.is_always()).then(|| self.values().order(own));
+            let places = 1 + u32::from(flag.is_some());
+            slots.push(Slot { name, initial, place, flag });
+            place += places;
         }
         for slot in &mut slots {
             if plan.plain.contains(&slot.name.text) {

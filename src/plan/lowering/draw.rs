@@ -51,9 +51,10 @@ impl Emitter<'_, '_> {
     fn words(&mut self, node: &Node, law: Law, path: &str, places: &Places) -> [Register; 4] {
         let axes = &node.results[0].ty.axes;
         let outside = node.operands[parameters_of(law)..].to_vec();
+        let turns = outside.first().map(|turn| self.scope.typed(*turn).ty.axes.clone()).unwrap_or_default();
         let outside = outside.into_iter().map(|value| self.value(value, places)).collect::<Vec<_>>();
         let row = outside.get(1).copied().unwrap_or_else(|| self.coordinate(BATCH, places));
-        let others = axes.iter().filter(|axis| **axis != BATCH);
+        let others = axes.iter().filter(|axis| **axis != BATCH && !turns.contains(axis));
         let coordinates = others.map(|axis| self.coordinate(*axis, places)).collect();
         let scope = self.scope;
         let turns = scope.turns.iter().map(|turn| self.nest.size(turn)).chain(outside.first().copied()).collect();

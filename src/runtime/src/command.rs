@@ -3,6 +3,7 @@
 //! In: compiled code and arguments. Out: an exit status: 0, 1 for an error (its message on standard error), 2 for wrong
 //! usage, 130 when a person stopped it. Whatever goes wrong ends in a message, never in a panic or half a file.
 
+mod begun;
 mod bench;
 mod chat;
 mod embed;
@@ -11,6 +12,7 @@ mod fill;
 mod generate;
 mod info;
 mod options;
+mod speech;
 mod train;
 mod whole;
 

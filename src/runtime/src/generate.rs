@@ -5,16 +5,22 @@
 //! depend on its own prompt, the seed and the turn, so it says the same alone and in a batch.
 
 mod decoder;
+mod forks;
 mod given;
+mod judges;
+mod program;
 mod sampler;
 mod session;
+mod speculation;
 mod turns;
 mod whole;
 
-use decoder::check_ids;
-pub use decoder::{Decoder, Snapshot, longest_piece};
+pub use decoder::{Decoder, Snapshot};
 pub use given::Given;
+use program::check_ids;
+pub use program::longest_piece;
 pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session, row_numbers};
+pub use speculation::{Draft, Lookup, Runs};
 pub use turns::{Choice, Turns};
 pub use whole::{NEW, Whole};

@@ -21,6 +21,8 @@ pub struct Stepper<'n> {
     seen: Vec<usize>,
     fixed: Batch,
     context: usize,
+    /// How many positions the first piece of each row must hold.
+    ahead: Vec<usize>,
 }
 
 /// What a decode in progress has seen.
@@ -31,8 +33,24 @@ pub struct Snapshot {
 
 impl<'n> Stepper<'n> {
     /// Rows that have seen nothing, with room for so many positions.
-    pub(super) fn new(model: &'n Model, calls: &'n mut Calls, fixed: Batch, context: usize) -> Stepper<'n> {
-        Stepper { model, calls, seen: vec![0; fixed.rows], fixed, context }
+    pub(super) fn new(
+        model: &'n Model,
+        calls: &'n mut Calls,
+        (fixed, ahead): (Batch, Vec<usize>),
+        context: usize,
+    ) -> Stepper<'n> {
+        Stepper { model, calls, seen: vec![0; fixed.rows], fixed, context, ahead }
+    }
+
+    /// How many positions the first piece of each row must hold, since they read each other.
+    pub fn ahead(&self) -> &[usize] {
+        &self.ahead
+    }
+
+    /// Most new positions of the next call.
+    fn longest_piece(&self) -> Result<usize, Failure> {
+        let begun = self.ahead.iter().zip(&self.seen).filter(|(_, seen)| **seen == 0).map(|(ahead, _)| *ahead);
+        Ok(self.calls.longest_piece()?.max(begun.max().unwrap_or(0)))
     }
 
     /// What it has seen so far.
@@ -55,7 +73,7 @@ impl<'n> Stepper<'n> {
     /// If the program cannot run.
     pub fn read(&mut self, tokens: &[usize]) -> Result<Vec<f64>, Failure> {
         let mut logits = Vec::new();
-        for piece in tokens.chunks(self.calls.longest_piece()?) {
+        for piece in tokens.chunks(self.longest_piece()?) {
             let ids = Array { shape: vec![1, piece.len()], data: numbers(piece) };
             let beside = with_tokens(self.model, &self.fixed, ids)?;
             logits = self.step(&beside, &[piece.len()])?.remove(0);
@@ -69,7 +87,7 @@ impl<'n> Stepper<'n> {
     /// If the program cannot run.
     pub fn advance(&mut self, batch: &Batch, from: &[usize], counts: &[usize]) -> Result<Vec<Vec<f64>>, Failure> {
         let longest = counts.iter().copied().max().unwrap_or(0);
-        let piece = self.calls.longest_piece()?;
+        let piece = self.longest_piece()?;
         let mut logits = vec![Vec::new(); counts.len()];
         for first in (0..longest).step_by(piece) {
             let starts = from.iter().zip(counts).map(|(from, count)| from + first.min(*count)).collect::<Vec<_>>();

@@ -184,6 +184,9 @@ pub struct GenerateInfo {
     /// The data that it takes: the name of its first input.
     #[serde(default)]
     pub input: String,
+    /// The token that stands before all that a row is given, if there is one.
+    #[serde(default)]
+    pub start: Option<i64>,
     /// The result that it gives first.
     #[serde(default)]
     pub output: String,

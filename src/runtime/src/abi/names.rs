@@ -21,6 +21,11 @@ pub const BEGIN: &str = "begin";
 pub const TURN: &str = "turn";
 /// [`BEGIN`] for turns.
 pub const TURN_BEGIN: &str = "turn.begin";
+/// A [`TURN`] at each of the new positions, as if it were the last: what is said after every token of a draft. Outputs
+/// [`NEXT`] and [`STOP`], `[batch, chunk]`; in place of [`TURN`] it reads [`PROMPTED`].
+pub const RUN: &str = "run";
+/// [`BEGIN`] for runs.
+pub const RUN_BEGIN: &str = "run.begin";
 /// All turns of a sampler that is no series of [`TURN`]s, in one call. Inputs are those of the sampler; its settings are
 /// inputs of their names, and sizes too where sizes depend on them. Outputs are the sampler's results.
 pub const GENERATE: &str = "generate";
@@ -42,10 +47,22 @@ pub const CONTEXT: &str = "context";
 pub const START: &str = "start";
 /// In [`TURN`]: the number that tells a row's draws from those of others, i32 `[batch]`.
 pub const ROW: &str = "row";
+/// In [`RUN`]: how many positions of each row are its prompt, i32 `[batch]`.
+pub const PROMPTED: &str = "prompted";
 /// In [`TURN`]: the id that each row says next, i32 `[batch]`; -1: there is none.
 pub const NEXT: &str = "next";
 /// In [`TURN`]: whether the row stops, `[batch]`.
 pub const STOP: &str = "stop";
+/// In [`TURN`]: which of a row's texts each goes on from, i32 `[batch, texts]`, if a row has several.
+pub const FORK: &str = "fork";
+/// In [`TURN`]: what the sampler gives for each row, i32 `[batch, tokens]`, if that is not simply what it has written;
+/// below 0 there is nothing.
+pub const ANSWER: &str = "answer";
+/// In [`TURN`]: what the names of that begin with which one turn hands to the next, an output and an input.
+pub const CARRIED: &str = "carried.";
+/// In [`BEGIN`] and [`TURN_BEGIN`]: how many positions of a row, i32 `[batch]`, the first piece of it must hold, since
+/// they read each other; there if that can be more than one. A shorter row never gets to see what it must.
+pub const AHEAD: &str = "first.piece";
 /// The mean loss of the call, f32, a single number.
 pub const LOSS: &str = "loss";
 /// An input of bools beside the tokens: which of them count in the loss. All do unless somebody says otherwise.

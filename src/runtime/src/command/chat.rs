@@ -1,9 +1,9 @@
 //! `generate --chat`: turns of a conversation, over one cache.
 
-use super::generate::{Options, Plan, decoder, given, speak};
+use super::generate::{Options, Plan, decoder, speak};
 use super::options::print;
 use crate::error::{Error, Result};
-use crate::generate::Session;
+use crate::generate::{Given, Session};
 use crate::interrupt;
 use crate::model::Loaded;
 use crate::tokenizer::Tokenizer;
@@ -16,14 +16,16 @@ pub fn run(
     plan: &Plan,
     tokenizer: &Tokenizer,
     context: usize,
-    prompt: Option<Vec<u32>>,
+    (given, mut before): (Given, Option<Vec<u32>>),
 ) -> Result<()> {
-    let mut before = prompt;
     let Some(line) = next_line()? else { return Ok(()) };
     let mut first = before.take().unwrap_or_default();
     first.extend(encode_turn(options, tokenizer, &line, first.is_empty())?);
     let first = [first];
-    let decoder = decoder(model, options, plan, context, given(options, tokenizer)?, &first)?;
+    let decoder = decoder(model, options, plan, context, given, &first)?;
+    if decoder.texts() > 1 {
+        return Err(Error::request("a conversation cannot be held by a search").help("ask for --beams 1"));
+    }
     let mut session = Session::new(decoder, plan.sampling, options.seed, &first)?;
     loop {
         speak(&mut session, plan, tokenizer)?;

@@ -1,17 +1,22 @@
 //! `generate`: goes on from prompts.
 
 use super::Threads;
+use super::begun::{for_each_row, given, prompts};
 use super::chat;
 use super::options::{Trained, print};
+use super::speech::Speech;
 use super::whole;
 use crate::abi::{Manifest, names};
 use crate::error::{Error, Result, nearest};
-use crate::generate::{Decoder, Given, Limits, Sampling, Session, Turns, row_numbers};
+use crate::generate::{Decoder, Given, Limits, Lookup, Runs, Sampling, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
-use crate::tokenizer::{TextStream, Tokenizer};
+use crate::tokenizer::Tokenizer;
 use clap::{Arg, ArgMatches, Args, Command};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+
+/// How many last tokens a draft looks for in what was said before, at most.
+const ALIKE: usize = 3;
 
 /// Options of `generate`.
 #[derive(Debug, Args)]
@@ -20,19 +25,19 @@ pub struct Options {
     pub trained: Trained,
     /// The text to go on from; several make a batch
     #[arg(long, value_name = "TEXT")]
-    prompt: Vec<String>,
+    pub prompt: Vec<String>,
     /// A file whose text is a prompt
     #[arg(long, value_name = "FILE")]
-    prompt_file: Vec<PathBuf>,
+    pub prompt_file: Vec<PathBuf>,
     /// A prompt as token ids, such as 1,15,7
     #[arg(long, value_name = "IDS")]
-    ids: Vec<String>,
-    /// What the model reads beside the prompt, such as source="some text"
-    #[arg(long, value_name = "NAME=TEXT")]
-    input: Vec<String>,
+    pub ids: Vec<String>,
+    /// What the model reads beside the prompt: "some text", or source="some text"; several make a batch
+    #[arg(long, value_name = "[NAME=]TEXT")]
+    pub input: Vec<String>,
     /// The same as ids or whole numbers, such as source=1,15,7 or prefix=4
-    #[arg(long, value_name = "NAME=IDS")]
-    input_ids: Vec<String>,
+    #[arg(long, value_name = "[NAME=]IDS")]
+    pub input_ids: Vec<String>,
     /// Hold a conversation: each line of standard input is a turn, and the cache is kept
     #[arg(long)]
     pub chat: bool,
@@ -60,6 +65,15 @@ pub struct Options {
     /// A text with blanks to be filled in, such as "To be, [8] that is the [1]": [8] is eight tokens
     #[arg(long, value_name = "TEXT")]
     pub infill: Vec<String>,
+    /// Search with so many texts at once, if the model's sampler is a search
+    #[arg(long, value_name = "N")]
+    beams: Option<usize>,
+    /// In a search: prefer longer texts (more than 1) or shorter ones
+    #[arg(long, value_name = "X")]
+    length_penalty: Option<f64>,
+    /// Guess up to so many tokens from what was said before, and judge them in one call; the text stays the same
+    #[arg(long, value_name = "N")]
+    draft: Option<usize>,
     /// Another setting of the model's own sampler
     #[arg(long, value_name = "NAME=NUMBER")]
     setting: Vec<String>,
@@ -136,22 +150,32 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     if !options.infill.is_empty() {
         return Err(Error::request("this model goes on from what stands before, and fills in no blanks"));
     }
-    let prompts = prompts(options, &tokenizer)?;
+    let start = code.manifest().generate.as_ref().and_then(|generate| generate.start);
+    let start = start.and_then(|start| u32::try_from(start).ok());
+    let given = given(options, code.manifest(), &tokenizer)?;
+    let prompts = for_each_row(prompts(options, start, &tokenizer)?, start, &given);
     if prompts.is_empty() && !options.chat {
         return Err(Error::request("there is no prompt").help("give one with --prompt \"Once upon a time\""));
     }
     let mut model = options.threads.load(code)?;
     options.trained.read_weights(&mut model)?;
+    if options.chat && options.draft.is_some() {
+        return Err(Error::request("a conversation is held without drafts"));
+    }
     if options.chat {
         let context = context(&model, options, &prompts, 8 * plan.limits.new);
-        return chat::run(&mut model, options, &plan, &tokenizer, context, prompts.into_iter().next());
+        return chat::run(&mut model, options, &plan, &tokenizer, context, (given, prompts.into_iter().next()));
     }
     let context = context(&model, options, &prompts, plan.limits.new);
-    let decoder = decoder(&mut model, options, &plan, context, given(options, &tokenizer)?, &prompts)?;
+    if let Some(most) = options.draft {
+        return speak_in_runs(&mut model, options, &plan, &tokenizer, (context, given, &prompts, most));
+    }
+    let decoder = decoder(&mut model, options, &plan, context, given, &prompts)?;
     let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
     match prompts.as_slice() {
         [prompt] if !options.print_ids => {
-            print(&tokenizer.decode(prompt)?)?;
+            let shown = start.and_then(|start| prompt.strip_prefix(&[start])).unwrap_or(prompt);
+            print(&tokenizer.decode(shown)?)?;
             speak(&mut session, &plan, &tokenizer)?;
             print("\n")
         }
@@ -170,10 +194,15 @@ pub fn decoder<'m>(
 ) -> Result<Decoder<'m>> {
     match plan.own.clone().filter(|_| model.has(names::TURN)) {
         Some(settings) => {
-            let turns = Turns::new(settings, options.seed, row_numbers(prompts));
+            let turns = Turns::new(settings, options.seed, row_numbers(&given.with(prompts)));
             Decoder::choosing(model, context, given, turns)
         }
         None => {
+            let search = [options.beams.map(|_| "--beams"), options.length_penalty.map(|_| "--length-penalty")];
+            if let Some(option) = search.into_iter().flatten().next() {
+                return Err(Error::request(format!("{option} asks for a search, and the model's sampler is none"))
+                    .help("build the model with `generate beam(self)`"));
+            }
             refuse_unknown(model.manifest())?;
             Decoder::with(model, prompts.len(), context, given)
         }
@@ -203,44 +232,6 @@ fn context(model: &Loaded, options: &Options, prompts: &[Vec<u32>], new: usize) 
     }
 }
 
-/// All prompts as ids, in the order text, files, ids.
-pub fn prompts(options: &Options, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-    let read =
-        |path: &PathBuf| std::fs::read_to_string(path).map_err(|cause| Error::file("read the prompt", path, &cause));
-    let files = options.prompt_file.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let texts = options.prompt.iter().chain(&files).map(|text| tokenizer.encode(text, true));
-    texts.chain(options.ids.iter().map(|ids| parse_ids(ids))).collect()
-}
-
-/// What all rows are given beside their tokens.
-pub fn given(options: &Options, tokenizer: &Tokenizer) -> Result<Given> {
-    let parts = |text: &'_ String| {
-        let parts = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-        parts.ok_or_else(|| {
-            Error::request(format!("`{text}` names no input")).help("write --input source=\"some text\"")
-        })
-    };
-    let texts = options.input.iter().map(|text| {
-        let (name, text) = parts(text)?;
-        Ok((name, tokenizer.encode(&text, true)?))
-    });
-    let ids = options.input_ids.iter().map(|text| {
-        let (name, ids) = parts(text)?;
-        Ok((name, parse_ids(&ids)?))
-    });
-    texts.chain(ids).collect::<Result<_>>().map(Given)
-}
-
-/// Ids written as `1,15,7`.
-fn parse_ids(text: &str) -> Result<Vec<u32>> {
-    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            part.parse().map_err(|_| Error::request(format!("`{part}` is no token id")).help("write --ids 1,15,7"))
-        })
-        .collect()
-}
-
 /// Writes one row as it comes.
 pub fn speak(session: &mut Session<'_>, plan: &Plan, tokenizer: &Tokenizer) -> Result<()> {
     let mut text = Speech::new(tokenizer, &plan.stop);
@@ -250,6 +241,42 @@ pub fn speak(session: &mut Session<'_>, plan: &Plan, tokenizer: &Tokenizer) -> R
         Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     print(&text.finish()?)
+}
+
+/// Writes all rows when they are done; drafts come from the text itself.
+fn speak_in_runs(
+    model: &mut Loaded,
+    options: &Options,
+    plan: &Plan,
+    tokenizer: &Tokenizer,
+    (context, given, prompts, most): (usize, Given, &[Vec<u32>], usize),
+) -> Result<()> {
+    if !model.has(names::RUN) {
+        return Err(Error::request("this executable cannot judge drafts").help("build it with --speculate"));
+    }
+    let Some(settings) = plan.own.clone() else {
+        let lacking = plan.lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
+        return Err(Error::request(format!("the model's sampler has no setting {lacking}")));
+    };
+    let turns = Turns::new(settings, options.seed, row_numbers(&given.with(prompts)));
+    let lengths = prompts.iter().map(Vec::len).collect();
+    let decoder = Decoder::judging(model, context, given, (turns, lengths))?;
+    let mut runs = Runs::new(decoder, prompts)?;
+    let mut speeches: Vec<_> = prompts.iter().map(|_| Speech::new(tokenizer, &plan.stop)).collect();
+    let mut texts = vec![String::new(); prompts.len()];
+    runs.generate(&plan.limits, &mut Lookup { alike: ALIKE }, most, |row, id| {
+        let (piece, ended) = speeches[row].hear(id)?;
+        texts[row] += &piece;
+        Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    for (row, text) in texts.iter_mut().enumerate() {
+        *text += &speeches[row].finish()?;
+        print(&match options.print_ids {
+            true => format!("{}\n", runs.ids(row).iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+            false => format!("--- {}\n{text}\n", row + 1),
+        })?;
+    }
+    Ok(())
 }
 
 /// Writes several rows, each when all are done.
@@ -280,41 +307,6 @@ fn speak_together(
     Ok(())
 }
 
-/// Text that is held back while it may be the beginning of a stop text.
-struct Speech<'all> {
-    stream: TextStream<'all>,
-    stop: &'all [String],
-    held: String,
-    ended: bool,
-}
-
-impl<'all> Speech<'all> {
-    fn new(tokenizer: &'all Tokenizer, stop: &'all [String]) -> Speech<'all> {
-        Speech { stream: TextStream::new(tokenizer), stop, held: String::new(), ended: false }
-    }
-
-    /// Adds a token; returns what may be shown, and whether a stop text is complete.
-    fn hear(&mut self, id: u32) -> Result<(String, bool)> {
-        self.held += &self.stream.push(id)?;
-        if let Some(at) = self.stop.iter().filter_map(|stop| self.held.find(stop)).min() {
-            self.ended = true;
-            self.held.truncate(at);
-            return Ok((std::mem::take(&mut self.held), true));
-        }
-        let begins = |at: &usize| self.stop.iter().any(|stop| stop.starts_with(&self.held[*at..]));
-        let starts = self.held.char_indices().map(|(at, _)| at);
-        let keep = starts.into_iter().find(begins).unwrap_or(self.held.len());
-        let rest = self.held.split_off(keep);
-        Ok((std::mem::replace(&mut self.held, rest), false))
-    }
-
-    /// What is still held.
-    fn finish(&mut self) -> Result<String> {
-        let rest = if self.ended { String::new() } else { self.stream.finish()? };
-        Ok(std::mem::take(&mut self.held) + &rest)
-    }
-}
-
 /// Settings of the choice, from the options, then the model's `generate` line.
 fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result<Plan> {
     let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
@@ -340,13 +332,13 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     end_tokens.extend(end.map(|end| end as u32));
     end_tokens.extend(&options.stop_token);
     let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-    let (own, lacking) = own_settings(manifest, options, new)?;
+    let (own, lacking) = own_settings(manifest, options, new, end_tokens.first().copied())?;
     Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop, own, lacking })
 }
 
 /// The settings of the model's own sampler as the options want them; none if they want what it has no setting for, and
 /// what that is.
-fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<OwnSettings> {
+fn own_settings(manifest: &Manifest, options: &Options, new: usize, end: Option<u32>) -> Result<OwnSettings> {
     let Some(generate) = &manifest.generate else { return Ok((None, Vec::new())) };
     let mut settings = generate.settings.clone();
     let known = settings.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
@@ -358,13 +350,16 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize) -> Result<Ow
         None => value.is_none(),
     };
     set("new", Some(new as f64));
-    set("end", options.ignore_end.then_some(-1.0));
+    let ignored = options.ignore_end.then_some(-1.0);
+    set("end", ignored.or(end.map(f64::from)));
     let asked = [
         ("temperature", options.temperature),
         ("top_k", options.top_k.map(|few| few as f64)),
         ("top_p", options.top_p),
         ("min_p", options.min_p),
         ("repetition_penalty", options.repetition_penalty),
+        ("beams", options.beams.map(|beams| beams.max(1) as f64)),
+        ("length_penalty", options.length_penalty),
     ];
     let lacking = asked.into_iter().filter(|(name, value)| !set(name, *value)).map(|(name, _)| name);
     let lacking = lacking.collect::<Vec<_>>();

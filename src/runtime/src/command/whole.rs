@@ -3,7 +3,8 @@
 //! In: prompts, some positions of which may be blanks to be filled in. Out: the texts; on a terminal the text as it
 //! stands before each turn, blanks shown as dots.
 
-use super::generate::{Options, Plan, prompts};
+use super::begun::prompts;
+use super::generate::{Options, Plan};
 use super::options::print;
 use crate::abi::GenerateInfo;
 use crate::error::{Error, Result};
@@ -59,7 +60,7 @@ fn value(settings: &[(String, f64)], name: &str) -> Option<f64> {
 
 /// The prompts, or the texts with blanks: then nothing is added behind them.
 fn rows(options: &Options, tokenizer: &Tokenizer, settings: &mut [(String, f64)]) -> Result<Vec<Vec<u32>>> {
-    let rows = prompts(options, tokenizer)?;
+    let rows = prompts(options, None, tokenizer)?;
     if options.infill.is_empty() {
         return Ok(rows);
     }

@@ -1,14 +1,14 @@
 //! Feeds tokens through the `step` or the `turn` program and keeps its caches.
 
+use super::forks::fork;
 use super::given::Given;
+use super::judges::Judges;
+use super::program::{check_ids, grown_input, is_positional, largest_chunk, longest_piece, score_output, write_each};
 use super::turns::{Choice, Turns};
-use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
+use crate::abi::{ProgramInfo, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
 use std::collections::BTreeMap;
-
-/// Most new positions of one call: enough that weights are read rarely, little enough that scratch memory stays small.
-const LONGEST_PIECE: usize = 512;
 
 /// Rows of positions, all with room for the same number.
 #[derive(Debug)]
@@ -19,9 +19,15 @@ pub struct Decoder<'model> {
     /// What scores the next token, or what chooses it.
     output: Output,
     given: Given,
+    /// The sequences that what is given lies along, and what lies there.
+    along: Vec<(String, String)>,
     context: usize,
     /// Most new positions of one call.
     piece: usize,
+    /// How many positions the first piece of each row must hold.
+    ahead: Vec<usize>,
+    /// How many texts each row has, which all have the same length.
+    texts: usize,
     /// How many positions each row holds.
     filled: Vec<usize>,
     /// The scores after each row's last position.
@@ -37,6 +43,8 @@ enum Output {
     Scores(String),
     /// What the model's sampler chooses.
     Turns(Turns),
+    /// What it chooses after each new position.
+    Runs(Judges),
 }
 
 /// What a decoder holds at one moment.
@@ -73,6 +81,40 @@ impl<'model> Decoder<'model> {
         Decoder::make(model, turns.rows.len(), context, given, Output::Turns(turns))
     }
 
+    /// The same for rows of which the model's own sampler judges whole runs: `prompted` is the length of each prompt.
+    ///
+    /// # Errors
+    /// As [`Decoder::with`]; or if the model was built without runs.
+    pub fn judging(
+        model: &'model mut Loaded,
+        context: usize,
+        given: Given,
+        (turns, prompted): (Turns, Vec<usize>),
+    ) -> Result<Decoder<'model>> {
+        let rows = turns.rows.len();
+        let judges = Judges { turns, prompted, runs: vec![Vec::new(); rows] };
+        Decoder::make(model, rows, context, given, Output::Runs(judges))
+    }
+
+    /// What the sampler chooses after each position that was fed last, and whether it then stops.
+    pub fn run(&self, row: usize) -> &[(i32, bool)] {
+        match &self.output {
+            Output::Runs(judges) => &judges.runs[row],
+            _ => &[],
+        }
+    }
+
+    /// Whether positions can be forgotten: every state holds one thing for each position.
+    pub fn forgets(&self) -> bool {
+        let begun = self.model.program(self.output.begin()).ok();
+        self.model.program(self.output.program()).is_ok_and(|program| is_positional(program, begun))
+    }
+
+    /// Forgets what rows hold beyond these numbers of positions; right if the decoder [`Decoder::forgets`].
+    pub fn forget(&mut self, filled: &[usize]) {
+        self.filled.iter_mut().zip(filled).for_each(|(own, filled)| *own = (*own).min(*filled));
+    }
+
     fn make(
         model: &'model mut Loaded,
         rows: usize,
@@ -84,8 +126,11 @@ impl<'model> Decoder<'model> {
         let input = grown_input(program)?;
         let begin = output.begin();
         let before = model.has(begin).then(|| model.program(begin)).transpose()?;
-        given.check(&before.into_iter().chain([program]).collect::<Vec<_>>(), &input, &output.inputs())?;
+        let programs = before.into_iter().chain([program]).collect::<Vec<_>>();
+        given.check(&programs, &input, &output.inputs())?;
+        let along = given.along(&programs);
         let piece = longest_piece(program);
+        let texts = output.texts(program);
         if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
             let name = &model.manifest().model;
             return Err(Error::request(format!("{context} positions are more than {name} allows, which is {longest}"))
@@ -93,27 +138,58 @@ impl<'model> Decoder<'model> {
         }
         let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
         let (states, calls) = (States::new(), BTreeMap::new());
-        let mut decoder = Decoder { model, states, input, output, given, context, piece, filled, scores, calls };
+        let ahead = vec![1; rows];
+        let mut decoder =
+            Decoder { model, states, input, output, given, along, context, piece, ahead, texts, filled, scores, calls };
         if decoder.model.has(begin) {
             let mut call = decoder.call(begin, 0)?;
             decoder.model.run(&mut call, &mut decoder.states)?;
+            decoder.look_ahead(&call)?;
         }
         Ok(decoder)
     }
 
-    /// What the model's sampler has chosen for a row; nothing if it does not choose.
-    pub fn chosen(&self, row: usize) -> Option<Choice> {
-        match &self.output {
-            Output::Scores(_) => None,
-            Output::Turns(turns) => Some(turns.chosen[row]),
+    /// Takes over how many positions the first piece of each row must hold.
+    fn look_ahead(&mut self, begun: &Call) -> Result<()> {
+        let Ok(ahead) = begun.output(names::AHEAD) else { return Ok(()) };
+        let ahead = ahead.slice::<i32>().iter().map(|ahead| usize::try_from(*ahead).unwrap_or(0));
+        self.ahead = ahead.collect();
+        let most = self.ahead.iter().copied().max().unwrap_or(0);
+        match largest_chunk(self.model.program(self.output.program())?) {
+            Some(limit) if most > limit => {
+                Err(Error::request(format!("{most} positions read each other, and {limit} at most are taken at once")))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Counts one more turn of the model's sampler.
-    pub fn next_turn(&mut self) {
+    /// What the model's sampler has chosen for a row; nothing if it does not choose.
+    pub fn chosen(&self, row: usize) -> Option<&Choice> {
+        match &self.output {
+            Output::Turns(turns) => Some(&turns.chosen[row]),
+            _ => None,
+        }
+    }
+
+    /// Counts one more turn of the model's sampler, and lets every text go on from what it was told to.
+    ///
+    /// # Errors
+    /// If the states do not have the texts that they should.
+    pub fn next_turn(&mut self) -> Result<()> {
         if let Output::Turns(turns) = &mut self.output {
             turns.turn += 1;
+            let program = self.model.program(names::TURN)?;
+            if let Some(texts) = turns.forked(program) {
+                let from = turns.chosen.iter().map(|choice| choice.from.as_slice()).collect::<Vec<_>>();
+                fork(&mut self.states, program, texts, &from, &self.filled)?;
+            }
         }
+        Ok(())
+    }
+
+    /// How many texts each row has.
+    pub fn texts(&self) -> usize {
+        self.texts
     }
 
     /// How many rows there are.
@@ -158,7 +234,7 @@ impl<'model> Decoder<'model> {
         Ok(())
     }
 
-    /// Takes all rows back to a number of positions, for the next timing. What a recurrence has carried since stays.
+    /// Takes all rows back, for the next timing. What a recurrence has carried since stays.
     pub(crate) fn rewind(&mut self, position: usize) {
         self.filled.fill(position);
     }
@@ -168,15 +244,21 @@ impl<'model> Decoder<'model> {
         &self.scores[row]
     }
 
-    /// Appends ids to the rows, as many to each as are given for it.
+    /// Appends ids to the rows, as many to each as are given for it; if rows have several texts, to each text in turn.
     ///
     /// # Errors
     /// If an id is unknown or a row has no room; nothing has then been done.
     pub fn feed(&mut self, rows: &[&[u32]]) -> Result<()> {
-        rows.iter().enumerate().try_for_each(|(row, ids)| self.check(row, ids))?;
+        rows.iter().enumerate().try_for_each(|(place, ids)| self.check(place / self.texts, ids))?;
+        if let Output::Runs(judges) = &mut self.output {
+            judges.runs.iter_mut().for_each(Vec::clear);
+        }
         let longest = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        for start in (0..longest).step_by(self.piece) {
-            let piece = self.piece.min(longest - start);
+        let begins = |(place, ids): (usize, &&[u32])| !ids.is_empty() && self.filled[place / self.texts] == 0;
+        let begun = rows.iter().enumerate().filter(|row| begins(*row)).map(|(place, _)| self.ahead[place / self.texts]);
+        let most = begun.max().unwrap_or(0).max(self.piece);
+        for start in (0..longest).step_by(most) {
+            let piece = most.min(longest - start);
             let part = |ids: &&'_ [u32]| (start.min(ids.len()), (start + piece).min(ids.len()));
             let parts: Vec<&[u32]> = rows
                 .iter()
@@ -194,6 +276,12 @@ impl<'model> Decoder<'model> {
     fn check(&self, row: usize, ids: &[u32]) -> Result<()> {
         check_ids(ids, self.model.manifest().vocabulary)?;
         let (filled, room) = (self.filled[row], self.context);
+        let ahead = if filled > 0 || ids.is_empty() { 0 } else { self.ahead[row] };
+        if ids.len() < ahead {
+            let message =
+                format!("the first {ahead} tokens are read as a whole, and the row begins with {}", ids.len());
+            return Err(Error::request(message).help("give a longer prompt, or say that less is read as a whole"));
+        }
         if filled + ids.len() <= room {
             return Ok(());
         }
@@ -209,31 +297,34 @@ impl<'model> Decoder<'model> {
         };
         self.fill(&mut call, parts, piece)?;
         self.model.run(&mut call, &mut self.states)?;
-        let took_part = |row: usize| !parts[row].is_empty();
+        let texts = self.texts;
+        let took_part = |row: usize| !parts[row * texts].is_empty();
         match &mut self.output {
             Output::Turns(turns) => turns.hear(&call, took_part)?,
+            Output::Runs(judges) => judges.hear(&call, parts)?,
             Output::Scores(name) => {
                 let output = call.output(name)?.slice::<f32>();
-                let rows = output.chunks_exact((output.len() / parts.len()).max(1)).zip(&mut self.scores).enumerate();
+                let rows =
+                    output.chunks_exact((output.len() / self.filled.len()).max(1)).zip(&mut self.scores).enumerate();
                 for (_, (new, own)) in rows.filter(|(row, _)| took_part(*row)) {
                     own.clear();
                     own.extend_from_slice(new);
                 }
             }
         }
-        self.filled.iter_mut().zip(parts).for_each(|(filled, part)| *filled += part.len());
+        self.filled.iter_mut().zip(parts.chunks(texts)).for_each(|(filled, part)| *filled += part[0].len());
         self.calls.insert(piece, call);
         Ok(())
     }
 
     /// Room for a call, with what all rows are given in it.
     fn call(&self, program: &str, piece: usize) -> Result<Call> {
-        let given = self.given.sizes(self.model.program(program)?);
         let own = [(names::BATCH, self.rows()), (names::CHUNK, piece), (names::CONTEXT, self.context)];
-        let own = own.map(|(name, size)| (name, size as i64));
-        let given = given.iter().map(|(name, size)| (name.as_str(), *size));
-        let mut call = self.model.prepare_call(program, &own.into_iter().chain(given).collect::<Vec<_>>())?;
-        self.given.fill(&mut call)?;
+        let others = [self.given.sizes(&self.along), self.output.sizes()].concat();
+        let others = others.iter().map(|(name, size)| (name.as_str(), *size));
+        let sizes = own.map(|(name, size)| (name, size as i64)).into_iter().chain(others);
+        let mut call = self.model.prepare_call(program, &sizes.collect::<Vec<_>>())?;
+        self.given.fill(&mut call, &self.along, self.rows())?;
         Ok(call)
     }
 
@@ -245,9 +336,11 @@ impl<'model> Decoder<'model> {
             row.iter_mut().zip(*part).for_each(|(place, id)| *place = *id as i32);
         }
         let filled = |row: usize| self.filled[row] as i32;
-        let new = |row: usize| parts[row].len() as i32;
-        if let Output::Turns(turns) = &self.output {
-            turns.fill(call);
+        let new = |row: usize| parts[row * self.texts].len() as i32;
+        match &self.output {
+            Output::Turns(turns) => turns.fill(call)?,
+            Output::Runs(judges) => judges.fill(call)?,
+            Output::Scores(_) => {}
         }
         write_each(call, names::START, filled);
         write_each(call, &names::length(names::CHUNK), new);
@@ -262,6 +355,7 @@ impl Output {
         match self {
             Output::Scores(_) => names::STEP,
             Output::Turns(_) => names::TURN,
+            Output::Runs(_) => names::RUN,
         }
     }
 
@@ -270,6 +364,25 @@ impl Output {
         match self {
             Output::Scores(_) => names::BEGIN,
             Output::Turns(_) => names::TURN_BEGIN,
+            Output::Runs(_) => names::RUN_BEGIN,
+        }
+    }
+
+    /// How many texts each row has.
+    fn texts(&self, program: &ProgramInfo) -> usize {
+        let Output::Turns(turns) = self else { return 1 };
+        let setting = turns.forked(program);
+        let size = turns.sizes().find(|(name, _)| Some(*name) == setting);
+        size.and_then(|(_, size)| usize::try_from(size).ok()).unwrap_or(1)
+    }
+
+    /// Sizes that are settings.
+    fn sizes(&self) -> Vec<(String, i64)> {
+        match self {
+            Output::Scores(_) => Vec::new(),
+            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
+                turns.sizes().map(|(name, size)| (name.to_owned(), size)).collect()
+            }
         }
     }
 
@@ -277,61 +390,10 @@ impl Output {
     fn inputs(&self) -> Vec<&str> {
         match self {
             Output::Scores(_) => Vec::new(),
-            Output::Turns(turns) => {
+            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
                 let settings = turns.settings.iter().map(|(name, _)| name.as_str());
-                settings.chain([names::TURN, names::ROW]).collect()
+                settings.chain([names::TURN, names::ROW, names::PROMPTED]).collect()
             }
         }
-    }
-}
-
-/// The input that holds new positions.
-fn grown_input(program: &ProgramInfo) -> Result<String> {
-    let chunk = program.sizes.iter().position(|size| size == names::CHUNK);
-    let grows = |buffer: &&BufferInfo| {
-        let along = buffer.shape.get(1).zip(chunk).is_some_and(|(size, chunk)| *size == Size::Symbol(chunk));
-        buffer.role == Role::Input && buffer.element == Element::I32 && along
-    };
-    let found = program.buffers.iter().find(grows);
-    found.map(|buffer| buffer.name.clone()).ok_or_else(|| Error::bug("the step program takes no tokens"))
-}
-
-/// Most new positions of one call: states that hold only the latest positions have room for so many.
-pub fn longest_piece(program: &ProgramInfo) -> usize {
-    let limit = program.limits.iter().find(|(size, _)| size == names::CHUNK);
-    let limit = limit.and_then(|(_, most)| usize::try_from(*most).ok());
-    limit.map_or(LONGEST_PIECE, |most| most.clamp(1, LONGEST_PIECE))
-}
-
-/// Writes one number for each row into an input, if the program has it.
-fn write_each(call: &mut Call, name: &str, value: impl Fn(usize) -> i32) {
-    if let Some(input) = call.input_mut::<i32>(name) {
-        input.iter_mut().enumerate().for_each(|(row, place)| *place = value(row));
-    }
-}
-
-/// Refuses ids that the model does not know.
-///
-/// # Errors
-/// If there is one.
-pub fn check_ids(ids: &[u32], vocabulary: Option<i64>) -> Result<()> {
-    let unknown = ids.iter().find(|id| vocabulary.is_some_and(|vocabulary| i64::from(**id) >= vocabulary));
-    match (unknown, vocabulary) {
-        (Some(id), Some(vocabulary)) => {
-            let message = format!("the model does not know the token id {id}; it knows 0 to {}", vocabulary - 1);
-            Err(Error::request(message).help("use the tokenizer that the model was trained with"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The output that scores the next token: `logits`, or the only one.
-fn score_output(buffers: &[BufferInfo]) -> Result<String> {
-    let outputs: Vec<&str> =
-        buffers.iter().filter(|buffer| buffer.role == Role::Output).map(|buffer| buffer.name.as_str()).collect();
-    match outputs.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        all if all.contains(&"logits") => Ok("logits".to_owned()),
-        all => Err(Error::request(format!("the step program gives {} outputs, none called `logits`", all.len()))),
     }
 }

@@ -20,8 +20,8 @@ pub struct Limits {
 /// One row.
 #[derive(Debug)]
 struct Row {
-    /// Everything said: prompts and answers.
-    ids: Vec<u32>,
+    /// Everything said, prompts and answers, by each of its texts.
+    texts: Vec<Vec<u32>>,
     /// How many of them the decoder has seen.
     fed: usize,
     /// The row's own random numbers.
@@ -61,18 +61,20 @@ impl<'model> Session<'model> {
                 .help("give at least one token, for example with --prompt \"Once\""));
         }
         let rows = prompts.iter().zip(streams(seed, prompts));
-        let rows = rows.map(|(prompt, stream)| Row { ids: prompt.clone(), fed: 0, stream, turns: 0 }).collect();
+        let rows =
+            rows.map(|(prompt, stream)| Row { texts: vec![prompt.clone(); decoder.texts()], fed: 0, stream, turns: 0 });
+        let rows = rows.collect();
         Ok(Session { decoder, sampling, rows })
     }
 
     /// Everything that a row has said, prompts included.
     pub fn ids(&self, row: usize) -> &[u32] {
-        &self.rows[row].ids
+        &self.rows[row].texts[0]
     }
 
     /// How many more positions a row has room for.
     pub fn room(&self, row: usize) -> usize {
-        self.decoder.context().saturating_sub(self.rows[row].ids.len())
+        self.decoder.context().saturating_sub(self.ids(row).len())
     }
 
     /// Adds text to a row, for the next [`Session::generate`].
@@ -85,7 +87,7 @@ impl<'model> Session<'model> {
             return Err(Error::request(format!("the conversation no longer fits the context of {context} tokens"))
                 .help("start a new one, or give more room with --context"));
         }
-        self.rows[row].ids.extend_from_slice(ids);
+        self.rows[row].texts.iter_mut().for_each(|text| text.extend_from_slice(ids));
         Ok(())
     }
 
@@ -109,6 +111,7 @@ impl<'model> Session<'model> {
         draw: impl Fn(usize, u64) -> f64,
         mut hear: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        let begun: Vec<usize> = (0..self.rows.len()).map(|row| self.ids(row).len()).collect();
         let mut speaking: Vec<bool> = vec![limits.new > 0; self.rows.len()];
         for turn in 1..=limits.new {
             if !speaking.contains(&true) || interrupt::asked() {
@@ -116,46 +119,84 @@ impl<'model> Session<'model> {
             }
             self.feed(&speaking)?;
             for row in (0..speaking.len()).filter(|row| speaking[*row]).collect::<Vec<_>>() {
-                let (id, stops) = self.choose(row, &draw)?;
-                let ends = limits.end_tokens.contains(&id);
-                let stopped = ends || hear(row, id)?.is_break() || stops;
-                speaking[row] = !stopped && turn < limits.new && self.room(row) > 0;
+                let stops = self.choose(row, &draw)?;
+                let last = |session: &Self| turn == limits.new || session.room(row) == 0;
+                speaking[row] = match self.decoder.chosen(row).and_then(|choice| choice.answer.clone()) {
+                    Some(_) if !stops && !last(self) => true,
+                    Some(answer) => {
+                        self.answer(row, begun[row], &answer, limits, &mut hear)?;
+                        false
+                    }
+                    None => {
+                        let id = self.ids(row).last().copied().unwrap_or(0);
+                        let ends = limits.end_tokens.contains(&id);
+                        let stopped = ends || hear(row, id)?.is_break() || stops;
+                        !stopped && !last(self)
+                    }
+                };
             }
-            self.decoder.next_turn();
+            self.decoder.next_turn()?;
+        }
+        Ok(())
+    }
+
+    /// Lets a row say what its sampler gives in the end.
+    fn answer(
+        &mut self,
+        row: usize,
+        begun: usize,
+        answer: &[u32],
+        limits: &Limits,
+        hear: &mut impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        for text in &mut self.rows[row].texts {
+            text.truncate(begun);
+            text.extend_from_slice(answer);
+        }
+        for id in answer {
+            if limits.end_tokens.contains(id) || hear(row, *id)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }
 
     /// Shows the decoder what it has not seen of the rows that speak.
     fn feed(&mut self, speaking: &[bool]) -> Result<()> {
-        let unseen = |(row, speaks): (&Row, &bool)| if *speaks { row.fed } else { row.ids.len() };
-        let from: Vec<usize> = self.rows.iter().zip(speaking).map(unseen).collect();
-        let parts: Vec<&[u32]> = self.rows.iter().zip(from).map(|(row, from)| &row.ids[from..]).collect();
+        let unseen = |(row, speaks): (&Row, &bool)| if *speaks { row.fed } else { row.texts[0].len() };
+        let from = self.rows.iter().zip(speaking).map(unseen);
+        let parts = self.rows.iter().zip(from).flat_map(|(row, from)| row.texts.iter().map(move |text| &text[from..]));
+        let parts: Vec<&[u32]> = parts.collect();
         self.decoder.feed(&parts)?;
         for (row, _) in self.rows.iter_mut().zip(speaking).filter(|(_, speaks)| **speaks) {
-            row.fed = row.ids.len();
+            row.fed = row.texts[0].len();
         }
         Ok(())
     }
 
-    /// Chooses and keeps a row's next token; also whether the model's own sampler stops the row after it.
-    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<(u32, bool)> {
+    /// Chooses and keeps a row's next token; whether the model's own sampler stops the row after it.
+    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<bool> {
         let no_numbers =
             || Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged");
         let state = &mut self.rows[row];
-        let (id, stops) = match self.decoder.chosen(row) {
-            Some(choice) => (u32::try_from(choice.id).map_err(|_| no_numbers())?, choice.stops),
-            None => {
-                let scores = self.decoder.scores(row);
-                if scores.iter().any(|score| score.is_nan()) {
-                    return Err(no_numbers());
-                }
-                (choose(scores, &state.ids, &self.sampling, draw(row, state.turns)), false)
-            }
-        };
         state.turns += 1;
-        state.ids.push(id);
-        Ok((id, stops))
+        if let Some(choice) = self.decoder.chosen(row) {
+            let ids = choice.ids.iter().map(|id| u32::try_from(*id).map_err(|_| no_numbers()));
+            let ids = ids.collect::<Result<Vec<_>>>()?;
+            if !choice.from.is_empty() {
+                let old = std::mem::take(&mut state.texts);
+                state.texts = choice.from.iter().map(|from| old[*from].clone()).collect();
+            }
+            state.texts.iter_mut().zip(ids).for_each(|(text, id)| text.push(id));
+            return Ok(choice.stops);
+        }
+        let scores = self.decoder.scores(row);
+        if scores.iter().any(|score| score.is_nan()) {
+            return Err(no_numbers());
+        }
+        let id = choose(scores, &state.texts[0], &self.sampling, draw(row, state.turns - 1));
+        state.texts[0].push(id);
+        Ok(false)
     }
 }
 

@@ -1,11 +1,13 @@
 //! What the model's own sampler needs beside positions: its settings, the number of the turn, what tells rows apart.
 
-use crate::abi::names;
-use crate::error::Result;
+use crate::abi::{ProgramInfo, Size, names};
+use crate::error::{Error, Result};
+use crate::memory::Tensor;
 use crate::model::Call;
+use std::collections::BTreeMap;
 
 /// The turns of a sampler over some rows.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Turns {
     /// Values of its settings, by name.
     pub settings: Vec<(String, f64)>,
@@ -17,26 +19,47 @@ pub struct Turns {
     pub turn: u32,
     /// What each row says next, and whether it then stops; -1 before the first turn.
     pub chosen: Vec<Choice>,
+    /// What the turn before has handed on, by name.
+    carried: BTreeMap<String, Tensor>,
 }
 
 /// What a turn has chosen for a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {
-    /// The id; below 0 there is none.
-    pub id: i32,
+    /// The id that each text of the row says next; below 0 there is none.
+    pub ids: Vec<i32>,
+    /// Which text each goes on from; empty if there is one.
+    pub from: Vec<usize>,
     /// Whether the sampler stops the row after it.
     pub stops: bool,
+    /// What the sampler gives in the end, if that is not what the row has said.
+    pub answer: Option<Vec<u32>>,
 }
 
 impl Turns {
     /// Before the first turn.
     pub fn new(settings: Vec<(String, f64)>, seed: u64, rows: Vec<u32>) -> Turns {
-        let chosen = vec![Choice { id: -1, stops: false }; rows.len()];
-        Turns { settings, seed, rows, turn: 0, chosen }
+        let chosen = vec![Choice::default(); rows.len()];
+        Turns { settings, seed, rows, turn: 0, chosen, carried: BTreeMap::new() }
+    }
+
+    /// The sizes of a program that are settings.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), *value as i64))
+    }
+
+    /// The setting that says how many texts each row has; none if it has one.
+    pub fn forked<'p>(&self, program: &'p ProgramInfo) -> Option<&'p str> {
+        let fork = program.buffers.iter().find(|buffer| buffer.name == names::FORK)?;
+        let [_, Size::Symbol(symbol)] = fork.shape.as_slice() else { return None };
+        program.sizes.get(*symbol).map(String::as_str)
     }
 
     /// Writes the inputs of a call.
-    pub fn fill(&self, call: &mut Call) {
+    ///
+    /// # Errors
+    /// If what a turn handed on does not fit the next.
+    pub fn fill(&self, call: &mut Call) -> Result<()> {
         for (name, value) in &self.settings {
             set(call, name, *value);
         }
@@ -49,6 +72,12 @@ impl Turns {
         if let Some(rows) = call.input_mut::<i32>(names::ROW) {
             rows.iter_mut().zip(&self.rows).for_each(|(slot, row)| *slot = row.cast_signed());
         }
+        for (name, held) in &self.carried {
+            if call.has_input(name) {
+                call.set_input(name, held)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads what a call has chosen for the rows that took part in it.
@@ -57,10 +86,42 @@ impl Turns {
     /// If the program does not choose.
     pub fn hear(&mut self, call: &Call, took_part: impl Fn(usize) -> bool) -> Result<()> {
         let (ids, stops) = (call.output(names::NEXT)?.slice::<i32>(), call.output(names::STOP)?.slice::<u8>());
+        let numbers = |name: &str| call.output(name).ok().map(|output| output.slice::<i32>());
+        let (from, answer) = (numbers(names::FORK), numbers(names::ANSWER));
+        let rows = self.chosen.len().max(1);
         for (row, choice) in self.chosen.iter_mut().enumerate().filter(|(row, _)| took_part(*row)) {
-            *choice = Choice { id: ids[row], stops: stops[row] != 0 };
+            let own = |all: &[i32]| all[row * all.len() / rows..(row + 1) * all.len() / rows].to_vec();
+            let whole = |number: i32| usize::try_from(number).ok();
+            let from = from.map(own).unwrap_or_default().into_iter().map(whole).collect::<Option<Vec<_>>>();
+            *choice = Choice {
+                ids: own(ids),
+                from: from.ok_or_else(|| Error::bug("a text goes on from none"))?,
+                stops: stops[row] != 0,
+                answer: answer.map(own).map(|ids| ids.into_iter().map_while(|id| u32::try_from(id).ok()).collect()),
+            };
+        }
+        for name in call.outputs().filter(|name| name.starts_with(names::CARRIED)) {
+            let output = call.output(name)?;
+            match self.carried.get_mut(name) {
+                Some(held) if held.shape() == output.shape() => take_over(held, output, rows, &took_part),
+                _ => drop(self.carried.insert(name.to_owned(), output.duplicate()?)),
+            }
         }
         Ok(())
+    }
+}
+
+/// Copies the parts of those rows that took part; what has no rows, whole.
+fn take_over(held: &mut Tensor, new: &Tensor, rows: usize, took_part: &impl Fn(usize) -> bool) {
+    let bytes = new.block().bytes();
+    if new.shape().first().is_none_or(|first| usize::try_from(*first) != Ok(rows)) {
+        held.bytes_mut().copy_from_slice(bytes);
+        return;
+    }
+    let part = bytes.len() / rows;
+    for row in (0..rows).filter(|row| took_part(*row)) {
+        let own = row * part..(row + 1) * part;
+        held.bytes_mut()[own.clone()].copy_from_slice(&bytes[own]);
     }
 }
 

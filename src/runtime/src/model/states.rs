@@ -55,6 +55,11 @@ impl States {
         Ok(block.address())
     }
 
+    /// One state, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
+        self.tensors.get_mut(name)
+    }
+
     /// Makes the state that a program's buffer names, or checks that the present one has its size.
     pub(super) fn provide(&mut self, info: &BufferInfo, shape: &[i64]) -> Result<*mut u8> {
         if !self.tensors.contains_key(&info.name) {
