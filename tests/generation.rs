@@ -55,7 +55,9 @@ fn block(model: &Model) -> (Graph, Vec<String>) {
 fn with_defaults<'s>(settings: &[(&'s str, f64)]) -> Vec<(&'s str, f64)> {
     let choice = [("temperature", 1.0), ("top_k", 0.0), ("top_p", 1.0), ("min_p", 0.0), ("repetition_penalty", 1.0)];
     let search = [("beams", 1.0), ("length_penalty", 1.0), ("new", NEW as f64), ("end", -1.0)];
-    choice.iter().chain(&search).chain(settings).copied().collect()
+    let given = |name: &str| settings.iter().any(|(own, _)| *own == name);
+    let defaults = choice.iter().chain(&search).filter(|(name, _)| !given(name));
+    defaults.chain(settings).copied().collect()
 }
 
 /// The ids that the block gives each prompt, by the interpreter.
@@ -276,7 +278,11 @@ fn compiled_searches_find_what_the_block_finds() {
     ];
     for settings in all {
         let ids = searched(&model, &graph, &weights, settings);
-        assert_eq!(turned(&model, &weights, settings, 2), ids, "{settings:?}");
+        let mut loaded = loaded(&model, &weights);
+        let by_hand =
+            prompts().iter().map(|prompt| searched_by_hand(&mut loaded, prompt, settings)).collect::<Vec<_>>();
+        assert_eq!(turned(&model, &weights, settings, 2), by_hand, "turns: {settings:?}");
+        assert_eq!(ids, by_hand, "{settings:?}");
     }
     assert_eq!(turned(&model, &weights, all[0], 1), turned(&model, &weights, all[0], 2), "one thread");
 }
@@ -302,6 +308,46 @@ fn a_search_that_keeps_all_texts_finds_the_best_of_all() {
     }
 }
 
+/// A prompt and the answer to it, found by a search that keeps its texts in lists.
+fn searched_by_hand(loaded: &mut Loaded, prompt: &[u32], settings: &[(&str, f64)]) -> Vec<u32> {
+    let settings = with_defaults(settings).into_iter().collect::<std::collections::HashMap<_, _>>();
+    let beams = settings["beams"] as usize;
+    let mut open = vec![(prompt.to_vec(), 0.0)];
+    let mut ended: Vec<(Vec<u32>, f64)> = Vec::new();
+    let new = settings["new"] as usize;
+    for turn in 1..=new {
+        let mark = |score: f64| score / (turn as f64).powf(settings["length_penalty"]);
+        let mut next = open.iter().flat_map(|(text, score)| followers(loaded, text, *score)).collect::<Vec<_>>();
+        next.sort_by(|left, right| right.1.total_cmp(&left.1));
+        next.truncate(2 * beams);
+        open.clear();
+        for (place, (text, score)) in next.into_iter().enumerate() {
+            if turn < new && text.last().map(|id| f64::from(*id)) != Some(settings["end"]) {
+                open.push((text, score));
+            } else if place < beams {
+                ended.push((text, mark(score)));
+            }
+        }
+        open.truncate(beams);
+        ended.sort_by(|left, right| right.1.total_cmp(&left.1));
+        ended.truncate(beams);
+        let worst = if ended.len() == beams { ended[beams - 1].1 } else { -1e9 };
+        if open.first().is_none_or(|(_, score)| mark(*score) <= worst) {
+            break;
+        }
+    }
+    ended.swap_remove(0).0
+}
+
+/// All texts of one more token, and their scores.
+fn followers(loaded: &mut Loaded, text: &[u32], score: f64) -> Vec<(Vec<u32>, f64)> {
+    let mut decoder = Decoder::new(loaded, 1, 16).expect("it decodes");
+    decoder.feed(&[text]).expect("good ids");
+    let scores = decoder.scores(0).iter().map(|score| f64::from(*score)).collect::<Vec<_>>();
+    let whole = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
+    (0..).zip(scores).map(|(id, own)| ([text, &[id]].concat(), score + own - whole)).collect()
+}
+
 /// The best of all texts of up to three tokens after a prompt, by their score for each token.
 fn best_of_all(loaded: &mut Loaded, prompt: &[u32], end: u32, penalty: f64) -> Vec<u32> {
     let (mut best, mut most) = (Vec::new(), f64::NEG_INFINITY);
@@ -315,11 +361,7 @@ fn best_of_all(loaded: &mut Loaded, prompt: &[u32], end: u32, penalty: f64) -> V
             }
             continue;
         }
-        let mut decoder = Decoder::new(loaded, 1, 8).expect("it decodes");
-        decoder.feed(&[&text]).expect("good ids");
-        let scores = decoder.scores(0).iter().map(|score| f64::from(*score)).collect::<Vec<_>>();
-        let whole = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
-        open.extend((0..).zip(scores).map(|(id, own)| ([text.as_slice(), &[id]].concat(), score + own - whole)));
+        open.extend(followers(loaded, &text, score));
     }
     best
 }

@@ -120,7 +120,8 @@ fn turns_over_sources_of_other_lengths_say_what_the_block_says() {
         for (sampler, chosen) in [("sample", vec![("top_k", 6.0)]), ("beam", vec![("beams", 3.0), ("end", 7.0)])] {
             let (case, model, weights) = known(name, Some(sampler));
             let (sources, start, _) = published(&case);
-            let sources = [sources[0].clone(), sources[1][..5].to_vec(), sources[0][3..10].to_vec()];
+            let own = &sources[0];
+            let sources = [own.clone(), own[2..7].to_vec(), own[3..10].to_vec()];
             let mut loaded = loaded(&model, &graphs(&model), &weights, 2);
             let settings = settings(&[chosen.as_slice(), &[("new", 6.0)]].concat());
             let mut said = interpreted(&model, &weights, &sources, &settings);

@@ -332,8 +332,10 @@ impl<'model> Decoder<'model> {
     fn fill(&self, call: &mut Call, parts: &[&[u32]], piece: usize) -> Result<()> {
         let ids = call.input_mut::<i32>(&self.input).ok_or_else(|| Error::bug("the step program takes no tokens"))?;
         ids.fill(0);
-        for (row, part) in ids.chunks_exact_mut(piece).zip(parts) {
-            row.iter_mut().zip(*part).for_each(|(place, id)| *place = *id as i32);
+        for (row, parts) in ids.chunks_exact_mut(piece * self.texts).zip(parts.chunks(self.texts)) {
+            for (text, part) in parts.iter().enumerate() {
+                row[text..].iter_mut().step_by(self.texts).zip(*part).for_each(|(place, id)| *place = *id as i32);
+            }
         }
         let filled = |row: usize| self.filled[row] as i32;
         let new = |row: usize| parts[row * self.texts].len() as i32;

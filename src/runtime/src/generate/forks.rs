@@ -1,7 +1,8 @@
 //! Texts of a row that go on from other texts of it: their parts of every state change places.
 //!
 //! In: for each row, which text each goes on from. Out: states whose part for a text is what that of the other was. Only
-//! what changes is copied, and of states along positions only those that are filled.
+//! what changes is copied, and of states along positions only those that are filled. Positions stand before texts in all
+//! of them: that is the order of sequences and other axes in memory.
 
 use crate::abi::{BufferInfo, ProgramInfo, Role, Size, names};
 use crate::error::{Error, Result};
@@ -15,8 +16,16 @@ struct Layout {
     texts: usize,
     /// Bytes of one text's part.
     part: usize,
-    /// Bytes of one position in it, if positions come first in it.
-    position: Option<usize>,
+    /// How many parts stand before the next position's, and before the first position's again, if there are positions.
+    positions: Option<[usize; 2]>,
+}
+
+impl Layout {
+    /// The row of a part, and its position.
+    fn place(&self, outer: usize) -> (usize, usize) {
+        let position = self.positions.map_or(0, |[next, again]| outer % again / next);
+        (outer * self.rows / self.outer, position)
+    }
 }
 
 /// Lets the texts of rows, counted by the size `texts`, go on from others.
@@ -34,12 +43,12 @@ pub fn fork(
         let Some(place) = place_of(buffer, program, texts) else { continue };
         let Some(state) = states.get_mut(&buffer.name) else { continue };
         let shape = state.shape().iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect::<Vec<_>>();
-        let along = buffer.shape.get(place + 1).is_some_and(|size| is_named(size, program, names::CONTEXT));
         let bytes = state.block().len() / shape.iter().product::<usize>().max(1);
         let part = shape[place + 1..].iter().product::<usize>() * bytes;
-        let position = along.then(|| shape[place + 2..].iter().product::<usize>() * bytes);
-        let outer = shape[..place].iter().product();
-        let layout = Layout { outer, rows: shape[0], texts: shape[place], part, position };
+        let count = |places: std::ops::Range<usize>| shape[places].iter().product::<usize>();
+        let context = buffer.shape[..place].iter().position(|size| is_named(size, program, names::CONTEXT));
+        let positions = context.map(|context| [count(context + 1..place), count(context..place)]);
+        let layout = Layout { outer: count(0..place), rows: shape[0], texts: shape[place], part, positions };
         move_texts(state.bytes_mut(), &layout, from, filled)?;
     }
     Ok(())
@@ -48,12 +57,15 @@ pub fn fork(
 fn move_texts(bytes: &mut [u8], layout: &Layout, from: &[&[usize]], filled: &[usize]) -> Result<()> {
     let mut before = Vec::new();
     for outer in 0..layout.outer {
-        let row = outer * layout.rows / layout.outer;
+        let (row, position) = layout.place(outer);
         let Some(from) = from.get(row).filter(|from| from.len() == layout.texts) else { continue };
+        if position >= filled[row] {
+            continue;
+        }
         if from.iter().any(|text| *text >= layout.texts) {
             return Err(Error::bug("a text goes on from one that does not exist"));
         }
-        let length = layout.position.map_or(layout.part, |position| layout.part.min(position * filled[row]));
+        let length = layout.part;
         let start = |text: usize| (outer * layout.texts + text) * layout.part;
         let moved = || from.iter().enumerate().filter(|(text, other)| text != *other);
         before.clear();

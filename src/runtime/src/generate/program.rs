@@ -7,11 +7,14 @@ use crate::model::Call;
 /// Most new positions of one call: enough that weights are read rarely, little enough that scratch memory stays small.
 const LONGEST_PIECE: usize = 512;
 
-/// The input that holds new positions.
+/// The input that holds new positions: ids of each row, or beside each other of each of its texts.
 pub fn grown_input(program: &ProgramInfo) -> Result<String> {
     let chunk = program.sizes.iter().position(|size| size == names::CHUNK);
+    let texts = program.buffers.iter().find(|buffer| buffer.name == names::FORK).and_then(|fork| fork.shape.get(1));
     let grows = |buffer: &&BufferInfo| {
-        let last = buffer.shape.iter().skip(1).next_back();
+        let shape = buffer.shape.as_slice();
+        let alone = shape.split_last().filter(|(last, _)| Some(*last) == texts).map_or(shape, |(_, rest)| rest);
+        let last = alone.iter().skip(1).next_back();
         let along = last.zip(chunk).is_some_and(|(size, chunk)| *size == Size::Symbol(chunk));
         buffer.role == Role::Input && buffer.element == Element::I32 && along
     };
