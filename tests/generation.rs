@@ -243,9 +243,8 @@ fn what_is_drawn_lies_in_the_nucleus_and_among_the_best() {
     });
     let nucleus = nucleus.map(|id| *id as u32).collect::<Vec<_>>();
     assert!((4..200).contains(&nucleus.len()), "{} tokens", nucleus.len());
-    let all: [(&[(&str, f64)], &[u32]); 2] = [(&[("top_p", 0.3)], &nucleus), (&[("top_k", 4.0)], &nucleus[..4])];
-    for (settings, allowed) in all {
-        let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    for (setting, allowed) in [(("top_p", 0.3), nucleus.as_slice()), (("top_k", 4.0), &nucleus[..4])] {
+        let settings = with_defaults(&[setting]).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
         let prompts = vec![prompt.clone(); 150];
         let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
         let decoder = Decoder::choosing(&mut loaded, 8, Given::default(), turns).expect("it has turns");

@@ -8,6 +8,7 @@ mod decoder;
 mod forks;
 mod given;
 mod judges;
+mod output;
 mod program;
 mod sampler;
 mod session;

@@ -3,9 +3,10 @@
 use super::forks::fork;
 use super::given::Given;
 use super::judges::Judges;
+use super::output::Output;
 use super::program::{check_ids, grown_input, is_positional, largest_chunk, longest_piece, score_output, write_each};
 use super::turns::{Choice, Turns};
-use crate::abi::{ProgramInfo, names};
+use crate::abi::names;
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
 use std::collections::BTreeMap;
@@ -34,17 +35,6 @@ pub struct Decoder<'model> {
     scores: Vec<Vec<f32>>,
     /// Prepared calls by their number of new positions.
     calls: BTreeMap<usize, Call>,
-}
-
-/// What a call gives.
-#[derive(Debug)]
-enum Output {
-    /// Scores, under this name.
-    Scores(String),
-    /// What the model's sampler chooses.
-    Turns(Turns),
-    /// What it chooses after each new position.
-    Runs(Judges),
 }
 
 /// What a decoder holds at one moment.
@@ -131,6 +121,9 @@ impl<'model> Decoder<'model> {
         let along = given.along(&programs);
         let piece = longest_piece(program);
         let texts = output.texts(program);
+        if texts > 1 && model.is_on_device() {
+            return Err(Error::request("a search of several texts runs on the CPU alone").help("leave --device out"));
+        }
         if let Some(longest) = model.manifest().longest.filter(|longest| (context as i64) > *longest) {
             let name = &model.manifest().model;
             return Err(Error::request(format!("{context} positions are more than {name} allows, which is {longest}"))
@@ -339,63 +332,10 @@ impl<'model> Decoder<'model> {
         }
         let filled = |row: usize| self.filled[row] as i32;
         let new = |row: usize| parts[row * self.texts].len() as i32;
-        match &self.output {
-            Output::Turns(turns) => turns.fill(call)?,
-            Output::Runs(judges) => judges.fill(call)?,
-            Output::Scores(_) => {}
-        }
+        self.output.fill(call)?;
         write_each(call, names::START, filled);
         write_each(call, &names::length(names::CHUNK), new);
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));
         Ok(())
-    }
-}
-
-impl Output {
-    /// The program that gives it.
-    fn program(&self) -> &'static str {
-        match self {
-            Output::Scores(_) => names::STEP,
-            Output::Turns(_) => names::TURN,
-            Output::Runs(_) => names::RUN,
-        }
-    }
-
-    /// The program before that.
-    fn begin(&self) -> &'static str {
-        match self {
-            Output::Scores(_) => names::BEGIN,
-            Output::Turns(_) => names::TURN_BEGIN,
-            Output::Runs(_) => names::RUN_BEGIN,
-        }
-    }
-
-    /// How many texts each row has.
-    fn texts(&self, program: &ProgramInfo) -> usize {
-        let Output::Turns(turns) = self else { return 1 };
-        let setting = turns.forked(program);
-        let size = turns.sizes().find(|(name, _)| Some(*name) == setting);
-        size.and_then(|(_, size)| usize::try_from(size).ok()).unwrap_or(1)
-    }
-
-    /// Sizes that are settings.
-    fn sizes(&self) -> Vec<(String, i64)> {
-        match self {
-            Output::Scores(_) => Vec::new(),
-            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
-                turns.sizes().map(|(name, size)| (name.to_owned(), size)).collect()
-            }
-        }
-    }
-
-    /// The inputs that are filled for its sake.
-    fn inputs(&self) -> Vec<&str> {
-        match self {
-            Output::Scores(_) => Vec::new(),
-            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
-                let settings = turns.settings.iter().map(|(name, _)| name.as_str());
-                settings.chain([names::TURN, names::ROW, names::PROMPTED]).collect()
-            }
-        }
     }
 }

@@ -106,6 +106,11 @@ impl Loaded {
             .try_for_each(|(tensor, info)| start::fill(tensor, info, seed, pool))
     }
 
+    /// Whether its programs run on a GPU.
+    pub fn is_on_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// Whether the model has a program of that name.
     pub fn has(&self, program: &str) -> bool {
         self.code.find(program).is_some()

@@ -1,0 +1,79 @@
+//! What a decoder wants of each call: scores, a choice, or a choice after each position; and the programs that give it.
+
+use super::judges::Judges;
+use super::turns::Turns;
+use crate::abi::{ProgramInfo, names};
+use crate::error::Result;
+use crate::model::Call;
+
+/// What a call gives.
+#[derive(Debug)]
+pub enum Output {
+    /// Scores, under this name.
+    Scores(String),
+    /// What the model's sampler chooses.
+    Turns(Turns),
+    /// What it chooses after each new position.
+    Runs(Judges),
+}
+
+impl Output {
+    /// The program that gives it.
+    pub fn program(&self) -> &'static str {
+        match self {
+            Output::Scores(_) => names::STEP,
+            Output::Turns(_) => names::TURN,
+            Output::Runs(_) => names::RUN,
+        }
+    }
+
+    /// The program before that.
+    pub fn begin(&self) -> &'static str {
+        match self {
+            Output::Scores(_) => names::BEGIN,
+            Output::Turns(_) => names::TURN_BEGIN,
+            Output::Runs(_) => names::RUN_BEGIN,
+        }
+    }
+
+    /// Writes the inputs of a call that are there for its sake.
+    ///
+    /// # Errors
+    /// If what a turn handed on does not fit the next.
+    pub fn fill(&self, call: &mut Call) -> Result<()> {
+        match self {
+            Output::Turns(turns) => turns.fill(call),
+            Output::Runs(judges) => judges.fill(call),
+            Output::Scores(_) => Ok(()),
+        }
+    }
+
+    /// How many texts each row has.
+    pub fn texts(&self, program: &ProgramInfo) -> usize {
+        let Output::Turns(turns) = self else { return 1 };
+        let setting = turns.forked(program);
+        let size = turns.sizes().find(|(name, _)| Some(*name) == setting);
+        size.and_then(|(_, size)| usize::try_from(size).ok()).unwrap_or(1)
+    }
+
+    /// Sizes that are settings.
+    pub fn sizes(&self) -> Vec<(String, i64)> {
+        match self {
+            Output::Scores(_) => Vec::new(),
+            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
+                turns.sizes().map(|(name, size)| (name.to_owned(), size)).collect()
+            }
+        }
+    }
+
+    /// The inputs that are filled for its sake.
+    pub fn inputs(&self) -> Vec<&str> {
+        match self {
+            Output::Scores(_) => Vec::new(),
+            Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
+                let settings = turns.settings.iter().map(|(name, _)| name.as_str());
+                settings.chain([names::TURN, names::ROW, names::PROMPTED]).collect()
+            }
+        }
+    }
+}
