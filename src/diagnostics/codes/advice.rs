@@ -34,9 +34,9 @@ it is not what it is when decoded alone or position by position. Losses over the
 row gets them.
 "#;
 N0603 = "a sampler that computes whole sequences in every turn", r#"
-A sampler whose `for` writes in each turn the position after the last (`ids = next where t == |p| + n`) becomes a program
-of one turn, which keeps what earlier turns have computed. One that changes positions anywhere, or a model in which a
-new position changes what was computed at earlier ones, has nothing to keep: all turns are one program, and each
-computes the whole sequence. The note says what stands against it.
+A sampler whose `for` writes in each turn the position after the last (`ids = next where t == |p| + n`) becomes a
+program of one turn, which keeps what earlier turns have computed. One that changes positions anywhere, or a model in
+which a new position changes what was computed at earlier ones, has nothing to keep: all turns are one program, and
+each computes the whole sequence. The note says what stands against it.
 "#;
 }

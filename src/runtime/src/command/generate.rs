@@ -12,6 +12,7 @@ use crate::generate::{Decoder, Given, Limits, Lookup, Runs, Sampling, Session, T
 use crate::model::{Code, Loaded};
 use crate::tokenizer::Tokenizer;
 use clap::{Arg, ArgMatches, Args, Command};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -67,7 +68,7 @@ pub struct Options {
     pub infill: Vec<String>,
     /// Search with so many texts at once, if the model's sampler is a search
     #[arg(long, value_name = "N")]
-    beams: Option<usize>,
+    beams: Option<NonZeroUsize>,
     /// In a search: prefer longer texts (more than 1) or shorter ones
     #[arg(long, value_name = "X")]
     length_penalty: Option<f64>,
@@ -203,18 +204,23 @@ pub fn decoder<'m>(
                 return Err(Error::request(format!("{option} asks for a search, and the model's sampler is none"))
                     .help("build the model with `generate beam(self)`"));
             }
-            refuse_unknown(model.manifest())?;
+            refuse_unknown(model.manifest(), &plan.lacking)?;
             Decoder::with(model, prompts.len(), context, given)
         }
     }
 }
 
-/// Refuses a sampler with settings that the runtime's own choice does not have.
-fn refuse_unknown(manifest: &Manifest) -> Result<()> {
+/// Refuses a sampler with settings that the runtime's own choice does not have; `lacking` is why that is to choose.
+fn refuse_unknown(manifest: &Manifest, lacking: &[&str]) -> Result<()> {
     const KNOWN: [&str; 7] = ["end", "new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
     let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
     let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) else { return Ok(()) };
     let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
+    if let Some(lacking) = lacking.first() {
+        let own = settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let message = format!("the model's sampler {block} has no setting `{lacking}`");
+        return Err(Error::request(message).help(format!("it has {own}")));
+    }
     let near = nearest(name, KNOWN).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     let message = format!("the block {block} has a setting `{name}` that this loop does not know");
     Err(Error::request(message).help(format!("{near}it knows {}", KNOWN.join(", "))))
@@ -243,7 +249,7 @@ pub fn speak(session: &mut Session<'_>, plan: &Plan, tokenizer: &Tokenizer) -> R
     print(&text.finish()?)
 }
 
-/// Writes all rows when they are done; drafts come from the text itself.
+/// Writes one row as it comes, several when they are done; drafts come from the text itself.
 fn speak_in_runs(
     model: &mut Loaded,
     options: &Options,
@@ -264,14 +270,22 @@ fn speak_in_runs(
     let mut runs = Runs::new(decoder, prompts)?;
     let mut speeches: Vec<_> = prompts.iter().map(|_| Speech::new(tokenizer, &plan.stop)).collect();
     let mut texts = vec![String::new(); prompts.len()];
+    let alone = prompts.len() == 1 && !options.print_ids;
+    if alone {
+        print(&tokenizer.decode(&prompts[0])?)?;
+    }
     runs.generate(&plan.limits, &mut Lookup { alike: ALIKE }, most, |row, id| {
         let (piece, ended) = speeches[row].hear(id)?;
-        texts[row] += &piece;
+        match alone {
+            true => print(&piece)?,
+            false => texts[row] += &piece,
+        }
         Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     for (row, text) in texts.iter_mut().enumerate() {
         *text += &speeches[row].finish()?;
         print(&match options.print_ids {
+            _ if alone => format!("{text}\n"),
             true => format!("{}\n", runs.ids(row).iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
             false => format!("--- {}\n{text}\n", row + 1),
         })?;
@@ -358,7 +372,7 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize, end: Option<
         ("top_p", options.top_p),
         ("min_p", options.min_p),
         ("repetition_penalty", options.repetition_penalty),
-        ("beams", options.beams.map(|beams| beams.max(1) as f64)),
+        ("beams", options.beams.map(|beams| beams.get() as f64)),
         ("length_penalty", options.length_penalty),
     ];
     let lacking = asked.into_iter().filter(|(name, value)| !set(name, *value)).map(|(name, _)| name);
