@@ -19,7 +19,7 @@ pub(super) fn combine(axes: &mut Axes, region: &mut Region, along: AxisId) {
             _ => false,
         };
         if over.as_slice() == [along] && relations.iter().all(fixed) {
-            let other = axes.add_like("s", along);
+            let other = axes.add_like("earlier", along);
             let op = Op::Reduce(*combine, vec![other]);
             up_to_each(axes, region, id, &node, op, [along, other]);
         }
