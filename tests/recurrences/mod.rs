@@ -1,6 +1,8 @@
 //! Recurrences that nobody listed, in the language alone: native code, pieces, steps and the interpreter agree, and every
 //! gradient is that of finite differences.
 
+mod lengths;
+
 use super::compiled::{graphs, model, programs};
 use super::{gradient, random_models};
 use archc::graph;

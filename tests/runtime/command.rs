@@ -85,3 +85,11 @@ fn wrong_usage_ends_with_status_two() {
         assert_eq!(run(folder.path(), line), 2, "{line}");
     }
 }
+
+#[test]
+fn rows_of_several_lengths_are_measured_beside_each_other_and_too_short_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = "--pairs 1 --prompt 2 --prefill 2 --batch 1 --context 2 --threads 1";
+    assert_eq!(run(folder.path(), &format!("bench {sizes} --only train,decode --lengths 2,4")), 0);
+    assert_eq!(run(folder.path(), &format!("bench {sizes} --lengths 1")), 1);
+}

@@ -3,10 +3,12 @@
 //! The limits (fused multiply-adds, reading memory) are measured in the same run, turn about with the work, on the same
 //! threads and pages; a figure is the median over at least nine such pairs, with the middle half as its spread.
 
+mod lengths;
 mod measure;
 mod probe;
 mod work;
 
+pub use lengths::{Cost, Length, Work, measure_lengths};
 pub use measure::{Beside, Figure, Limit, measure};
 pub use probe::{fma_rate, read_rate};
 pub use work::{decode, prefill, touched, train};

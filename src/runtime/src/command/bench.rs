@@ -1,13 +1,14 @@
 //! `bench`: speed beside the machine's limits.
 
 mod copies;
-mod lengths;
 
 use self::copies::Copies;
 use super::Threads;
 use super::options::print;
 use crate::abi::names;
-use crate::bench::{Beside, Figure, Limit, decode, fma_rate, prefill, read_rate, touched, train};
+use crate::bench::{
+    Beside, Figure, Limit, Work, decode, fma_rate, measure_lengths, prefill, read_rate, touched, train,
+};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
@@ -124,7 +125,17 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
         let (figures, unit) = measure_work(model, options, work, &mut Limit)?;
         report(work, figures, unit, tokens_of(options, work))?;
     }
-    lengths::measure_lengths(model, options)
+    measure_rows(model, options)
+}
+
+/// Rows of each length that is asked for.
+fn measure_rows(model: &mut Loaded, options: &Options) -> Result<()> {
+    let works = [(Work::Train, "train", names::TRAIN), (Work::Decode, "decode", names::STEP)];
+    let works = works.into_iter().filter(|(_, work, program)| wanted(model, options, work, program));
+    let works = works.map(|(work, ..)| work).collect::<Vec<_>>();
+    measure_lengths(model, &works, &options.lengths, options.pairs, &mut |length| {
+        print(&format!("{length}\n")).map(|()| !interrupt::asked())
+    })
 }
 
 /// What is asked for and possible.
