@@ -193,7 +193,7 @@ fn recurrences_are_one_program_in_every_form() {
     let wide = [("key_width", "8"), ("width", "8")];
     for (file, own) in [("examples/retnet.arch", vec![("inner", "32")]), ("examples/deltanet.arch", wide.to_vec())] {
         let request = request(file, &[common.to_vec(), own].concat());
-        for form in [Form::Planned, Form::Sequential, Form::Chunkwise(Some(7))] {
+        for form in [Form::Sequential, Form::Chunkwise(None), Form::Chunkwise(Some(7))] {
             let mut session = Session::new(None);
             session.scan = form;
             let report = certify(&request, &Target::native(), &mut session);

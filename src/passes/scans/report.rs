@@ -5,7 +5,7 @@ use super::class::{Class, Update, classify, own_axes};
 use super::fission::divided;
 use super::form::Form as Of;
 use super::range::Range;
-use super::rewrite::ranges_of;
+use super::rewrite::{ranges_of, relative_cost};
 use super::{Form, decay};
 use crate::graph::{For, Graph, NodeId, Op, Region};
 use crate::tensor::{Axes, BATCH};
@@ -146,8 +146,9 @@ pub(super) fn decide(axes: &Axes, region: &Region, id: NodeId, arguments: &[Rang
     let updates = updates.into_iter().flatten().collect::<Vec<_>>();
     let possible = obstacle.is_none();
     let dear = || dearness(&body, &classes, &updates);
+    let slower = || slowness(axes, region, id, arguments, planned_chunk(&body, &classes, &updates));
     let refusal = obstacle.or_else(|| match form {
-        Form::Planned => dear(),
+        Form::Planned => dear().or_else(slower),
         Form::Sequential => Some("the sequential form was asked for".into()),
         Form::Chunkwise(_) => None,
     });
@@ -205,7 +206,7 @@ fn turn_by_turn(body: &mut Body) -> Option<String> {
     None
 }
 
-/// Why the sequential form costs less.
+/// Why the sequential form costs less for all sizes.
 fn dearness(body: &Body, classes: &[Class], updates: &[Update]) -> Option<String> {
     let own = |place: usize| own_axes(body, place, &updates[place]).len();
     let wide = (0..classes.len()).filter(|place| own(*place) >= 2).collect::<Vec<_>>();
@@ -222,6 +223,12 @@ fn dearness(body: &Body, classes: &[Class], updates: &[Update]) -> Option<String
         body.reads.iter().any(is_whole)
     };
     wide.iter().any(whole).then(|| "a whole matrix is read at every position".into())
+}
+
+/// Why the sequential form costs less for these sizes.
+fn slowness(axes: &Axes, region: &Region, id: NodeId, arguments: &[Range], chunk: u32) -> Option<String> {
+    let relative = relative_cost(axes, region, id, arguments, chunk)?;
+    (relative >= 1.0).then(|| format!("in chunks it would cost about {relative:.1} times as much"))
 }
 
 fn planned_chunk(body: &Body, classes: &[Class], updates: &[Update]) -> u32 {

@@ -4,6 +4,7 @@ use super::Form;
 use super::body::Body;
 use super::chunk::{Chunk, state_type};
 use super::class::{Update, own_axes};
+use super::cost::cost;
 use super::fission::divided;
 use super::form::{Base, Form as Of, Read};
 use super::pieces::{Cuts, Pieces, cast};
@@ -95,6 +96,16 @@ pub(super) fn ranges_of(
         false => range_of(axes, region, arguments, *operand),
     };
     operands.iter().enumerate().map(range).collect()
+}
+
+/// How many times as much the chunkwise form of a `for` costs, in chunks of so many positions; nothing if some part has
+/// no such form.
+pub(super) fn relative_cost(axes: &Axes, region: &Region, id: NodeId, arguments: &[Range], size: u32) -> Option<f64> {
+    let Op::For(repeat) = &region.node(id).op else { return None };
+    let mut axes = axes.clone();
+    let pieces = Cuts::default().of(&mut axes, repeat.axis, i64::from(size), repeat.reverse);
+    let new = rewrite(&axes, region, id, arguments, &pieces)?;
+    Some(cost(&axes, &new) / cost(&axes, region))
 }
 
 /// The region with a `for` made chunkwise; nothing if some part has no such form.
