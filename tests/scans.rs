@@ -2,6 +2,7 @@
 
 mod choice;
 mod forms;
+mod layout;
 pub mod operators;
 
 use archc::driver::{self, Request, Session};

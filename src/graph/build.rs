@@ -2,9 +2,10 @@
 //!
 //! In: a [`Model`] and one of its programs. Out: a [`Graph`] that names inputs, parameters and outputs as the model does.
 //! Each value becomes one node; a `for` stays a region. Order: [`outer`] finds what bodies read from outside, [`values`]
-//! makes nodes, [`regions`] makes the `for`s.
+//! makes nodes, [`regions`] makes the `for`s, [`layout`] orders the axes of what they carry.
 
 mod extents;
+mod layout;
 mod outer;
 mod regions;
 mod values;
@@ -55,6 +56,16 @@ struct Scope {
     slices: HashMap<ValueId, Value>,
     /// Nodes of the `for`s that stand in this region.
     regions: HashMap<crate::model::RegionId, super::NodeId>,
+}
+
+impl Scope {
+    /// A value with its axes in another order, or present at fewer positions.
+    fn cast(&mut self, value: Value, typed: Typed, path: &str) -> Value {
+        if *self.region.typed(value) == typed {
+            return value;
+        }
+        self.region.add_one(Op::Map(Scalar::identity()), [value], typed, path)
+    }
 }
 
 struct Builder<'a> {

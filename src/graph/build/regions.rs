@@ -1,10 +1,11 @@
 //! A `for` of the program, a rolled region of the graph.
 
+use super::layout::Outermost;
 use super::outer::Outer;
 use super::{Builder, Scope};
 use crate::graph::{For, NodeId, Op, Typed, Value};
 use crate::model::{self, BodyId, RegionId, ValueId, ValueKind};
-use crate::tensor::{BATCH, DType, Presence, TensorType};
+use crate::tensor::{AxisId, BATCH, DType, Presence, TensorType};
 
 impl Builder<'_> {
     /// Makes the node of a `for` in the region that it stands in.
@@ -12,10 +13,10 @@ impl Builder<'_> {
         let region = &self.program.regions[id.0 as usize];
         let outer = self.outer(id);
         let made: Vec<Scope> = (0..region.bodies.len()).map(|body| self.make_body(id, body as u32, &outer)).collect();
-        let results = self.results_of(scope, id, region);
+        let mut results = self.results_of(scope, id, region);
         let operands = region.carried.iter().chain(&outer.sliced).chain(&outer.whole);
-        let operands: Vec<Value> = operands.map(|value| scope.values[value]).collect();
-        let op = Op::For(For {
+        let mut operands: Vec<Value> = operands.map(|value| scope.values[value]).collect();
+        let mut repeat = For {
             axis: region.axis,
             reverse: region.reverse,
             carried: region.carried.len(),
@@ -24,8 +25,29 @@ impl Builder<'_> {
             turns: region.turns.clone(),
             until: region.bodies.iter().any(|body| body.until.is_some()),
             label: region.label.clone(),
-        });
-        scope.region.add(op, operands, results, region.label.clone())
+        };
+        self.lay_out(scope, &mut repeat, &mut operands, &mut results);
+        scope.region.add(Op::For(repeat), operands, results, region.label.clone())
+    }
+
+    /// Orders the axes of what is carried, and with them those of what is handed in and of the results.
+    fn lay_out(&self, scope: &mut Scope, repeat: &mut For, operands: &mut [Value], results: &mut [Typed]) {
+        let types = operands.iter().map(|operand| &scope.region.typed(*operand).ty).collect::<Vec<_>>();
+        let outermost = Outermost::of(&self.model.axes, repeat, &types);
+        if outermost.is_empty() {
+            return;
+        }
+        outermost.arrange(repeat);
+        for operand in &mut operands[..repeat.carried] {
+            let typed = scope.region.typed(*operand).clone();
+            let ordered = Typed { ty: outermost.order(&typed.ty), ..typed };
+            *operand = scope.cast(*operand, ordered, &repeat.label);
+        }
+        let (carried, yielded) = results.split_at_mut(repeat.carried);
+        carried.iter_mut().for_each(|typed| typed.ty = outermost.order(&typed.ty));
+        for typed in yielded {
+            typed.ty = in_front(outermost.order(&typed.ty.without(&[repeat.axis])), repeat.axis);
+        }
     }
 
     fn make_body(&self, id: RegionId, body: u32, outer: &Outer) -> Scope {
@@ -76,9 +98,14 @@ impl Builder<'_> {
     fn stacked(&self, region: &model::Region, place: usize) -> Typed {
         let yields = region.bodies.iter().find_map(|body| body.yields[place]);
         let ty = yields.map(|value: ValueId| self.program.values[value.0 as usize].ty.clone());
-        let TensorType { mut axes, dtype } = ty.unwrap_or_else(|| TensorType::scalar(DType::REAL));
-        let front = usize::from(axes.first() == Some(&BATCH));
-        axes.insert(front, region.axis);
-        Typed { ty: TensorType { axes, dtype }, presence: Presence::always() }
+        let ty = ty.unwrap_or_else(|| TensorType::scalar(DType::REAL));
+        Typed { ty: in_front(ty, region.axis), presence: Presence::always() }
     }
+}
+
+/// The type of a stack of slices.
+fn in_front(mut slice: TensorType, axis: AxisId) -> TensorType {
+    let front = usize::from(slice.axes.first() == Some(&BATCH));
+    slice.axes.insert(front, axis);
+    slice
 }

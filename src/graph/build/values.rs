@@ -33,13 +33,14 @@ impl Builder<'_> {
         scope.region.add_one(op, operands, typed, self.path(value))
     }
 
-    /// A result of a `for` that is present where another result of it says so: a `where` after the `for`.
+    /// A result of a `for` as the program has it: with its axes in the program's order, and, if another result of it says
+    /// where it is present, a `where` after the `for`.
     fn flagged(&self, scope: &mut Scope, region: RegionId, value: &model::Value, result: Value) -> Value {
-        if !self.is_flagged(region, value) {
+        if !self.is_flagged(region, value) && scope.region.typed(result).ty == value.ty {
             return result;
         }
         let typed = self.typed(scope, value);
-        scope.region.add_one(Op::Map(Scalar::identity()), [result], typed, self.path(value))
+        scope.cast(result, typed, &self.path(value))
     }
 
     /// Whether the presence of a result of a `for` reads another result of it.
