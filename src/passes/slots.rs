@@ -8,6 +8,7 @@
 mod translate;
 
 use super::Pass;
+use super::dead_code::DeadCode;
 use crate::graph::{For, Graph, NodeId, Op, Region, Typed, Value};
 use crate::model::Combine;
 use crate::ops::{Typing, infer};
@@ -23,7 +24,12 @@ impl Pass for Slots {
     }
 
     fn run(&self, graph: &mut Graph) -> bool {
-        within(&mut graph.axes, &mut graph.root)
+        let changed = within(&mut graph.axes, &mut graph.root);
+        // The old `for`s still read weights whole until they are gone, and `slices` would let them be.
+        changed && {
+            DeadCode.run(graph);
+            true
+        }
     }
 }
 

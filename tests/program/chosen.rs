@@ -132,3 +132,22 @@ fn every_product_of_an_expert_is_over_the_rows_that_chose_it() {
         assert!(largest < Some(4096 * 2 * 6 * 4), "{program}");
     }
 }
+
+/// The sizes of what `for`s carry that has the axis of their own turns.
+fn carried_stacks(region: &Region) -> usize {
+    let own = region.ids().into_iter().map(|id| match &region.node(id).op {
+        Op::For(own) => {
+            let carried = &region.node(id).results[..own.carried];
+            let stacks = carried.iter().filter(|typed| typed.ty.has(own.axis)).count();
+            stacks + own.bodies.iter().map(carried_stacks).sum::<usize>()
+        }
+        _ => 0,
+    });
+    own.sum()
+}
+
+#[test]
+fn each_layer_writes_its_own_part_of_the_gradient_of_experts() {
+    let graph = train(&experts("e = 5, i = 2", LAYERED, ""));
+    assert_eq!(carried_stacks(&graph.root), 0, "{}", graph::text::print(&graph));
+}
