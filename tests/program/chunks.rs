@@ -219,3 +219,20 @@ fn logits_that_are_asked_for_are_stored() {
     let program = schedule(&forward(&checked(text)), &Interface::default());
     assert_eq!(chunked(&program), Vec::<&str>::new());
 }
+
+#[test]
+fn what_is_asked_about_outside_of_the_chunks_is_not_cut() {
+    let program = |more: &str| {
+        let text = format!(
+            "model Small {{\n  dim t, d = 5, v = 13\n  input ids[t] : v\n  param table[v, d], head[v, d]\n  \
+             x = norm: rmsnorm(table[v: ids])\n  output logits = sum[d](x * head)\n  train surest(self, ids)\n}}\n\
+             block surest(net(ids[t] : v) -> [t, v], ids[t] : v) {{\n  logp = log_softmax[v](net(ids))\n  \
+             loss mean[batch, t](-logp[v: ids])\n{more}}}\n"
+        );
+        check_with(&train(&checked(text)), &Call::ragged(3, 7), &Interface { rows: Some(2), ..Interface::default() })
+    };
+    assert_eq!(chunked(&program("")).len(), 1);
+    // The rank of rows reads `sure` after all chunks; whether a row has one is looked up in its logits.
+    let ranked = "sure = max[v](stop(logp) where stop(logp) > -2.5);  loss 0.1 * sum[batch, t](0.5 * rank[t](sure))\n";
+    assert_eq!(chunked(&program(ranked)).len(), 0);
+}

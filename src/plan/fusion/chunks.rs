@@ -112,10 +112,35 @@ impl Live<'_, '_> {
         members
     }
 
-    /// Whether nothing else reads what is wide.
+    /// Whether nothing else reads what is wide: neither by itself, nor to know whether a number made of it is present,
+    /// which is asked wherever the number is read.
     fn is_closed(&self, found: &Chunks, members: &HashSet<NodeId>) -> bool {
-        let wide = members.iter().filter(|id| self.is_wide(found, Value::of(**id)));
-        wide.flat_map(|id| self.users_of(*id)).all(|user| members.contains(user))
+        let stays = |id: NodeId| self.users_of(id).iter().all(|user| members.contains(user));
+        let given = |value: Value| self.scope.region.results.contains(&Some(value));
+        members.iter().all(|&id| match self.is_wide(found, Value::of(id)) {
+            true => stays(id),
+            false => stays(id) && !given(Value::of(id)) || !self.asks_wide(found, members, Value::of(id)),
+        })
+    }
+
+    /// Whether something wide is read to know whether a value is present.
+    fn asks_wide(&self, found: &Chunks, members: &HashSet<NodeId>, value: Value) -> bool {
+        let (mut open, mut asked) = (vec![value], HashSet::new());
+        while let Some(value) = open.pop() {
+            if self.scope.is_always(value) || !asked.insert(value) {
+                continue;
+            }
+            let relations = &self.scope.typed(value).presence.relations;
+            let read = relations.iter().flat_map(|relation| relation.values().into_iter().copied()).collect::<Vec<_>>();
+            if read.iter().any(|read| members.contains(&read.node) && self.is_wide(found, *read)) {
+                return true;
+            }
+            open.extend(read);
+            let node = self.scope.region.node(value.node);
+            let always = matches!(node.op, Op::Contract(_) | Op::Reduce(Combine::Sum | Combine::Any | Combine::All, _));
+            open.extend(node.operands.iter().copied().filter(|_| !always));
+        }
+        false
     }
 
     fn users_of(&self, id: NodeId) -> &[NodeId] {
