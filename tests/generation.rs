@@ -119,13 +119,16 @@ fn decoded(model: &Model, weights: &[Array], sampling: Sampling, path: Option<&S
 
 /// The ids that compiled turns of the block give each prompt, rows numbered as in the interpreter.
 fn turned(model: &Model, weights: &[Array], settings: &[(&str, f64)], threads: usize) -> Vec<Vec<u32>> {
-    let mut loaded = loaded_on(model, weights, threads);
-    let prompts = prompts();
+    turned_from(&mut loaded_on(model, weights, threads), &prompts(), settings, NEW)
+}
+
+/// The same from prompts of one's own, for so many turns.
+fn turned_from(loaded: &mut Loaded, prompts: &[Vec<u32>], settings: &[(&str, f64)], new: usize) -> Vec<Vec<u32>> {
     let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
     let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
-    let decoder = Decoder::choosing(&mut loaded, 16, Given::default(), turns).expect("it has turns");
-    let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
-    let limits = Limits { new: NEW, end_tokens: Vec::new() };
+    let decoder = Decoder::choosing(loaded, 16, Given::default(), turns).expect("it has turns");
+    let mut rows = Rows::new(decoder, Sampling::default(), SEED, prompts).expect("good prompts");
+    let limits = Limits { new, end_tokens: Vec::new() };
     rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
 }
@@ -244,14 +247,8 @@ fn what_is_drawn_lies_in_the_nucleus_and_among_the_best() {
     let nucleus = nucleus.map(|id| *id as u32).collect::<Vec<_>>();
     assert!((4..200).contains(&nucleus.len()), "{} tokens", nucleus.len());
     for (setting, allowed) in [(("top_p", 0.3), nucleus.as_slice()), (("top_k", 4.0), &nucleus[..4])] {
-        let settings = with_defaults(&[setting]).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        let prompts = vec![prompt.clone(); 150];
-        let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
-        let decoder = Decoder::choosing(&mut loaded, 8, Given::default(), turns).expect("it has turns");
-        let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
-        let limits = Limits { new: 1, end_tokens: Vec::new() };
-        rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
-        let drawn = (0..prompts.len()).map(|row| rows.ids(row)[prompt.len()]).collect::<Vec<_>>();
+        let rows = turned_from(&mut loaded, &vec![prompt.clone(); 150], &[setting], 1);
+        let drawn = rows.iter().map(|ids| ids[prompt.len()]).collect::<Vec<_>>();
         assert!(drawn.iter().all(|id| allowed.contains(id)), "{drawn:?} of {allowed:?}");
         assert!(allowed[..4].iter().all(|id| drawn.contains(id)), "{drawn:?} of {allowed:?}");
     }
@@ -296,13 +293,7 @@ fn a_search_that_keeps_all_texts_finds_the_best_of_all() {
         let prompts = [vec![3, 1, 4], vec![0], vec![1, 1]];
         let best = prompts.iter().map(|prompt| best_of_all(&mut loaded, prompt, END, penalty)).collect::<Vec<_>>();
         let settings = [("beams", 25.0), ("end", f64::from(END)), ("new", 3.0), ("length_penalty", penalty)];
-        let settings = with_defaults(&settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
-        let decoder = Decoder::choosing(&mut loaded, 8, Given::default(), turns).expect("it has turns");
-        let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
-        let limits = Limits { new: 3, end_tokens: Vec::new() };
-        rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
-        let found = (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect::<Vec<_>>();
+        let found = turned_from(&mut loaded, &prompts, &settings, 3);
         assert_eq!(found, best, "{penalty}");
     }
 }

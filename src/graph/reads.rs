@@ -40,6 +40,37 @@ impl Op {
 }
 
 impl Node {
+    /// Whether it makes each element by itself of elements of its operands, and keeps nothing.
+    pub fn is_plain(&self) -> bool {
+        matches!(
+            self.op,
+            Op::Argument(_)
+                | Op::Map(_)
+                | Op::Else
+                | Op::Contract(_)
+                | Op::Reduce(..)
+                | Op::Index(_)
+                | Op::Stop
+                | Op::Peek
+                | Op::Length(_)
+                | Op::Coordinate(_)
+                | Op::Turn
+                | Op::Constant(_)
+        )
+    }
+
+    /// The axes along which a plain node reads other positions than its own.
+    pub fn crossed(&self) -> Vec<AxisId> {
+        match &self.op {
+            Op::Contract(axes) | Op::Reduce(_, axes) => axes.clone(),
+            Op::Index(places) => {
+                let moved = places.iter().filter(|(axis, place)| place.as_axis() != Some(*axis));
+                moved.map(|(axis, _)| *axis).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Every value that the node reads; one that is read twice is listed twice.
     pub fn reads(&self) -> Vec<Value> {
         let mut reads = self.operands.clone();

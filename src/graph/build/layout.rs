@@ -17,12 +17,13 @@ impl Outermost {
     /// Finds them; none if the bodies do what may depend on the order, or the turns are no positions. `types` are those
     /// of the operands.
     pub fn of(axes: &Axes, repeat: &For, types: &[&TensorType]) -> Outermost {
-        let plain = |body: &Region| body.ids().into_iter().all(|id| is_plain(body.node(id)));
+        let plain = |body: &Region| body.ids().into_iter().all(|id| means_the_same(body.node(id)));
         if !axes.is_sequence(repeat.axis) || !repeat.bodies.iter().all(plain) {
             return Outermost::default();
         }
         let (carried, read) = types.split_at(repeat.carried);
-        let crossed = repeat.bodies.iter().flat_map(crossed).collect::<Vec<_>>();
+        let nodes = repeat.bodies.iter().flat_map(|body| body.ids().into_iter().map(|id| body.node(id)));
+        let crossed = nodes.flat_map(Node::crossed).collect::<Vec<_>>();
         let mut riding = Vec::new();
         for axis in carried.iter().flat_map(|ty| &ty.axes) {
             let rides = axes.fixed(*axis).is_some() && !crossed.contains(axis);
@@ -70,34 +71,6 @@ impl Outermost {
 }
 
 /// Whether a node means the same whatever the order of its axes is.
-fn is_plain(node: &Node) -> bool {
-    matches!(
-        node.op,
-        Op::Argument(_)
-            | Op::Map(_)
-            | Op::Else
-            | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Index(_)
-            | Op::Stop
-            | Op::Peek
-            | Op::Length(_)
-            | Op::Coordinate(_)
-            | Op::Turn
-            | Op::Setting(_)
-            | Op::Constant(_)
-    )
-}
-
-/// The axes along which some node reads other positions than its own.
-fn crossed(body: &Region) -> Vec<AxisId> {
-    let along = |id| match &body.node(id).op {
-        Op::Contract(axes) | Op::Reduce(_, axes) => axes.clone(),
-        Op::Index(places) => {
-            let moved = places.iter().filter(|(axis, place)| place.as_axis() != Some(*axis));
-            moved.map(|(axis, _)| *axis).collect()
-        }
-        _ => Vec::new(),
-    };
-    body.ids().into_iter().flat_map(along).collect()
+fn means_the_same(node: &Node) -> bool {
+    node.is_plain() || matches!(node.op, Op::Setting(_))
 }

@@ -35,6 +35,22 @@ pub struct Request<'r> {
     pub span: Span,
 }
 
+impl<'r> Request<'r> {
+    /// What a call asks for as it is written.
+    pub fn of(call: &'r ast::Call, scope: HashMap<String, AxisId>, given: Vec<Given>) -> Request<'r> {
+        Request {
+            label: call.label.clone(),
+            default_label: call.name.text.clone(),
+            axes: &call.axes,
+            bound: HashMap::new(),
+            scope,
+            given,
+            field: None,
+            span: call.span,
+        }
+    }
+}
+
 impl Elaborator<'_> {
     /// A call as an expression: its result, or a block that waits for its data where an argument is `_`.
     pub fn call(&mut self, call: &ast::Call) -> Answer<Operand> {
@@ -45,17 +61,7 @@ impl Elaborator<'_> {
             let (label, axes) = (call.label.clone(), call.axes.clone());
             return Ok(Operand::Net(Rc::new(Net { target, label, axes, given, field: None, scope })));
         }
-        let request = Request {
-            label: call.label.clone(),
-            default_label: call.name.text.clone(),
-            axes: &call.axes,
-            bound: HashMap::new(),
-            scope,
-            given,
-            field: None,
-            span: call.span,
-        };
-        self.call_target(&target, request)
+        self.call_target(&target, Request::of(call, scope, given))
     }
 
     /// What a name calls.

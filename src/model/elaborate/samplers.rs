@@ -99,17 +99,7 @@ impl Elaborator<'_> {
             given.retain(|one| one.name.as_ref().is_none_or(|own| own.text != name.text));
             given.push(Given { name: Some(name.clone()), what: Some(what), span });
         }
-        let request = Request {
-            label: call.label.clone(),
-            default_label: call.name.text.clone(),
-            axes: &call.axes,
-            bound: HashMap::new(),
-            scope,
-            given,
-            field: None,
-            span: call.span,
-        };
-        let operand = self.call_target(&target, request)?;
+        let operand = self.call_target(&target, Request::of(call, scope, given))?;
         Ok(Generated { settings, inputs, operand })
     }
 

@@ -64,8 +64,8 @@ impl Ends<'_> {
         let apart = self.ends().filter(|value| !sums.contains(value));
         let under = sums.iter().flat_map(|sum| self.body.node(sum.node).reads());
         let inside = cone(self.body, apart.chain(under));
-        let inside = inside.iter().flat_map(|id| crossed(self.body, *id)).collect::<HashSet<_>>();
-        let crossed_by_sums = sums.iter().flat_map(|sum| crossed(self.body, sum.node)).collect::<HashSet<_>>();
+        let inside = inside.iter().flat_map(|id| self.body.node(*id).crossed()).collect::<HashSet<_>>();
+        let crossed_by_sums = sums.iter().flat_map(|sum| self.body.node(sum.node).crossed()).collect::<HashSet<_>>();
         let outer = common.iter().copied().take_while(|axis| *axis != split);
         let mut riding =
             outer.filter(|axis| !inside.contains(axis) && !crossed_by_sums.contains(axis)).collect::<Vec<_>>();
@@ -91,7 +91,7 @@ impl Ends<'_> {
     fn sums(&self, axis: AxisId) -> HashSet<Value> {
         let is_sum = |value: &&Value| {
             let node = self.body.node(value.node);
-            let crossed = crossed(self.body, value.node);
+            let crossed = node.crossed();
             matches!(node.op, Op::Contract(_) | Op::Reduce(Combine::Sum, _))
                 && crossed.contains(&axis)
                 && !crossed.contains(&BATCH)
@@ -108,37 +108,10 @@ fn size(axes: &Axes, own: &[AxisId], riding: &[AxisId]) -> i64 {
     apart.map(|axis| axes.fixed(*axis).unwrap_or(1)).product::<i64>().max(1)
 }
 
-/// The axes along which a node reads other positions than its own.
-fn crossed(body: &Region, id: NodeId) -> Vec<AxisId> {
-    match &body.node(id).op {
-        Op::Contract(axes) | Op::Reduce(_, axes) => axes.clone(),
-        Op::Index(places) => {
-            let moved = places.iter().filter(|(axis, place)| place.as_axis() != Some(*axis));
-            moved.map(|(axis, _)| *axis).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// Whether a node is computed where it is read, and not along the axis of the turns.
 fn is_plain(body: &Region, id: NodeId, turns: AxisId) -> bool {
     let node = body.node(id);
-    let plain = matches!(
-        node.op,
-        Op::Argument(_)
-            | Op::Map(_)
-            | Op::Else
-            | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Index(_)
-            | Op::Stop
-            | Op::Peek
-            | Op::Length(_)
-            | Op::Coordinate(_)
-            | Op::Turn
-            | Op::Constant(_)
-    );
-    plain && node.results.iter().all(|typed| !typed.ty.axes.contains(&turns))
+    node.is_plain() && node.results.iter().all(|typed| !typed.ty.axes.contains(&turns))
 }
 
 /// The nodes that some values are made of, themselves included.

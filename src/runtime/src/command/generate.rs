@@ -284,11 +284,10 @@ fn speak_in_runs(
     })?;
     for (row, text) in texts.iter_mut().enumerate() {
         *text += &speeches[row].finish()?;
-        print(&match options.print_ids {
-            _ if alone => format!("{text}\n"),
-            true => format!("{}\n", runs.ids(row).iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
-            false => format!("--- {}\n{text}\n", row + 1),
-        })?;
+        match alone {
+            true => print(&format!("{text}\n"))?,
+            false => show(options, row, text, runs.ids(row))?,
+        }
     }
     Ok(())
 }
@@ -310,15 +309,18 @@ fn speak_together(
     })?;
     for (row, text) in texts.iter_mut().enumerate() {
         *text += &speeches[row].finish()?;
-        let ids = session.ids(row);
-        if options.print_ids {
-            let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
-            print(&format!("{}\n", ids.join(",")))?;
-        } else {
-            print(&format!("--- {}\n{text}\n", row + 1))?;
-        }
+        show(options, row, text, session.ids(row))?;
     }
     Ok(())
+}
+
+/// Writes one of several rows: its ids, or what it has said.
+fn show(options: &Options, row: usize, text: &str, ids: &[u32]) -> Result<()> {
+    if options.print_ids {
+        let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+        return print(&format!("{}\n", ids.join(",")));
+    }
+    print(&format!("--- {}\n{text}\n", row + 1))
 }
 
 /// Settings of the choice, from the options, then the model's `generate` line.

@@ -49,6 +49,23 @@ pub fn write_each(call: &mut Call, name: &str, value: impl Fn(usize) -> i32) {
     }
 }
 
+/// The fault of a choice that is none.
+pub fn no_numbers() -> Error {
+    Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged")
+}
+
+/// Refuses prompts that say nothing.
+///
+/// # Errors
+/// If there is one.
+pub fn check_prompts(prompts: &[Vec<u32>]) -> Result<()> {
+    match prompts.iter().any(Vec::is_empty) {
+        true => Err(Error::request("the prompt is empty: there is nothing to go on from")
+            .help("give at least one token, for example with --prompt \"Once\"")),
+        false => Ok(()),
+    }
+}
+
 /// Refuses ids that the model does not know.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What each row has said, and what it says next.
 
 use super::decoder::Decoder;
+use super::program::{check_prompts, no_numbers};
 use super::sampler::{Sampling, choose};
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -56,10 +57,7 @@ impl<'model> Session<'model> {
                 format!("the prompt has {length} tokens, the context of {context} leaves no room for an answer");
             return Err(Error::request(message).help("shorten the prompt, or give more room with --context"));
         }
-        if prompts.iter().any(Vec::is_empty) {
-            return Err(Error::request("the prompt is empty: there is nothing to go on from")
-                .help("give at least one token, for example with --prompt \"Once\""));
-        }
+        check_prompts(prompts)?;
         let rows = prompts.iter().zip(streams(seed, prompts));
         let rows =
             rows.map(|(prompt, stream)| Row { texts: vec![prompt.clone(); decoder.texts()], fed: 0, stream, turns: 0 });
@@ -176,8 +174,6 @@ impl<'model> Session<'model> {
 
     /// Chooses and keeps a row's next token; whether the model's own sampler stops the row after it.
     fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<bool> {
-        let no_numbers =
-            || Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged");
         let state = &mut self.rows[row];
         state.turns += 1;
         if let Some(choice) = self.decoder.chosen(row) {

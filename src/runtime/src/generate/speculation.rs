@@ -5,8 +5,9 @@
 //! rest of a run is taken back: positions are forgotten, and where states cannot forget, restored and read again.
 
 use super::decoder::Decoder;
+use super::program::{check_prompts, no_numbers};
 use super::session::Limits;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::interrupt;
 use std::ops::ControlFlow;
 
@@ -63,9 +64,7 @@ impl<'model> Runs<'model> {
     /// # Errors
     /// If a prompt is empty.
     pub fn new(decoder: Decoder<'model>, prompts: &[Vec<u32>]) -> Result<Runs<'model>> {
-        if prompts.iter().any(Vec::is_empty) {
-            return Err(Error::request("the prompt is empty: there is nothing to go on from"));
-        }
+        check_prompts(prompts)?;
         let row = |prompt: &Vec<u32>| Row { text: prompt.clone(), fed: 0, said: 0, speaks: true };
         Ok(Runs { decoder, rows: prompts.iter().map(row).collect(), calls: 0 })
     }
@@ -145,9 +144,7 @@ impl<'model> Runs<'model> {
         let context = self.decoder.context();
         let state = &mut self.rows[row];
         for (place, (id, stops)) in choices.iter().enumerate() {
-            let id = u32::try_from(*id).map_err(|_| {
-                Error::environment("the model's scores are not numbers").help("the weights are damaged or diverged")
-            })?;
+            let id = u32::try_from(*id).map_err(|_| no_numbers())?;
             state.text.push(id);
             state.said += 1;
             let ended = limits.end_tokens.contains(&id) || hear(row, id)?.is_break() || *stops;
