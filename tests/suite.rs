@@ -1,5 +1,6 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
+mod bounds;
 mod compiled;
 mod certificate;
 mod conformance;
@@ -27,6 +28,7 @@ mod sources;
 mod speculation;
 mod step;
 mod syntax;
+mod texts;
 mod tidy;
 mod ui;
 mod verify;

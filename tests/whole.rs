@@ -1,11 +1,13 @@
 //! Samplers that change positions anywhere: compiled to one program, they leave what the block itself, run by the
 //! interpreter, leaves under the same draws; the runtime looks at turns, refuses what the block refuses, fills in blanks.
 
-use super::compiled::{graphs, loaded, model};
+use super::compiled::{graphs, loaded, model, programs};
 use archc::driver::Graphs;
+use archc::kernel::Form;
 use archc::model::Model;
 use archc::verify::weights::random_weights;
 use archc::verify::{Array, Batch, Engine, Interpreted};
+use archc_runtime::bench::{Limit, whole};
 use archc_runtime::generate::Whole;
 use archc_runtime::model::Loaded;
 use std::collections::BTreeMap;
@@ -174,4 +176,28 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
             assert_eq!(natively(&mut loaded, &own), ids, "{}: {others:?}", model.name);
         }
     }
+}
+
+/// The sampler's positions are those of the prompt and new ones: what they attend to has an end in every row all the same.
+#[test]
+fn attention_over_a_prompt_and_new_positions_is_streamed() {
+    let all = programs(&graphs(&tiny()));
+    let generate = all.iter().find(|program| program.name == "generate").expect("it has a sampler");
+    assert!(generate.kernels.iter().any(|kernel| matches!(kernel.form, Form::Attend(_))));
+}
+
+#[test]
+fn a_turn_is_measured_beside_a_forward_pass() {
+    let model = tiny();
+    let graphs = graphs(&model);
+    let mut loaded = loaded(&model, &graphs, &random_weights(&model, 3), 1);
+    let own = settings(&model, &[("new", 8.0), ("steps", 4.0), ("length", 4.0)]);
+    let cost = whole(&mut loaded, &own, 5, 2, &mut Limit).expect("can be measured");
+    assert_eq!(cost.turns, 4);
+    let forward = cost.forward.expect("the model has a pass of its own");
+    assert_eq!(forward.passes, 1);
+    assert!(cost.operations > 0.0 && cost.rates[0].median > 0.0 && forward.pass.median > 0.0);
+    // Each pair tells what its own turns took beyond its own passes.
+    let between = |figure: archc_runtime::bench::Figure| figure.low <= figure.median && figure.median <= figure.high;
+    assert!(between(cost.turn) && between(forward.added) && forward.added.low > -1.0);
 }

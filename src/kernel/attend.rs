@@ -92,8 +92,8 @@ pub struct Visible {
     pub to: Vec<Edge>,
     /// Of these, the ones where it holds: a bool of the extras (numbered from 1 as in the score; operand 0 is not read).
     pub present: Option<Scalar>,
-    /// Queries from this number on do not exist and see nothing: a whole number (element I32) for each batch.
-    pub queries: Option<Matrix>,
+    /// Queries from this number on do not exist and see nothing.
+    pub queries: Option<Edge>,
 }
 
 /// `slope · i + offset + constant + table[i]`.

@@ -1,13 +1,15 @@
 //! What ranks first is found without a rank.
+//! `first[v](v where rank[v](x) < 1)`  →  `min[v](v where max[v](x) <= x else |v| - 1)`
 //! `first[v](f(v) where rank[v](x) < 1)`  →  `first[v](f(v) where max[v](x) <= x)`
 //!
-//! Of equal ones both take the first.
+//! Of equal ones both take the first. As something always ranks first, the place of it is never absent, and nobody has to
+//! look for it again.
 
 use super::Pass;
-use super::regions::each_region;
 use crate::graph::{Graph, NodeId, Op, Region, Typed, Value};
 use crate::model::Combine;
-use crate::tensor::{AxisId, DType, Function, Presence, Relation, Scalar, TensorType};
+use crate::tensor::{Axes, AxisId, DType, Function, Presence, Relation, Scalar, TensorType};
+use std::collections::HashMap;
 
 pub(super) struct Best;
 
@@ -17,31 +19,94 @@ impl Pass for Best {
     }
 
     fn run(&self, graph: &mut Graph) -> bool {
-        each_region(graph, &mut |_, region| {
-            region.ids().into_iter().fold(false, |changed, id| rewrite(region, id) | changed)
-        })
+        let Graph { axes, root, .. } = graph;
+        within(axes, root, &HashMap::new())
     }
 }
 
-fn rewrite(region: &mut Region, id: NodeId) -> bool {
+/// Rewrites a region and those in it. `coordinates` says which of its arguments are coordinates, and along which axis.
+fn within(axes: &Axes, region: &mut Region, coordinates: &HashMap<usize, AxisId>) -> bool {
+    let mut changed = false;
+    for id in region.ids() {
+        let Op::For(repeat) = &region.node(id).op else { continue };
+        let captured = repeat.carried + repeat.sliced;
+        let operands = region.node(id).operands.iter().enumerate().skip(captured);
+        let known = operands.filter_map(|(place, read)| Some((place, coordinate(region, *read, coordinates)?)));
+        let known: HashMap<usize, AxisId> = known.collect();
+        // Bodies read nothing of the outer region: its edges stay as they are.
+        let Op::For(repeat) = region.op_mut(id) else { continue };
+        for body in &mut repeat.bodies {
+            changed |= within(axes, body, &known);
+        }
+    }
+    region.ids().into_iter().fold(changed, |changed, id| rewrite(axes, region, id, coordinates) | changed)
+}
+
+/// The axis that a value is the coordinate along, however it is repeated along others.
+fn coordinate(region: &Region, value: Value, coordinates: &HashMap<usize, AxisId>) -> Option<AxisId> {
+    let node = region.node(value.node);
+    match &node.op {
+        Op::Coordinate(axis) => Some(*axis),
+        Op::Argument(place) => coordinates.get(place).copied(),
+        Op::Map(scalar) if *scalar == Scalar::identity() && region.typed(value).presence.is_always() => {
+            coordinate(region, node.operands[0], coordinates)
+        }
+        _ => None,
+    }
+}
+
+fn rewrite(axes: &Axes, region: &mut Region, id: NodeId, coordinates: &HashMap<usize, AxisId>) -> bool {
     let Some((axis, ranked, place)) = first_of_best(region, id) else { return false };
     let node = region.node(id).clone();
     let old = node.operands[0];
+    let is_best = add_best(region, axis, ranked, &node.path);
+    let chosen = region.node(old.node).clone();
+    let own = || chosen.operands.first().and_then(|read| coordinate(region, *read, coordinates));
+    let same = matches!(&chosen.op, Op::Map(scalar) if *scalar == Scalar::identity());
+    let plain = same && chosen.results[0].presence.relations.len() == 1;
+    if let (true, Some(size @ 1..)) = (plain && own() == Some(axis), axes.fixed(axis)) {
+        let first = add_place(region, (axis, size), is_best, &node.path);
+        region.edit(id, |node| {
+            node.op = Op::Map(Scalar::identity());
+            node.operands = vec![first];
+        });
+        return true;
+    }
+    let chosen = instead(region, old, place, is_best);
+    region.edit(id, |node| node.operands = vec![chosen]);
+    true
+}
+
+/// Whether nothing along the axis is larger.
+fn add_best(region: &mut Region, axis: AxisId, ranked: Value, path: &str) -> Value {
     let ty = region.typed(ranked).ty.clone();
     let most = Typed::always(ty.without(&[axis]));
-    let most = region.add_one(Op::Reduce(Combine::Maximum, vec![axis]), [ranked], most, node.path.clone());
+    let most = region.add_one(Op::Reduce(Combine::Maximum, vec![axis]), [ranked], most, path);
     let flag = Typed::always(TensorType::new(ty.axes, DType::Bool));
-    let is_best = Op::Map(Scalar::function(Function::LessEqual));
-    let is_best = region.add_one(is_best, [most, ranked], flag, node.path);
+    region.add_one(Op::Map(Scalar::function(Function::LessEqual)), [most, ranked], flag, path)
+}
+
+/// The smallest coordinate at which something holds, which it does somewhere.
+fn add_place(region: &mut Region, (axis, size): (AxisId, i64), holds: Value, path: &str) -> Value {
+    let int = |axes: Vec<AxisId>| Typed::always(TensorType::new(axes, DType::Int));
+    let all = region.typed(holds).ty.axes.clone();
+    let own = region.add_one(Op::Coordinate(axis), [], int(vec![axis]), path);
+    let last = region.add_one(Op::Constant(vec![(size - 1) as f64]), [], int(vec![]), path);
+    let either = Op::Map(Scalar::function(Function::Select));
+    let either = region.add_one(either, [holds, own, last], int(all.clone()), path);
+    let rest = all.into_iter().filter(|other| *other != axis).collect();
+    region.add_one(Op::Reduce(Combine::Minimum, vec![axis]), [either], int(rest), path)
+}
+
+/// The same value where another relation holds in place of one of its own.
+fn instead(region: &mut Region, old: Value, place: usize, holds: Value) -> Value {
     let mut chosen = region.node(old.node).clone();
     let mut presence = Presence::always();
     for (at, relation) in chosen.results[0].presence.relations.iter().enumerate() {
-        presence.require(if at == place { Relation::Holds(is_best) } else { relation.clone() });
+        presence.require(if at == place { Relation::Holds(holds) } else { relation.clone() });
     }
     chosen.results[0].presence = presence;
-    let chosen = Value::of(region.insert(chosen));
-    region.edit(id, |node| node.operands = vec![chosen]);
-    true
+    Value::of(region.insert(chosen))
 }
 
 /// The axis, what is ranked, and the place of the relation that says `rank < 1`.

@@ -43,7 +43,7 @@ impl Problem<'_> {
         let keys = amount(self.attend.keys, self.sizes);
         let to = visible.to.iter().map(|edge| self.edge(memory, edge, query)).min().unwrap_or(keys).min(keys);
         let mut seen = Vec::new();
-        let count = visible.queries.as_ref().map(|count| self.read(memory, count, 0, 0) as i64);
+        let count = visible.queries.as_ref().map(|count| self.edge(memory, count, query));
         if count.is_some_and(|count| query >= count) {
             return seen;
         }

@@ -35,9 +35,7 @@ impl Visibility<'_> {
         }
         let mut some = writer.compare(Order::Less, low, high);
         if let Some(count) = &form.visible.queries {
-            let zero = writer.int(0);
-            let at = row_start(writer, self.body, count, indices, zero);
-            let count = self.whole_number(writer, count, at);
+            let count = self.edge(writer, count, indices, query);
             let exists = writer.compare(Order::Less, query, count);
             some = writer.both(some, exists);
         }

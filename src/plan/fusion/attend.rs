@@ -121,14 +121,13 @@ impl<'p> Planner<'p> {
         let mut edges =
             |ends: &[End]| ends.iter().map(|end| edge(scope, end, frame, matrices)).collect::<Option<Vec<_>>>();
         let (from, mut to) = (edges(&sight.from)?, edges(&sight.to)?);
-        let mut lengths = |axis: AxisId| {
-            let lengths = scope.length(axis).filter(|_| frame.batch.contains(&BATCH))?;
-            Some(matrices.matrix(&lengths, &frame.batch, &[], &[]))
+        let mut rows_end = |axis: AxisId| {
+            let end = scope.rows_end(axis).filter(|_| frame.batch.contains(&BATCH))?;
+            let table = Some(matrices.matrix(&end.lengths?, &frame.batch, &[], &[]));
+            Some(Edge { slope: 0, offset: matrices.amount(&end.beyond), constant: 0, table })
         };
-        if let Some(table) = lengths(frame.keys) {
-            to.push(Edge { slope: 0, offset: Amount::Constant(0), constant: 0, table: Some(table) });
-        }
-        let queries = lengths(frame.queries);
+        to.extend(rows_end(frame.keys));
+        let queries = rows_end(frame.queries);
         Some(Visible { from, to, present: all_of(operands, sight.conditions.len()), queries })
     }
 }

@@ -3,7 +3,9 @@
 use super::softmax::Attention;
 use crate::graph::Value;
 use crate::plan::lowering::Scope;
+use crate::plan::place::View;
 use crate::tensor::{Affine, AxisId, BATCH, Extent, Relation, Term};
+use archc_runtime::abi::Size;
 
 /// One end of what a query sees: `slope · query + constant + table`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,15 @@ pub struct Sight {
     pub to: Vec<End>,
     /// Truths that must hold as well.
     pub conditions: Vec<Value>,
+}
+
+/// The number of positions that each row has along an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowsEnd {
+    /// A number for each row; without it all positions are there.
+    pub lengths: Option<View>,
+    /// What all rows have more than that.
+    pub beyond: Size,
 }
 
 impl Scope<'_> {
@@ -60,7 +71,7 @@ impl Scope<'_> {
             && !value.has(queries)
             && [found.query, found.key, found.value].iter().all(|one| self.is_always(*one))
             && found.score.scalar(&leaves, &[]).is_some()
-            && !matches!(self.sizes.axes()[found.keys].extent, Extent::Computed { .. })
+            && [found.keys, queries].iter().all(|axis| self.rows_end(*axis).is_some())
             && self.sight(found).is_some()
     }
 
@@ -137,6 +148,24 @@ impl Scope<'_> {
         let list = if sign > 0 { &mut sight.from } else { &mut sight.to };
         list.push(known);
         Some(())
+    }
+
+    /// Where rows end along an axis; `None` if that is no row's own number plus one that all share.
+    pub fn rows_end(&self, axis: AxisId) -> Option<RowsEnd> {
+        match &self.sizes.axes()[axis].extent {
+            Extent::Sequence => Some(RowsEnd { lengths: self.length(axis), beyond: Size::Constant(0) }),
+            Extent::Computed { lengths, settings, constant } => {
+                let own = match lengths.as_slice() {
+                    [] => RowsEnd { lengths: None, beyond: Size::Constant(0) },
+                    [(one, 1)] => self.rows_end(*one)?,
+                    _ => return None,
+                };
+                let settings = settings.iter().map(|(name, factor)| self.sizes.setting(name).times((*factor).into()));
+                let beyond = settings.fold(own.beyond.plus((*constant).into()), Size::plus);
+                Some(RowsEnd { lengths: own.lengths, beyond })
+            }
+            _ => Some(RowsEnd { lengths: None, beyond: Size::Constant(0) }),
+        }
     }
 
     fn is_per_row(&self, value: Value, queries: AxisId) -> bool {

@@ -6,9 +6,11 @@
 mod lengths;
 mod measure;
 mod probe;
+mod whole;
 mod work;
 
 pub use lengths::{Cost, Length, Work, measure_lengths};
 pub use measure::{Beside, Figure, Limit, measure};
 pub use probe::{fma_rate, read_rate};
+pub use whole::{ForwardCost, WholeCost, whole};
 pub use work::{decode, prefill, touched, train};

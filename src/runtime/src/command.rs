@@ -71,6 +71,7 @@ fn command(code: &Code) -> Command {
     let command = command.about(about).version(manifest.compiler.clone());
     let command = command.subcommand_required(true).arg_required_else_help(true);
     let command = command.mut_subcommand("train", train::add_recipe_keys);
+    let command = command.mut_subcommand("bench", |command| bench::add_settings(command, manifest));
     command.mut_subcommand("generate", |command| generate::add_settings(command, manifest))
 }
 
@@ -84,7 +85,7 @@ fn answer(code: Code, matches: &ArgMatches) -> Result<()> {
         Request::Eval(options) => eval::run(code, &options),
         Request::Embed(options) => embed::run(code, &options),
         Request::Fill(options) => fill::run(code, &options),
-        Request::Bench(options) => bench::run(code, &options),
+        Request::Bench(options) => bench::run(code, &options.with_settings(chosen)?),
         Request::Info(_) => info::run(&code),
     }
 }

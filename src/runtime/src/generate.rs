@@ -24,4 +24,4 @@ pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session, row_numbers};
 pub use speculation::{Draft, Lookup, Runs};
 pub use turns::{Choice, Turns};
-pub use whole::{NEW, Whole};
+pub use whole::{NEW, Whole, accept};

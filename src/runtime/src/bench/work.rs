@@ -120,7 +120,7 @@ fn training_multiply_adds(model: &Loaded, call: &Call, batch: usize, context: us
 }
 
 /// Token ids that the model knows.
-fn some_ids(model: &Loaded, count: usize) -> Vec<u32> {
+pub(super) fn some_ids(model: &Loaded, count: usize) -> Vec<u32> {
     let vocabulary = model.manifest().vocabulary.unwrap_or(2).max(1) as u64;
     let stream = Stream::new(1, "bench");
     (0..count as u64).map(|at| stream.below(at, vocabulary) as u32).collect()

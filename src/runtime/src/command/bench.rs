@@ -1,6 +1,7 @@
 //! `bench`: speed beside the machine's limits.
 
 mod copies;
+mod whole;
 
 use self::copies::Copies;
 use super::Threads;
@@ -13,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
 use crate::threads::pin_to_cpu;
-use clap::Args;
+use clap::{ArgMatches, Args};
+use std::path::PathBuf;
+pub use whole::add_settings;
 
 /// Bytes of the buffer that the read bandwidth in the heading is measured with: beyond every cache.
 const LARGE: usize = 256 << 20;
@@ -36,7 +39,7 @@ pub struct Options {
     /// Measured pairs of limit and work
     #[arg(long, value_name = "N", default_value_t = 9)]
     pairs: usize,
-    /// Only these: decode, prefill, train
+    /// Only these: decode, prefill, train, generate (of a sampler that writes texts at once)
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
     /// Also compare with one copy of this program on each CPU, all running at once, on one thread each
@@ -45,6 +48,12 @@ pub struct Options {
     /// Also training and decoding in rows of these lengths, each with as many tokens as one row of the longest
     #[arg(long, value_name = "N", value_delimiter = ',')]
     lengths: Vec<usize>,
+    /// For `generate`: also compare with the decoding of another built model, such as one of the same size that writes token by token
+    #[arg(long, value_name = "PROGRAM")]
+    beside: Option<PathBuf>,
+    /// Values of the sampler's settings.
+    #[arg(skip)]
+    settings: Vec<whole::List>,
     /// Run on one thread of this CPU, once for each line of standard input, and print the bare rates (what a copy does)
     #[arg(long, value_name = "CPU", hide = true)]
     alone_on: Option<usize>,
@@ -53,25 +62,32 @@ pub struct Options {
 }
 
 /// What can be measured, and the program that it needs.
-const WORKS: [(&str, &str); 3] = [("decode", names::STEP), ("prefill", names::STEP), ("train", names::TRAIN)];
+const WORKS: [(&str, &str); 4] =
+    [("decode", names::STEP), ("prefill", names::STEP), ("train", names::TRAIN), (WHOLE, names::GENERATE)];
+/// Writing texts at once: what has a table of its own.
+const WHOLE: &str = "generate";
+
+impl Options {
+    /// With the sampler's settings that were given as options of their own.
+    ///
+    /// # Errors
+    /// If something is no number.
+    pub fn with_settings(mut self, matches: Option<&ArgMatches>) -> Result<Options> {
+        self.settings = whole::given(matches)?;
+        Ok(self)
+    }
+}
 
 /// Measures with one thread and with all.
 pub fn run(code: Code, options: &Options) -> Result<()> {
-    if options.prompt == 0 || options.prefill == 0 || options.batch == 0 || options.context < 2 {
-        return Err(Error::request("--prompt, --prefill and --batch are at least 1, --context at least 2"));
-    }
-    if let Some(wrong) = options.only.iter().find(|only| WORKS.iter().all(|(work, _)| work != only)) {
-        return Err(Error::request(format!("there is no work `{wrong}`")).help("it is one of decode, prefill, train"));
-    }
-    if options.lengths.iter().any(|length| *length < 2) {
-        return Err(Error::request("each of --lengths is at least 2"));
-    }
+    check(&code, options)?;
     if let Some(cpu) = options.alone_on {
         return run_alone(code, options, cpu);
     }
     let all = options.threads.count();
     let mut model = Loaded::new(code, 1)?;
     model.initialize(1)?;
+    whole::combinations(&mut model, &options.settings)?;
     measure_with(&mut model, options)?;
     if all > 1 && !interrupt::asked() {
         model.set_threads(all);
@@ -81,6 +97,32 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses what cannot be measured.
+fn check(code: &Code, options: &Options) -> Result<()> {
+    if options.prompt == 0 || options.prefill == 0 || options.batch == 0 || options.context < 2 {
+        return Err(Error::request("--prompt, --prefill and --batch are at least 1, --context at least 2"));
+    }
+    if let Some(wrong) = options.only.iter().find(|only| WORKS.iter().all(|(work, _)| work != only)) {
+        let known = WORKS.map(|(work, _)| work).join(", ");
+        return Err(Error::request(format!("there is no work `{wrong}`")).help(format!("it is one of {known}")));
+    }
+    if options.lengths.iter().any(|length| *length < 2) {
+        return Err(Error::request("each of --lengths is at least 2"));
+    }
+    let set = options.settings.first().map(|(name, _)| format!("--{}", name.replace('_', "-")));
+    let option = options.beside.as_ref().map(|_| "--beside".to_owned()).or(set);
+    match option {
+        Some(option) if whole::sampler(code.manifest()).is_none() => {
+            let name = &code.manifest().model;
+            Err(Error::request(format!("{option} is for models that write texts at once, and {name} does not")))
+        }
+        Some(option) if !is_asked(options, WHOLE) => {
+            Err(Error::request(format!("{option} is for `{WHOLE}`, which --only leaves out")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Each work on all threads, turn about with as many copies that have one thread each.
@@ -122,6 +164,10 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
     print(&format!("{label}: {:.1} GFLOP/s of f32 FMA, {:.1} GB/s of reading\n", fma.median / 1e9, read.median / 1e9))?;
     drop(memory);
     for work in works(model, options) {
+        if work == WHOLE {
+            whole::measure_texts(model, options)?;
+            continue;
+        }
         let (figures, unit) = measure_work(model, options, work, &mut Limit)?;
         report(work, figures, unit, tokens_of(options, work))?;
     }
@@ -153,6 +199,11 @@ fn measure_work(
     match work {
         "decode" => decode(model, options.prompt, options.pairs, beside),
         "prefill" => prefill(model, options.prefill, options.pairs, beside),
+        WHOLE => {
+            let settings = whole::combinations(model, &options.settings)?.swap_remove(0);
+            let cost = crate::bench::whole(model, &settings, options.prompt, options.pairs, beside)?;
+            Ok((cost.rates, cost.operations))
+        }
         _ => train(model, (options.batch, options.context), options.pairs, beside),
     }
 }
@@ -168,8 +219,11 @@ fn tokens_of(options: &Options, work: &str) -> f64 {
 
 /// Whether to measure something: asked for, and possible.
 fn wanted(model: &Loaded, options: &Options, work: &str, program: &str) -> bool {
-    let asked = options.only.is_empty() || options.only.iter().any(|only| only == work);
-    asked && model.has(program) && !interrupt::asked()
+    is_asked(options, work) && model.has(program) && !interrupt::asked()
+}
+
+fn is_asked(options: &Options, work: &str) -> bool {
+    options.only.is_empty() || options.only.iter().any(|only| only == work)
 }
 
 /// One line: tokens a second, the rate, and its share of the limit. `unit` is the work of `tokens` tokens.

@@ -47,7 +47,7 @@ pub struct Options {
     pub turn: String,
     /// Most new tokens [default: the model's, or 128]
     #[arg(long, value_name = "N")]
-    new: Option<usize>,
+    pub new: Option<usize>,
     /// Flattens the choice; 0 always takes the best [default: the model's, or 1]
     #[arg(long)]
     temperature: Option<f64>,
@@ -80,19 +80,19 @@ pub struct Options {
     setting: Vec<String>,
     /// Stop at this text
     #[arg(long, value_name = "TEXT")]
-    stop: Vec<String>,
+    pub stop: Vec<String>,
     /// Stop at this token id [default: the end tokens beside the tokenizer]
     #[arg(long, value_name = "ID")]
-    stop_token: Vec<u32>,
+    pub stop_token: Vec<u32>,
     /// Do not stop at end tokens
     #[arg(long)]
-    ignore_end: bool,
+    pub ignore_end: bool,
     /// Decides the random choices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Positions that the cache has room for [default: prompt and new tokens]
     #[arg(long, value_name = "N")]
-    context: Option<usize>,
+    pub context: Option<usize>,
     /// Print token ids instead of text
     #[arg(long)]
     pub print_ids: bool,

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// The setting that says which token stands for a blank.
 const MASK: &str = "mask";
+/// The setting that says over how many turns a text is written.
+const STEPS: &str = "steps";
 /// A look costs a line on the terminal: no more often than this.
 const BETWEEN: Duration = Duration::from_millis(40);
 
@@ -26,8 +28,11 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
         return Err(Error::bug("a program that generates belongs to a sampler"));
     };
     let mut settings = plan.own.clone().ok_or_else(|| unknown(&generate, plan))?;
+    refuse_others(options, &settings)?;
     let rows = rows(options, tokenizer, &mut settings)?;
     check(options, &rows, &settings)?;
+    check_mask(&settings, code.manifest().vocabulary)?;
+    fit_steps(&generate, &rows, &mut settings)?;
     let mut model = options.threads.load(code)?;
     let mut whole = Whole::new(&mut model, &settings, &rows, options.seed)?;
     options.trained.read_weights(&mut model)?;
@@ -58,6 +63,53 @@ fn value(settings: &[(String, f64)], name: &str) -> Option<f64> {
     settings.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
 }
 
+/// Refuses options of writing token by token: they would do nothing.
+fn refuse_others(options: &Options, settings: &[(String, f64)]) -> Result<()> {
+    let asked = [
+        ("--stop", !options.stop.is_empty()),
+        ("--stop-token", !options.stop_token.is_empty()),
+        ("--ignore-end", options.ignore_end && value(settings, "end").is_none()),
+        ("--context", options.context.is_some()),
+        ("--input", !options.input.is_empty()),
+        ("--input-ids", !options.input_ids.is_empty()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        Some((option, _)) => Err(Error::request(format!("{option} is for models that write token by token"))
+            .help("this one writes its whole text at once: leave the option out")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a blank that the model has no token for.
+fn check_mask(settings: &[(String, f64)], vocabulary: Option<i64>) -> Result<()> {
+    match (value(settings, MASK), vocabulary) {
+        (Some(mask), Some(vocabulary)) if mask < 0.0 || mask >= vocabulary as f64 => {
+            Err(Error::request(format!("--mask {mask} is no token of the model"))
+                .help(format!("its tokens are 0 to {}", vocabulary - 1)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No turn is without something to fill in: more steps than that are refused, unless they are the sampler's own, which
+/// become fewer.
+fn fit_steps(generate: &GenerateInfo, rows: &[Vec<u32>], settings: &mut [(String, f64)]) -> Result<()> {
+    let (Some(mask), Some(new)) = (value(settings, MASK), value(settings, NEW)) else { return Ok(()) };
+    let blanks = |row: &Vec<u32>| row.iter().filter(|id| f64::from(**id) == mask).count();
+    let most = rows.iter().map(blanks).max().unwrap_or(0) as f64 + new;
+    let own = value(&generate.settings, STEPS);
+    let Some((_, steps)) = settings.iter_mut().find(|(name, steps)| name == STEPS && *steps > most) else {
+        return Ok(());
+    };
+    if Some(*steps) != own {
+        let what = if new > 0.0 { format!("--new {new}") } else { format!("the {most} blanks") };
+        return Err(Error::request(format!("--steps {steps} is more than {what}: a step fills in one token at least"))
+            .help(format!("give --steps {most} or less")));
+    }
+    *steps = most.max(1.0);
+    Ok(())
+}
+
 /// The prompts, or the texts with blanks: then nothing is added behind them.
 fn rows(options: &Options, tokenizer: &Tokenizer, settings: &mut [(String, f64)]) -> Result<Vec<Vec<u32>>> {
     let rows = prompts(options, None, tokenizer)?;
@@ -66,6 +118,9 @@ fn rows(options: &Options, tokenizer: &Tokenizer, settings: &mut [(String, f64)]
     }
     if !rows.is_empty() {
         return Err(Error::request("--prompt and --infill are two ways to begin").help("give one of them"));
+    }
+    if options.new.is_some() {
+        return Err(Error::request("--new adds to a prompt, and --infill fills in what is blank: give one of them"));
     }
     let Some(mask) = value(settings, MASK) else {
         return Err(Error::request("the sampler has no `mask`, and so no blanks to fill in"));

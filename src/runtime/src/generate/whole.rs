@@ -4,7 +4,7 @@
 //! sampler itself refuses are refused in its own words, before any work.
 
 use super::turns::set;
-use crate::abi::{GenerateInfo, names};
+use crate::abi::{BufferInfo, Element, GenerateInfo, ProgramInfo, Role, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
 
@@ -31,7 +31,7 @@ impl Whole {
         for row in rows {
             super::check_ids(row, model.manifest().vocabulary)?;
         }
-        require(model, &generate, settings)?;
+        accept(model, settings)?;
         let call = call(model, names::GENERATE, &generate, settings, rows, seed)?;
         let new = settings.iter().find(|(name, _)| name == NEW).map_or(0, |(_, value)| *value as usize);
         let lengths = rows.iter().map(|row| row.len() + new).collect();
@@ -45,6 +45,14 @@ impl Whole {
     pub fn run(&mut self, model: &mut Loaded, mut look: impl FnMut(i64, &[&[i32]]) -> bool) -> Result<()> {
         let lengths = &self.lengths;
         model.run_watched(&mut self.call, &self.output, |turn, ids| look(turn, &rows_of(ids, lengths)))
+    }
+
+    /// How many multiply-adds all turns together do.
+    ///
+    /// # Errors
+    /// If the model has no such sampler.
+    pub fn multiply_adds(&self, model: &Loaded) -> Result<f64> {
+        Ok(model.program(names::GENERATE)?.multiply_adds.evaluate(self.call.sizes()) as f64)
     }
 
     /// The rows as they are now.
@@ -63,17 +71,36 @@ fn rows_of<'i>(ids: &'i [i32], lengths: &[usize]) -> Vec<&'i [i32]> {
 }
 
 /// Refuses settings that the sampler itself refuses, in its own words.
-fn require(model: &mut Loaded, generate: &GenerateInfo, settings: &[(String, f64)]) -> Result<()> {
-    if !model.has(names::REQUIRE) {
+///
+/// # Errors
+/// If it refuses them.
+pub fn accept(model: &mut Loaded, settings: &[(String, f64)]) -> Result<()> {
+    check_kinds(model.program(names::GENERATE)?, settings)?;
+    let Some(generate) = model.manifest().generate.clone().filter(|_| model.has(names::REQUIRE)) else {
         return Ok(());
-    }
-    let mut call = call(model, names::REQUIRE, generate, settings, &[vec![0]], 0)?;
+    };
+    let mut call = call(model, names::REQUIRE, &generate, settings, &[vec![0]], 0)?;
     model.run(&mut call, &mut States::new())?;
     for (number, text) in generate.requirements.iter().enumerate() {
         if call.output(&number.to_string())?.slice::<u8>().contains(&0) {
             let said = settings.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ");
             return Err(Error::request(text.clone()).help(format!("the settings are {said}")));
         }
+    }
+    Ok(())
+}
+
+/// Refuses numbers that a setting cannot take: parts of a whole, and other than 0 and 1 where something is so or not.
+fn check_kinds(program: &ProgramInfo, settings: &[(String, f64)]) -> Result<()> {
+    for (name, value) in settings {
+        let own = |buffer: &&BufferInfo| buffer.role == Role::Input && buffer.name == *name;
+        let wanted = match program.buffers.iter().find(own).map(|buffer| buffer.element) {
+            Some(Element::I32) if value.fract() != 0.0 || value.abs() > f64::from(i32::MAX) => "a whole number",
+            Some(Element::Bool) if *value != 0.0 && *value != 1.0 => "0 or 1",
+            _ => continue,
+        };
+        let option = name.replace('_', "-");
+        return Err(Error::request(format!("--{option} is {wanted}, not {value}")));
     }
     Ok(())
 }

@@ -1,0 +1,124 @@
+//! A sampler that is one program, beside the model's own forward pass over as many positions: what its loop costs.
+
+use super::measure::{Beside, Figure, measure};
+use super::probe::fma_rate;
+use super::work::some_ids;
+use crate::abi::{Element, Role, names};
+use crate::error::{Error, Result};
+use crate::generate::{NEW, Whole};
+use crate::model::{Call, Loaded, States};
+use crate::threads::Pool;
+use std::time::Instant;
+
+/// Seconds after which forward passes have been seen often enough.
+const ENOUGH: f64 = 0.5;
+
+/// What a text costs.
+#[derive(Debug, Clone, Copy)]
+pub struct WholeCost {
+    /// Operations per second of all turns, of the multiply-add rate.
+    pub rates: [Figure; 3],
+    /// The operations of all turns.
+    pub operations: f64,
+    /// How many turns there were.
+    pub turns: usize,
+    /// Seconds of a turn.
+    pub turn: Figure,
+    /// Beside the model's own pass; none if it has none over tokens.
+    pub forward: Option<ForwardCost>,
+}
+
+/// A turn beside the model's own pass over as many positions.
+#[derive(Debug, Clone, Copy)]
+pub struct ForwardCost {
+    /// Seconds of one pass.
+    pub pass: Figure,
+    /// How many passes a turn makes.
+    pub passes: usize,
+    /// What a turn takes beyond its passes, as a part of them.
+    pub added: Figure,
+}
+
+/// One row of so many tokens and what the sampler adds to them, as often as there are pairs; each time beside forward
+/// passes over as many positions.
+///
+/// # Errors
+/// If the sampler refuses the settings or adds nothing, or there is not enough memory.
+pub fn whole(
+    model: &mut Loaded,
+    settings: &[(String, f64)],
+    prompt: usize,
+    pairs: usize,
+    beside: &mut dyn Beside,
+) -> Result<WholeCost> {
+    let ids = some_ids(model, prompt);
+    let mut texts = Whole::new(model, settings, &[ids], 1)?;
+    let new = settings.iter().find(|(name, _)| name == NEW).map_or(0.0, |(_, value)| *value);
+    let mut pass = forward_call(model, prompt + new as usize)?;
+    let multiply_adds = texts.multiply_adds(model)?;
+    let probe = Pool::new(model.pool().threads());
+    let (mut turns, mut passes) = (0, 1);
+    let [mut of_turns, mut of_passes, mut added] = [const { Vec::new() }; 3];
+    let work = || {
+        turns = 0;
+        let start = Instant::now();
+        texts.run(model, |_, _| {
+            turns += 1;
+            true
+        })?;
+        let seconds = start.elapsed().as_secs_f64();
+        if turns == 0 {
+            return Err(Error::request("a text without turns takes no time").help("let the sampler make one at least"));
+        }
+        of_turns.push(seconds / turns as f64);
+        if let Some((call, own)) = &mut pass {
+            passes = (multiply_adds / (turns as f64 * *own)).round().max(1.0) as usize;
+            let one = seconds_of_pass(model, call, turns * passes)?;
+            added.push(seconds / (turns * passes) as f64 / one - 1.0);
+            of_passes.push(one);
+        }
+        Ok(2.0 * multiply_adds / seconds)
+    };
+    let rates = measure(pairs, beside, || fma_rate(&probe), work)?;
+    // The first pair brings memory into being.
+    let counted = |all: Vec<f64>| Figure::of(all.into_iter().skip(1).collect());
+    let forward = pass.map(|_| ForwardCost { pass: counted(of_passes), passes, added: counted(added) });
+    Ok(WholeCost { rates, operations: 2.0 * multiply_adds, turns, turn: counted(of_turns), forward })
+}
+
+/// Seconds of a forward pass: of so many, or of those that fit into a while.
+fn seconds_of_pass(model: &mut Loaded, call: &mut Call, most: usize) -> Result<f64> {
+    let start = Instant::now();
+    let mut done = 0;
+    while done < most && (done == 0 || start.elapsed().as_secs_f64() < ENOUGH) {
+        model.run(call, &mut States::new())?;
+        done += 1;
+    }
+    Ok(start.elapsed().as_secs_f64() / done as f64)
+}
+
+/// A forward pass over one row, and its multiply-adds; none if the model has none over one sequence.
+fn forward_call(model: &Loaded, positions: usize) -> Result<Option<(Call, f64)>> {
+    if !model.has(names::FORWARD) {
+        return Ok(None);
+    }
+    let program = model.program(names::FORWARD)?;
+    let size = |name: &String| (name.clone(), if name == names::BATCH { 1 } else { positions as i64 });
+    let sizes: Vec<(String, i64)> = program.sizes.iter().map(size).collect();
+    if sizes.iter().filter(|(name, _)| name != names::BATCH).count() != 1 {
+        return Ok(None);
+    }
+    let sizes: Vec<(&str, i64)> = sizes.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let mut call = model.prepare_call(names::FORWARD, &sizes)?;
+    let tokens = program
+        .buffers
+        .iter()
+        .filter(|buffer| buffer.role == Role::Input && buffer.element == Element::I32 && buffer.shape.len() == 2);
+    for buffer in tokens {
+        if let Some(slots) = call.input_mut::<i32>(&buffer.name) {
+            slots.iter_mut().zip(some_ids(model, positions)).for_each(|(slot, id)| *slot = id.cast_signed());
+        }
+    }
+    let multiply_adds = program.multiply_adds.evaluate(call.sizes()) as f64;
+    Ok((multiply_adds > 0.0).then_some((call, multiply_adds)))
+}
