@@ -1,7 +1,7 @@
 //! Turns a graph into a [`Program`]: kernels in order, buffers with lifetimes, costs.
 //!
 //! Reading order: [`Program`] is what comes out; [`schedule`] walks the graph; `lowering` says how each operation
-//! computes its value, `compute`, `repeat` and `chunks` make kernels and loops of steps of it; `lifetimes` closes the books.
+//! computes its value, `compute`, `needed`, `repeat` and `chunks` make kernels and loops of steps of it; `lifetimes` closes the books.
 
 mod builder;
 mod chunks;
@@ -10,6 +10,7 @@ mod fusion;
 mod grouped;
 mod lifetimes;
 pub mod lowering;
+mod needed;
 mod place;
 mod program;
 mod ranking;

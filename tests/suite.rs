@@ -7,6 +7,7 @@ mod conformance;
 mod cuda;
 mod damage;
 mod diagnostics;
+mod diffusion;
 mod draws;
 mod examples;
 mod generation;

@@ -163,8 +163,21 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
                    param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
                    train embedded_diffusion(body(_, _, times), ids, table, bias, left)\n  \
                    generate embedded_sample(body(_, _, times), table = table, left = left)\n}\n";
-    let all: [(&str, &[Others]); 2] =
-        [(states, &[&[], &[("random", 1.0)]]), (vectors, &[&[], &[("clamp", 1.0)], &[("still", 1.0)]])];
+    let aware = "model Aware {\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v, told[t, d], step : n\n  \
+                 param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
+                 output guess[t, d] = body(table[v: ids] + 0.5 * told, step, times)\n  \
+                 generate remembering_sample(tells(_, _, _, times), table = table, left = left)\n}\n\
+                 block tells[t, d](x[t, d], told[t, d], step : n, times[n, d]) -> [t, d] {\n  \
+                 return body(x + 0.5 * told, step, times)\n}\n";
+    let corners = "model Corners {\n  dim t, d = 8, v = 20, n = 6\n  input x[t, v], part\n  param table[v, d], times[n, d]\n  \
+                   output logits = sum[d](body(sum[v](x * table) + part, 0, times) * table)\n  \
+                   generate simplex_sample(self(_, _), blank = |v| - 1)\n}\n";
+    let all: [(&str, &[Others]); 4] = [
+        (states, &[&[], &[("random", 1.0)]]),
+        (vectors, &[&[], &[("clamp", 1.0)], &[("still", 1.0)]]),
+        (aware, &[&[], &[("still", 1.0)]]),
+        (corners, &[&[("steps", 4.0)], &[("steps", 6.0), ("length", 4.0), ("top_p", 0.6)]]),
+    ];
     for (text, settings_of_it) in all {
         let model = model(&format!("{text}{body}"));
         let graphs = graphs(&model);
@@ -200,4 +213,24 @@ fn a_turn_is_measured_beside_a_forward_pass() {
     // Each pair tells what its own turns took beyond its own passes.
     let between = |figure: archc_runtime::bench::Figure| figure.low <= figure.median && figure.median <= figure.high;
     assert!(between(cost.turn) && between(forward.added) && forward.added.low > -1.0);
+}
+
+/// Three blanks take three turns; the others find nothing to do, and none of their steps run.
+#[test]
+fn a_text_without_blanks_is_done() {
+    let model = tiny();
+    let graphs = graphs(&model);
+    let weights = random_weights(&model, 3);
+    let mut loaded = loaded(&model, &graphs, &weights, 1);
+    let own = settings(&model, &[("new", 0.0), ("steps", 150.0)]);
+    assert_eq!(natively(&mut loaded, &own), interpreted(&model, &graphs, &weights, &own));
+    let mut seconds = |prompt: &[u32]| {
+        let mut whole = Whole::new(&mut loaded, &own, &[prompt.to_vec()], SEED).expect("good settings");
+        let start = std::time::Instant::now();
+        whole.run(&mut loaded, |_, _| true).expect("runs");
+        start.elapsed().as_secs_f64()
+    };
+    let text = |blanks: usize| (0..150).map(|at| if at < blanks { MASK as u32 } else { 3 }).collect::<Vec<_>>();
+    seconds(&text(3));
+    assert!(seconds(&text(3)) < 0.5 * seconds(&text(150)), "what is done is not done again");
 }

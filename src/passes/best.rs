@@ -6,9 +6,9 @@
 //! look for it again.
 
 use super::Pass;
-use crate::graph::{Graph, NodeId, Op, Region, Typed, Value};
+use crate::graph::{Graph, Node, NodeId, Op, Region, Typed, Value};
 use crate::model::Combine;
-use crate::tensor::{Axes, AxisId, DType, Function, Presence, Relation, Scalar, TensorType};
+use crate::tensor::{Axes, AxisId, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType};
 use std::collections::HashMap;
 
 pub(super) struct Best;
@@ -48,9 +48,17 @@ fn coordinate(region: &Region, value: Value, coordinates: &HashMap<usize, AxisId
     match &node.op {
         Op::Coordinate(axis) => Some(*axis),
         Op::Argument(place) => coordinates.get(place).copied(),
-        Op::Map(scalar) if *scalar == Scalar::identity() && region.typed(value).presence.is_always() => {
-            coordinate(region, node.operands[0], coordinates)
-        }
+        Op::Map(_) if region.typed(value).presence.is_always() => told_by(region, node, coordinates),
+        _ => None,
+    }
+}
+
+/// The axis that a map says the coordinate along, wherever it says something.
+fn told_by(region: &Region, node: &Node, coordinates: &HashMap<usize, AxisId>) -> Option<AxisId> {
+    let Op::Map(scalar) = &node.op else { return None };
+    match scalar.steps.as_slice() {
+        [ScalarStep::Coordinate(axis)] => Some(*axis),
+        [ScalarStep::Operand(place)] => coordinate(region, node.operands[*place], coordinates),
         _ => None,
     }
 }
@@ -60,11 +68,9 @@ fn rewrite(axes: &Axes, region: &mut Region, id: NodeId, coordinates: &HashMap<u
     let node = region.node(id).clone();
     let old = node.operands[0];
     let is_best = add_best(region, axis, ranked, &node.path);
-    let chosen = region.node(old.node).clone();
-    let own = || chosen.operands.first().and_then(|read| coordinate(region, *read, coordinates));
-    let same = matches!(&chosen.op, Op::Map(scalar) if *scalar == Scalar::identity());
-    let plain = same && chosen.results[0].presence.relations.len() == 1;
-    if let (true, Some(size @ 1..)) = (plain && own() == Some(axis), axes.fixed(axis)) {
+    let chosen = region.node(old.node);
+    let plain = chosen.results[0].presence.relations.len() == 1;
+    if let (true, Some(size @ 1..)) = (plain && told_by(region, chosen, coordinates) == Some(axis), axes.fixed(axis)) {
         let first = add_place(region, (axis, size), is_best, &node.path);
         region.edit(id, |node| {
             node.op = Op::Map(Scalar::identity());

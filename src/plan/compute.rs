@@ -8,20 +8,46 @@ use crate::graph::{Op, Value};
 use crate::kernel::{Amount, Bound, Register};
 use crate::model::Law;
 use crate::ops::name_of;
-use crate::tensor::{AxisId, BATCH, Function, Term};
+use crate::tensor::{AxisId, BATCH, Function, Presence, Term};
 use archc_runtime::abi::Size;
 use std::collections::HashSet;
 
 impl<'p> Planner<'p> {
     /// Computes a value into a view of its axes.
     pub(super) fn compute(&mut self, scope: &Scope<'p>, value: Value, view: &View) -> Step {
+        self.compute_where(scope, value, view, &Presence::always())
+    }
+
+    /// Computes a value into a view of its axes, at least where conditions hold that its last axis has no part in.
+    pub(super) fn compute_where(
+        &mut self,
+        scope: &Scope<'p>,
+        value: Value,
+        view: &View,
+        needed: &Presence<Value>,
+    ) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
         let split = view.strides.last().and_then(|(axis, _)| self.split_of(scope, value, *axis));
         // Rows that are long work inside: lanes run along what they go through.
         let lanes = !(view.strides.last().is_some_and(|(axis, _)| *axis == BATCH) && folds(scope, value));
-        self.fill_split(&mut emitter, view, (split, lanes), |emitter, places| emitter.value(value, places));
         let node = scope.region.node(value.node);
+        let arms = self.arms_of(scope, value, view);
+        let mut places = Places::new();
+        let last = self.open_outer(&mut emitter, view, &mut places);
+        let holds = emitter.relations_hold(needed, &places);
+        emitter.only_if(holds, |emitter| {
+            let fill = |emitter: &mut Emitter<'_, 'p>, value| {
+                self.fill_last(emitter, view, (last, split, lanes), &places, |emitter, at| emitter.value(value, at));
+            };
+            let Some((presence, [yes, no])) = arms else { return fill(emitter, value) };
+            let taken = emitter.relations_hold(&presence, &places);
+            emitter.only_if(taken, |emitter| fill(emitter, yes));
+            if let Some(taken) = taken {
+                let other = emitter.nest.call(Function::Not, &[taken]);
+                emitter.only_if(Some(other), |emitter| fill(emitter, no));
+            }
+        });
         let work = self.work(scope, value);
         self.launch(emitter.nest.finish(name_of(&node.op).to_string(), node.path.clone(), work))
     }
@@ -65,37 +91,44 @@ impl<'p> Planner<'p> {
         view: &View,
         element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
     ) {
-        self.fill_split(emitter, view, (None, true), element);
+        let mut places = Places::new();
+        let last = self.open_outer(emitter, view, &mut places);
+        self.fill_last(emitter, view, (last, None, true), &places, element);
     }
 
-    /// The same with the last axis as two loops, the inner one of `split` turns; or in lanes or not.
-    fn fill_split(
+    /// Loops over all axes of a view but the last, which is given.
+    fn open_outer(&self, emitter: &mut Emitter<'_, 'p>, view: &View, places: &mut Places) -> Option<AxisId> {
+        let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
+        let axes = self.open_rows(emitter, axes, places);
+        let (&last, outer) = axes.split_last()?;
+        outer.iter().for_each(|axis| self.parallel(emitter, *axis, places));
+        Some(last)
+    }
+
+    /// The loop over the last axis, or two, the inner one of `split` turns; in lanes or not.
+    fn fill_last(
         &self,
         emitter: &mut Emitter<'_, 'p>,
         view: &View,
-        (split, lanes): (Option<i64>, bool),
+        (last, split, lanes): (Option<AxisId>, Option<i64>, bool),
+        outer: &Places,
         element: impl FnOnce(&mut Emitter<'_, 'p>, &Places) -> Register,
     ) {
-        let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
-        let mut places = Places::new();
-        let axes = self.open_rows(emitter, axes, &mut places);
-        let Some((&last, outer)) = axes.split_last() else {
-            let register = element(emitter, &places);
-            return emitter.nest.store(view, &places, register);
+        let mut places = outer.clone();
+        let loops = match (last, split) {
+            (None, _) => 0,
+            (Some(last), Some(split)) => {
+                self.open_split(emitter, last, split, &mut places);
+                2
+            }
+            (Some(last), None) => {
+                self.open(emitter, last, lanes, &mut places);
+                1
+            }
         };
-        for &axis in outer {
-            self.parallel(emitter, axis, &mut places);
-        }
-        match split {
-            Some(split) => self.open_split(emitter, last, split, &mut places),
-            None => self.open(emitter, last, lanes, &mut places),
-        }
         let register = element(emitter, &places);
         emitter.nest.store(view, &places, register);
-        emitter.nest.close_loop(Vec::new());
-        if split.is_some() {
-            emitter.nest.close_loop(Vec::new());
-        }
+        (0..loops).for_each(|_| emitter.nest.close_loop(Vec::new()));
     }
 
     /// Two loops along an axis whose size is a multiple of `split`.
@@ -158,7 +191,7 @@ impl<'p> Planner<'p> {
     }
 
     /// The same for one element.
-    fn effort(&self, scope: &Scope, value: Value, depth: usize) -> Size {
+    pub(super) fn effort(&self, scope: &Scope, value: Value, depth: usize) -> Size {
         let node = scope.region.node(value.node);
         if depth > 12 || (depth > 0 && scope.stored(value).is_some()) {
             return Size::Constant(1);

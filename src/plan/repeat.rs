@@ -1,12 +1,12 @@
 //! Regions: a `for` becomes a loop of steps with carried values in buffers and stacks that are written slice by slice.
 
 use super::lowering::{Emitter, Scope};
-use super::place::View;
-use super::program::Step;
+use super::place::{Place, Places, View};
+use super::program::{Argument, Step};
 use super::scan::Ends;
 use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
-use crate::kernel::Register;
+use crate::kernel::{Register, ScalarType};
 use crate::ops::yields_of;
 use crate::tensor::{AxisId, BATCH, DType, Extent, Function};
 use archc_runtime::abi::Size;
@@ -19,6 +19,8 @@ struct Turns<'r> {
     carried: Vec<View>,
     stacks: Vec<View>,
     running: Option<View>,
+    /// How many rows still run, for loops that need not go on when none does.
+    going: Option<View>,
 }
 
 impl<'p> Planner<'p> {
@@ -42,14 +44,16 @@ impl<'p> Planner<'p> {
         let counter = self.sizes.symbols().len() + self.counters;
         self.counters += 1;
         let running = region.until.then(|| self.begin_running(scope, steps));
-        let turns = Turns { region, counter: Size::Symbol(counter), carried, stacks, running };
+        let watched = self.is_counted_out(region) && scope.turns.is_empty();
+        let going = running.as_ref().filter(|_| watched).map(|_| self.begin_going(scope, steps));
+        let turns = Turns { region, counter: Size::Symbol(counter), carried, stacks, running, going };
         let arms = self.arms(scope, &turns, &operands);
         let body = match &region.turns {
             Some(table) if arms.len() > 1 => vec![Step::Switch { counter, table: table.clone(), arms }],
             _ => arms.into_iter().next().unwrap_or_default(),
         };
+        let body = self.while_any(&turns, body);
         let extent = self.sizes.extent(region.axis);
-        let watched = self.is_counted_out(region) && scope.turns.is_empty();
         steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, watched, body });
         place_results(scope, id, turns.carried.into_iter().chain(turns.stacks));
     }
@@ -105,9 +109,45 @@ impl<'p> Planner<'p> {
     fn begin_running(&mut self, scope: &Scope<'p>, steps: &mut Vec<Step>) -> View {
         let view = self.temporary("running", &[BATCH], DType::Bool);
         let mut emitter = Emitter::new(scope);
-        self.fill(&mut emitter, &view, |emitter, _| emitter.nest.number(1.0, crate::kernel::ScalarType::Bool));
+        self.fill(&mut emitter, &view, |emitter, _| emitter.nest.number(1.0, ScalarType::Bool));
         steps.push(self.launch(emitter.nest.finish("start".into(), String::new(), Size::Symbol(0))));
         view
+    }
+
+    /// Whether any row still runs: it does.
+    fn begin_going(&mut self, scope: &Scope<'p>, steps: &mut Vec<Step>) -> View {
+        let view = self.temporary("going", &[], DType::Int);
+        let mut emitter = Emitter::new(scope);
+        let one = emitter.nest.int(1);
+        emitter.nest.store(&view, &Places::new(), one);
+        steps.push(self.launch(emitter.nest.finish("start".into(), String::new(), Size::Constant(1))));
+        view
+    }
+
+    /// Steps of a turn, which are done only if some row still runs.
+    fn while_any(&mut self, turns: &Turns, body: Vec<Step>) -> Vec<Step> {
+        let Some(going) = &turns.going else { return body };
+        let counter = self.sizes.symbols().len() + self.counters;
+        self.counters += 1;
+        let from = Argument { buffer: going.buffer, offset: going.offset.clone() };
+        let arms = vec![body, Vec::new()];
+        vec![Step::Count { counter, from }, Step::Switch { counter, table: vec![1, 0], arms }]
+    }
+
+    /// Looks again whether any row runs.
+    fn look_whether_any(&mut self, scope: &Scope<'p>, running: &View, going: &View) -> Step {
+        let mut emitter = Emitter::new(scope);
+        let rows = self.sizes.extent(BATCH);
+        let turns = emitter.nest.amount(&rows);
+        let count = emitter.sum_over(turns, false, ScalarType::Int, |emitter, row| {
+            let runs = emitter.nest.load(running, &Places::from([(BATCH, Place::index(row))]));
+            emitter.nest.convert(runs, ScalarType::Int)
+        });
+        let none = emitter.nest.int(0);
+        let any = emitter.nest.call(Function::Less, &[none, count]);
+        let any = emitter.nest.convert(any, ScalarType::Int);
+        emitter.nest.store(going, &Places::new(), any);
+        self.launch(emitter.nest.finish("any".into(), String::new(), rows))
     }
 
     fn arms(&mut self, scope: &Scope<'p>, turns: &Turns<'p>, operands: &[View]) -> Vec<Vec<Step>> {
@@ -180,6 +220,9 @@ impl<'p> Planner<'p> {
                 emitter.nest.call(Function::And, &[old, goes_on])
             }));
         }
+        if let (Some(running), Some(going)) = (&turns.running, &turns.going) {
+            steps.push(self.look_whether_any(scope, running, going));
+        }
     }
 
     /// The new value in rows that this turn is for, else the old.
@@ -213,7 +256,7 @@ impl<'p> Planner<'p> {
         &mut self,
         scope: &Scope<'p>,
         view: &View,
-        new: impl FnOnce(&mut Emitter<'_, 'p>, &super::place::Places, Register) -> Register,
+        new: impl FnOnce(&mut Emitter<'_, 'p>, &Places, Register) -> Register,
     ) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);

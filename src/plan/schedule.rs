@@ -290,7 +290,9 @@ impl<'p> Planner<'p> {
             return steps;
         }
         let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, view));
-        product.or_else(|| self.add_up(scope, value, view)).unwrap_or_else(|| vec![self.compute(scope, value, view)])
+        product
+            .or_else(|| self.add_up(scope, value, view))
+            .unwrap_or_else(|| vec![self.compute_needed(scope, value, view, choice)])
     }
 
     /// Where a value is to be stored: its target, or a buffer of its own.

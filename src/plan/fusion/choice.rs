@@ -4,13 +4,15 @@
 //! or if it is a result. Products take the maps on top of them as epilogues.
 
 use super::chunks::{Chunks, Live};
+use super::demand::{Demand, demand};
 use super::expression::Expression;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
+use super::price::price;
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
-use crate::tensor::{AxisId, DType, Function, Precision, ScalarStep};
+use crate::tensor::{AxisId, DType, Precision, ScalarStep};
 use std::collections::{HashMap, HashSet};
 
 /// A matrix product and what happens to its elements.
@@ -39,6 +41,8 @@ pub struct Choice {
     pub gradients: Vec<AttentionGradient>,
     /// Values that are computed for some rows at a time.
     pub chunks: Vec<Chunks>,
+    /// Where alone stored values are asked for.
+    pub needed: Demand,
 }
 
 impl Choice {
@@ -59,6 +63,7 @@ pub fn choose(scope: &Scope) -> Choice {
         }
     }
     chooser.absorb();
+    chooser.find_needed();
     let Choice { chunks, stored, .. } = &mut chooser.choice;
     chunks.iter_mut().for_each(|chunks| chunks.reuse(scope, stored));
     chooser.choice
@@ -77,6 +82,8 @@ struct Chooser<'c, 'g> {
 
 /// Above this many simple steps a value with several readers is stored.
 const CHEAP: u32 = 4;
+/// What costs as much, such as a draw, is stored for several readers even where it is as wide as a chunk.
+const DEAR: u32 = 1000;
 
 impl<'c, 'g> Chooser<'c, 'g> {
     fn new(scope: &'c Scope<'g>) -> Chooser<'c, 'g> {
@@ -244,11 +251,12 @@ impl<'c, 'g> Chooser<'c, 'g> {
 
     fn should_store(&self, value: Value) -> bool {
         let node = self.region.node(value.node);
-        let open = self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
+        let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
+        let dear = users.len() > 1 && self.cost(value) >= DEAR;
+        let open = !dear && self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
         if open || self.is_inside_sum(value) || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
             return false;
         }
-        let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
         let repeated = users.iter().any(|&user| self.repeats(value, user));
         match &node.op {
             Op::Reduce(_, axes) | Op::Contract(axes) => {
@@ -331,6 +339,18 @@ impl<'c, 'g> Chooser<'c, 'g> {
         }
     }
 
+    /// Where alone values are asked for that loops of their own compute. A number that tells a place is made everywhere: it
+    /// may have been proved to be one.
+    fn find_needed(&mut self) {
+        let mut needed = demand(self.scope, &self.live);
+        needed.retain(|value, _| {
+            let read = self.required.contains(&self.scope.alias_base(*value)) || self.contracts.contains(value);
+            let simple = !read && self.region.typed(*value).ty.dtype.is_real() && !self.scope.is_alias(*value);
+            simple && self.choice.stored.contains(value) && !self.choice.products.contains_key(value)
+        });
+        self.choice.needed = needed;
+    }
+
     /// Stored maps take the product below them as their own.
     fn absorb(&mut self) {
         let order = self.region.order();
@@ -381,16 +401,5 @@ impl<'c, 'g> Chooser<'c, 'g> {
                     && !self.choice.stored.contains(&Value::of(user))
                     && self.only_in(Value::of(user), root))
         })
-    }
-}
-
-fn price(function: Function) -> u32 {
-    use Function::*;
-    match function {
-        Exp | Log | Log1p | Expm1 | Sin | Cos | Tanh | Erf => 6,
-        Power => 12,
-        Divide | Sqrt | FloorDivide | Remainder => 2,
-        ToReal | ToInt => 0,
-        _ => 1,
     }
 }

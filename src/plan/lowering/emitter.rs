@@ -24,6 +24,8 @@ pub struct Emitter<'s, 'g> {
     pub(super) parts: HashSet<Index>,
     /// The turn of a loop inside this kernel, and the level below which nothing may leave it.
     pub(super) turn: Option<(Place, usize)>,
+    /// The level below which nothing may leave what runs only if a condition holds.
+    floor: usize,
     values: HashMap<Key, (Register, u32)>,
     presences: HashMap<Key, (Option<Register>, u32)>,
 }
@@ -40,6 +42,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
             assumed: Vec::new(),
             parts: HashSet::new(),
             turn: None,
+            floor: 0,
             values: HashMap::new(),
             presences: HashMap::new(),
         }
@@ -74,6 +77,16 @@ impl<'s, 'g> Emitter<'s, 'g> {
     /// Says that the region's turns are those of the loop that was opened last.
     pub fn turn_inside(&mut self, turn: Place) {
         self.turn = Some((turn, self.nest.depth()));
+    }
+
+    /// Statements that run only where a condition holds, if there is one; what they need alone is computed there too.
+    pub fn only_if(&mut self, condition: Option<Register>, statements: impl FnOnce(&mut Self)) {
+        let Some(condition) = condition else { return statements(self) };
+        self.nest.open_if();
+        let before = std::mem::replace(&mut self.floor, self.nest.depth());
+        statements(self);
+        self.floor = before;
+        self.nest.close_if(condition);
     }
 
     /// Whether the value is present at places; absent: it always is.
@@ -158,7 +171,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
     fn ascend_to(&mut self, key: &Key) {
         let depth = key.1.iter().map(|(_, place)| self.nest.depth_of(place)).max().unwrap_or(0);
         let lowest = self.turn.as_ref().map_or(0, |(_, level)| *level);
-        self.nest.ascend(depth.max(lowest));
+        self.nest.ascend(depth.max(lowest).max(self.floor));
     }
 }
 

@@ -48,7 +48,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Whether all relations hold.
-    pub(super) fn relations_hold(&mut self, presence: &Presence<Value>, places: &Places) -> Option<Register> {
+    pub fn relations_hold(&mut self, presence: &Presence<Value>, places: &Places) -> Option<Register> {
         presence.relations.iter().fold(None, |all, relation| {
             let one = self.relation_holds(relation, places);
             self.both(all, one)
