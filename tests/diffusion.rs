@@ -47,9 +47,8 @@ impl Case {
     }
 
     fn loss(&mut self, draws: &[(&str, Vec<usize>, Vec<f64>)]) -> f64 {
-        let data = draws.iter().map(|(path, shape, numbers)| {
-            (path.to_string(), Data::new(shape.clone(), numbers.clone()))
-        });
+        let data =
+            draws.iter().map(|(path, shape, numbers)| (path.to_string(), Data::new(shape.clone(), numbers.clone())));
         self.feed.draws = data.collect();
         self.outputs()["loss"][0]
     }
@@ -81,18 +80,14 @@ fn the_bound_of_uniform_noise_is_what_bayes_says_at_every_step() {
     let (guess, late) = (case.parameter("guess"), case.parameter("late"));
     let beta = |step: usize| 0.1 + 0.4 * step as f64 / (STEPS - 1) as f64;
     let stays = |steps: usize| (0..steps).map(|step| 1.0 - beta(step)).product::<f64>();
-    let jump = |stay: f64, from: usize, to: usize| {
-        (1.0 - stay) / STATES as f64 + if from == to { stay } else { 0.0 }
-    };
+    let jump = |stay: f64, from: usize, to: usize| (1.0 - stay) / STATES as f64 + if from == to { stay } else { 0.0 };
     for step in 0..STEPS {
         let seen = [(step + 1) % STATES, 0, (2 * step) % STATES];
         let mut expected = 0.0;
         for (start, x) in TEXT.iter().map(|id| *id as usize).zip(seen) {
             let scores: Vec<f64> = (0..STATES).map(|v| guess[x * STATES + v] + late[step * STATES + v]).collect();
             let starts = softmax(&scores);
-            let back = |from: usize, start: usize| {
-                jump(1.0 - beta(step), from, x) * jump(stays(step), start, from)
-            };
+            let back = |from: usize, start: usize| jump(1.0 - beta(step), from, x) * jump(stays(step), start, from);
             let truth: Vec<f64> = (0..STATES).map(|from| back(from, start) / jump(stays(step + 1), start, x)).collect();
             let guessed = |from: usize| (0..STATES).map(|start| starts[start] * back(from, start)).sum::<f64>();
             let whole: f64 = (0..STATES).map(guessed).sum();
@@ -133,7 +128,8 @@ fn the_loss_over_a_simplex_is_the_cross_entropy_of_noised_corners() {
         let mut expected = 0.0;
         for (at, id) in TEXT.iter().enumerate() {
             let corner = |v: usize| if v == *id as usize { 3.0 } else { -3.0 };
-            let noisy = |v: usize| left(part).sqrt() * corner(v) + (1.0 - left(part)).sqrt() * 3.0 * far[at * STATES + v];
+            let noisy =
+                |v: usize| left(part).sqrt() * corner(v) + (1.0 - left(part)).sqrt() * 3.0 * far[at * STATES + v];
             let x = softmax(&(0..STATES).map(noisy).collect::<Vec<_>>());
             let score = |w: usize| (0..STATES).map(|v| x[v] * mix[v * STATES + w]).sum::<f64>() + part * w as f64;
             expected -= softmax(&(0..STATES).map(score).collect::<Vec<_>>())[*id as usize].ln();
@@ -152,23 +148,25 @@ fn an_answer_alone_is_hidden_and_counted() {
     let model = model(
         "model Answers {
   dim t, v = 5, w like v
-  input ids[t] : v, told[t] : bool
+  input ids[t] : v, keep[t] : bool = true
   param guess[v, w]
   output logits = guess[v: ids][w: v]
-  train masked_answer(self, ids, told, |v| - 1)
+  train masked_answer(self, ids, keep, |v| - 1)
 }",
     );
     let mut case = Case::objective(&model);
-    case.feed.inputs.insert("told".into(), Data::new([1, 3], vec![1.0, 0.0, 0.0]));
+    case.feed.inputs.insert("keep".into(), Data::new([1, 3], vec![0.0, 1.0, 1.0]));
     let guess = case.parameter("guess");
     let blank = softmax(&guess[(STATES - 1) * STATES..]);
     let part = (1.0 - 1e-3) * 0.4 + 1e-3;
-    let one = case.loss(&[("masked_answer.u", vec![1], vec![0.4]), ("masked_answer.hidden", vec![1, 3], vec![0.0, 1.0, 0.0])]);
+    let one = case
+        .loss(&[("masked_answer.u", vec![1], vec![0.4]), ("masked_answer.hidden", vec![1, 3], vec![0.0, 1.0, 0.0])]);
     is_near(one, -blank[0].ln() / part / 2.0, "one of two");
-    let both = case.loss(&[("masked_answer.u", vec![1], vec![0.4]), ("masked_answer.hidden", vec![1, 3], vec![0.0, 1.0, 1.0])]);
+    let both = case
+        .loss(&[("masked_answer.u", vec![1], vec![0.4]), ("masked_answer.hidden", vec![1, 3], vec![0.0, 1.0, 1.0])]);
     is_near(both, -(blank[0].ln() + blank[4].ln()) / part / 2.0, "both");
     // Draws of one's own: as often as not everything is hidden, and what is told never.
-    case.feed.inputs.insert("told".into(), Data::new([1, 3], vec![1.0; 3]));
+    case.feed.inputs.insert("keep".into(), Data::new([1, 3], vec![0.0; 3]));
     for seed in 0..20 {
         case.feed.seed = seed;
         assert_eq!(case.loss(&[]), 0.0, "there is no answer");

@@ -4,15 +4,15 @@
 //! or if it is a result. Products take the maps on top of them as epilogues.
 
 use super::chunks::{Chunks, Live};
-use super::demand::{Demand, demand};
+use super::demand::{Demand, axes_of, demand};
 use super::expression::Expression;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
-use super::price::price;
+use super::price::cost;
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
-use crate::tensor::{AxisId, DType, Precision, ScalarStep};
+use crate::tensor::{AxisId, DType, Precision};
 use std::collections::{HashMap, HashSet};
 
 /// A matrix product and what happens to its elements.
@@ -252,7 +252,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
     fn should_store(&self, value: Value) -> bool {
         let node = self.region.node(value.node);
         let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
-        let dear = users.len() > 1 && self.cost(value) >= DEAR;
+        let dear = users.len() > 1 && (self.cost(value) >= DEAR || self.is_taken_or_not(value));
         let open = !dear && self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
         if open || self.is_inside_sum(value) || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
             return false;
@@ -271,6 +271,15 @@ impl<'c, 'g> Chooser<'c, 'g> {
                 (repeated && cost > 2) || (users.len() > 1 && (cost > CHEAP || on_product))
             }
         }
+    }
+
+    /// Whether it is one or the other of two values everywhere, not both of them cheap: stored, it costs what is taken alone.
+    fn is_taken_or_not(&self, value: Value) -> bool {
+        let node = self.region.node(value.node);
+        let (Op::Else, Some(first)) = (&node.op, node.operands.first()) else { return false };
+        let relations = &self.region.typed(*first).presence.relations;
+        let everywhere = relations.iter().all(|relation| axes_of(self.region, relation).is_empty());
+        self.cost(value) > 4 * CHEAP && everywhere && !relations.is_empty()
     }
 
     /// Whether the summed axes are the operand's last, so that they are read one after the other.
@@ -316,27 +325,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
 
     /// About how many simple steps one element takes.
     fn cost(&self, value: Value) -> u32 {
-        let node = self.region.node(value.node);
-        let operands = node.operands.iter().map(|operand| self.costs.get(operand).copied().unwrap_or(1)).sum::<u32>();
-        match &node.op {
-            Op::Map(scalar) => {
-                let steps = scalar.steps.iter().map(|step| match step {
-                    ScalarStep::Call(function, _) => price(*function),
-                    _ => 0,
-                });
-                operands.saturating_sub(node.operands.len() as u32) + steps.sum::<u32>()
-            }
-            Op::Reduce(_, axes) | Op::Contract(axes) => {
-                let small =
-                    axes.iter().all(|axis| self.scope.sizes.axes().fixed(*axis).is_some_and(|size| size <= 8192));
-                if small && matches!(node.op, Op::Reduce(..)) { 2 } else { 1000 }
-            }
-            _ if crate::plan::schedule::is_free(&node.op) => 0,
-            Op::Stop | Op::Peek => operands,
-            Op::Index(_) => operands,
-            Op::Else => operands + 1,
-            _ => 1000,
-        }
+        cost(self.scope, &self.costs, value)
     }
 
     /// Where alone values are asked for that loops of their own compute. A number that tells a place is made everywhere: it

@@ -1,9 +1,36 @@
-//! What functions of numbers cost beside an addition.
+//! What it costs to compute a value again, beside an addition.
 
-use crate::tensor::Function;
+use crate::graph::{Op, Value};
+use crate::plan::lowering::Scope;
+use crate::plan::schedule::is_free;
+use crate::tensor::{Function, ScalarStep};
+use std::collections::HashMap;
 
-/// About how many simple steps a function takes.
-pub fn price(function: Function) -> u32 {
+/// About how many simple steps one element takes, by what its operands cost.
+pub fn cost(scope: &Scope, costs: &HashMap<Value, u32>, value: Value) -> u32 {
+    let node = scope.region.node(value.node);
+    let operands = node.operands.iter().map(|operand| costs.get(operand).copied().unwrap_or(1)).sum::<u32>();
+    match &node.op {
+        Op::Map(scalar) => {
+            let steps = scalar.steps.iter().map(|step| match step {
+                ScalarStep::Call(function, _) => price(*function),
+                _ => 0,
+            });
+            operands.saturating_sub(node.operands.len() as u32) + steps.sum::<u32>()
+        }
+        Op::Reduce(_, axes) | Op::Contract(axes) => {
+            let small = axes.iter().all(|axis| scope.sizes.axes().fixed(*axis).is_some_and(|size| size <= 8192));
+            if small && matches!(node.op, Op::Reduce(..)) { 2 } else { 1000 }
+        }
+        _ if is_free(&node.op) => 0,
+        Op::Stop | Op::Peek => operands,
+        Op::Index(_) => operands,
+        Op::Else => operands + 1,
+        _ => 1000,
+    }
+}
+
+fn price(function: Function) -> u32 {
     use Function::*;
     match function {
         Exp | Log | Log1p | Expm1 | Sin | Cos | Tanh | Erf => 6,
