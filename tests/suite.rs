@@ -15,6 +15,7 @@ mod gradient;
 mod graph;
 mod interpret;
 mod manual;
+mod measured;
 mod native;
 mod objectives;
 mod options;

@@ -3,12 +3,14 @@
 //! The limits (fused multiply-adds, reading memory) are measured in the same run, turn about with the work, on the same
 //! threads and pages; a figure is the median over at least nine such pairs, with the middle half as its spread.
 
+mod forward;
 mod lengths;
 mod measure;
 mod probe;
 mod whole;
 mod work;
 
+pub use forward::forward;
 pub use lengths::{Cost, Length, Work, measure_lengths};
 pub use measure::{Beside, Figure, Limit, measure};
 pub use probe::{fma_rate, read_rate};

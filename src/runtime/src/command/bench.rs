@@ -8,7 +8,7 @@ use super::Threads;
 use super::options::print;
 use crate::abi::names;
 use crate::bench::{
-    Beside, Figure, Limit, Work, decode, fma_rate, measure_lengths, prefill, read_rate, touched, train,
+    Beside, Figure, Limit, Work, decode, fma_rate, forward, measure_lengths, prefill, read_rate, touched, train,
 };
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -30,16 +30,17 @@ pub struct Options {
     /// Tokens of the prompt that prefill takes in
     #[arg(long, value_name = "N", default_value_t = 512)]
     prefill: usize,
-    /// Rows of a training step
+    /// Rows of a training step and of a forward pass
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    /// Tokens of a row of a training step
+    /// Tokens of a row of a training step and of a forward pass
     #[arg(long, value_name = "N", default_value_t = 256)]
     context: usize,
     /// Measured pairs of limit and work
     #[arg(long, value_name = "N", default_value_t = 9)]
     pairs: usize,
-    /// Only these: decode, prefill, train, generate (of a sampler that writes texts at once)
+    /// Only these: decode, prefill, train, generate (of a sampler that writes texts at once), forward (what a model that
+    /// can do none of the others is measured at)
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
     /// Also compare with one copy of this program on each CPU, all running at once, on one thread each
@@ -62,8 +63,15 @@ pub struct Options {
 }
 
 /// What can be measured, and the program that it needs.
-const WORKS: [(&str, &str); 4] =
-    [("decode", names::STEP), ("prefill", names::STEP), ("train", names::TRAIN), (WHOLE, names::GENERATE)];
+const WORKS: [(&str, &str); 5] = [
+    ("decode", names::STEP),
+    ("prefill", names::STEP),
+    ("train", names::TRAIN),
+    (WHOLE, names::GENERATE),
+    (FORWARD, names::FORWARD),
+];
+/// One pass over whole rows.
+const FORWARD: &str = "forward";
 /// Writing texts at once: what has a table of its own.
 const WHOLE: &str = "generate";
 
@@ -204,6 +212,7 @@ fn measure_work(
             let cost = crate::bench::whole(model, &settings, options.prompt, options.pairs, beside)?;
             Ok((cost.rates, cost.operations))
         }
+        FORWARD => forward(model, (options.batch, options.context), options.pairs, beside),
         _ => train(model, (options.batch, options.context), options.pairs, beside),
     }
 }
@@ -217,9 +226,11 @@ fn tokens_of(options: &Options, work: &str) -> f64 {
     }
 }
 
-/// Whether to measure something: asked for, and possible.
+/// Whether to measure something: asked for, and possible. A forward pass is, unasked, what else nothing is measured of.
 fn wanted(model: &Loaded, options: &Options, work: &str, program: &str) -> bool {
-    is_asked(options, work) && model.has(program) && !interrupt::asked()
+    let rest = || WORKS.iter().all(|(work, program)| *work == FORWARD || !model.has(program));
+    let asked = is_asked(options, work) && (work != FORWARD || !options.only.is_empty() || rest());
+    asked && model.has(program) && !interrupt::asked()
 }
 
 fn is_asked(options: &Options, work: &str) -> bool {

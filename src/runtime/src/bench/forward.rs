@@ -1,0 +1,55 @@
+//! One pass over whole rows, of any model: also of an operator, which neither reads tokens nor learns.
+
+use super::measure::{Beside, Figure, measure};
+use super::probe::fma_rate;
+use super::work::some_ids;
+use crate::abi::{BufferInfo, Element, Role, names};
+use crate::error::Result;
+use crate::evaluate::token_input;
+use crate::model::{Call, Loaded, States};
+use crate::random::Stream;
+use crate::threads::Pool;
+use std::time::Instant;
+
+/// A forward pass over so many rows, each sequence of them so long: operations per second, of the multiply-add rate. Also
+/// the operations. Numbers are drawn, and the ids of
+/// tokens; what else a model reads is what it is when nobody fills it.
+///
+/// # Errors
+/// If the model has no such program, or there is not enough memory.
+pub fn forward(
+    model: &mut Loaded,
+    (rows, positions): (usize, usize),
+    pairs: usize,
+    beside: &mut dyn Beside,
+) -> Result<([Figure; 3], f64)> {
+    let mut call = call_of(model, rows, positions)?;
+    let operations = 2.0 * model.program(names::FORWARD)?.multiply_adds.evaluate(call.sizes()) as f64;
+    let probe = Pool::new(model.pool().threads());
+    let work = || {
+        let start = Instant::now();
+        model.run(&mut call, &mut States::new())?;
+        Ok(operations / start.elapsed().as_secs_f64())
+    };
+    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
+}
+
+/// The call, with its inputs filled.
+fn call_of(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
+    let program = model.program(names::FORWARD)?;
+    let size = |name: &str| if name == names::BATCH { rows } else { positions };
+    let sizes = program.sizes.iter().map(|name| (name.as_str(), size(name) as i64)).collect::<Vec<_>>();
+    let mut call = model.prepare_call(names::FORWARD, &sizes)?;
+    let numbers = |buffer: &&BufferInfo| buffer.role == Role::Input && buffer.element == Element::F32;
+    for input in program.buffers.iter().filter(numbers) {
+        let stream = Stream::new(1, &input.name);
+        let places = call.input_mut::<f32>(&input.name).unwrap_or_default();
+        places.iter_mut().enumerate().for_each(|(at, place)| *place = stream.normal(at as u64) as f32);
+    }
+    if let Ok((tokens, _)) = token_input(program) {
+        let places = call.input_mut::<i32>(&tokens).unwrap_or_default();
+        let ids = some_ids(model, places.len());
+        places.iter_mut().zip(ids).for_each(|(place, id)| *place = id as i32);
+    }
+    Ok(call)
+}
