@@ -189,3 +189,36 @@ fn a_configuration_that_lacks_a_size_is_refused_by_name() {
     let (_, said) = check_with(text, Some(r#"{"hidden_size": 64}"#));
     assert!(said.contains("E0703: the configuration does not say what `v` is"), "{said}");
 }
+
+/// A map of one size and of what its model is for.
+const DEMANDING: &str = r#"
+model Demanding {
+  set kind = [near] * 2 + [far]
+  dim t, d = 4
+  input x[t, d]
+  param w[d]
+  output y = match kind[2] { far => relu(x * w), _ => x * w }
+}
+weights huggingface "Demanding" {
+  config d = hidden_size
+  require (hidden_act else relu) == relu, "other gates"
+  require depth > 1
+  w = "w"
+}
+"#;
+
+#[test]
+fn a_map_refuses_a_configuration_that_its_model_is_not_for() {
+    let (_, said) = check_with(DEMANDING, Some(r#"{"hidden_size": 6, "hidden_act": "gelu"}"#));
+    assert!(said.contains("E0703: the configuration asks for what this model is not: other gates"), "{said}");
+    assert!(said.contains("`(hidden_act else relu) == relu`: does not hold"), "{said}");
+    assert!(said.contains("`depth > 1`: no such key, or it is null"), "{said}");
+}
+
+#[test]
+fn a_map_takes_a_configuration_that_says_what_it_requires() {
+    for config in [r#"{"hidden_size": 6, "depth": 2}"#, r#"{"hidden_size": 6, "depth": 3, "hidden_act": "relu"}"#] {
+        let (model, said) = check_with(DEMANDING, Some(config));
+        assert!(model.is_some() && !said.contains('E'), "{said}");
+    }
+}

@@ -111,6 +111,9 @@ pub fn apply(function: Function, arguments: &[Setting]) -> Result<Setting, Strin
         let times = usize::try_from(*times).unwrap_or(0);
         return Ok(Setting::List(std::iter::repeat_n(items.iter().cloned(), times).flatten().collect()));
     }
+    if let (Add, [Setting::List(first), Setting::List(second)]) = (function, arguments) {
+        return Ok(Setting::List(first.iter().chain(second).cloned().collect()));
+    }
     let mut numbers = Vec::with_capacity(arguments.len());
     for argument in arguments {
         match argument.number() {

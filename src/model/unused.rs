@@ -117,7 +117,11 @@ impl<'a> Names<'a> {
                     layout.iter().flatten().for_each(|slot| self.slot(slot));
                 }
                 WeightLine::Input(_, _, order) => self.uses(order.iter().flatten()),
-                WeightLine::Ignore(_) | WeightLine::Loss(_) | WeightLine::Train(..) | WeightLine::Generate(_) => {}
+                WeightLine::Ignore(_)
+                | WeightLine::Require(..)
+                | WeightLine::Loss(_)
+                | WeightLine::Train(..)
+                | WeightLine::Generate(_) => {}
             }
         }
     }

@@ -66,7 +66,7 @@ impl Resolver<'_> {
                 WeightLine::Draw(path, name) => said.draws.extend(pair(path, name)),
                 WeightLine::Gradient(path, name) => said.gradients.extend(pair(path, name)),
                 WeightLine::Generate(settings) => said.settings.extend(settings.iter().cloned()),
-                WeightLine::Config(_) | WeightLine::Value(..) => {}
+                WeightLine::Config(_) | WeightLine::Require(..) | WeightLine::Value(..) => {}
             }
         }
         if self.sink.has_errors() == before {

@@ -38,6 +38,10 @@ impl<'i> Builder<'i> {
         parts.one(); // the word that the line begins with
         match rule {
             Rule::config => WeightLine::Config(self.settings(parts)),
+            Rule::require => {
+                let condition = self.expression(parts.one());
+                WeightLine::Require(condition, parts.maybe(Rule::string).map(|text| self.unquoted(&text)))
+            }
             Rule::ignore => WeightLine::Ignore(self.template(parts.one())),
             Rule::named_input => {
                 let name = self.name(&parts.one());

@@ -270,15 +270,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// The elements that the case's optimizer skips at a step. It does so where it has no gradient for a file tensor: for
-    /// the listed ones, and for their like in the same parameter (other turns, other branches), as long as nothing
+    /// the listed ones, and for their like (other layers, other experts, the other of two stacks), as long as nothing
     /// reaches them, so that their gradient is 0 throughout.
     fn left_out(&self, computed: &Gradients) -> BTreeSet<(usize, usize)> {
-        let listed = |tensor: &&MappedTensor| self.case.answers.params_without_grad.contains(&tensor.name);
-        let parts = self.map.tensors.iter().filter(listed).flat_map(|tensor| &tensor.parts);
-        let skipping: BTreeSet<usize> = parts.map(|part| part.parameter).collect();
-        let alike = self.map.tensors.iter().flat_map(|tensor| &tensor.parts);
-        let alike = alike.filter(|part| skipping.contains(&part.parameter));
-        let unreached = alike.filter(|part| {
+        let listed: BTreeSet<String> = self.case.answers.params_without_grad.iter().map(|name| kind_of(name)).collect();
+        let alike = self.map.tensors.iter().filter(|tensor| listed.contains(&kind_of(&tensor.name)));
+        let unreached = alike.flat_map(|tensor| &tensor.parts).filter(|part| {
             let gradient = computed.gradients[part.parameter].as_ref();
             gradient.is_none_or(|gradient| places(part).all(|(_, to)| gradient.data[to] == 0.0))
         });
@@ -324,6 +321,12 @@ impl<'a> Comparison<'a> {
         given.entry(token_input(self.model)?.name.clone()).or_insert_with(|| row(before));
         Ok(batch_of(self.model, given)?)
     }
+}
+
+/// What a file tensor is, whichever stack, layer and expert it is of: its name without the first part and without numbers.
+fn kind_of(name: &str) -> String {
+    let rest = name.split_once('.').map_or(name, |(_, rest)| rest);
+    rest.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 /// What a case holds and no model speaks of is a failure.

@@ -21,5 +21,6 @@ E0703 = "a configuration that does not fit", r#"
 A `config` line reads settings and sizes from the configuration of a weights folder. The left side is a `set` or a
 `dim` of the model, the right side a key of the configuration, with dots for nesting. Here the key is missing, or its
 value is not of the kind that is needed. A second choice stands after `else`: `base = rope_theta else 10000.0`.
+A `require` line says what the configuration must say for the model to be the right one: `require hidden_act == silu`.
 "#;
 }

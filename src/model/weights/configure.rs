@@ -1,4 +1,4 @@
-//! `config` lines: settings of a model from a published configuration.
+//! `config` lines: settings of a model from a published configuration; `require` lines: what it has to say.
 //!
 //! In: a weight map and the configuration's JSON. Out: overrides of the model's settings and sizes. A null or a missing
 //! key is absent; a second choice stands after `else`.
@@ -8,7 +8,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::model::Overrides;
 use crate::model::declarations::Setting;
 use crate::model::settings;
-use crate::syntax::ast::{ArgumentValue, Binary, Expr, ExprKind, Pattern, Unary, WeightLine, Weights};
+use crate::syntax::ast::{ArgumentValue, Binary, Expr, ExprKind, Name, Pattern, Unary, WeightLine, Weights};
 use crate::tensor::Function;
 use serde_json::Value;
 
@@ -16,25 +16,47 @@ use serde_json::Value;
 pub fn configure(weights: &Weights, config: &Value, sink: &mut Diagnostics) -> Overrides {
     let mut overrides = Overrides::default();
     for line in &weights.lines {
-        let WeightLine::Config(entries) = line else { continue };
-        for (name, expr) in entries {
-            match evaluate(expr, config, false) {
-                Ok(Some(setting)) => {
-                    overrides.0.insert(name.text.clone(), setting);
-                }
-                Ok(None) => sink.push(
-                    Diagnostic::new(E0703, format!("the configuration does not say what `{}` is", name.text))
-                        .label(expr.span, "no such key, or it is null")
-                        .help("add a second choice: `else …`"),
-                ),
-                Err(reason) => sink.push(
-                    Diagnostic::new(E0703, format!("the configuration does not fit `{}`", name.text))
-                        .label(expr.span, reason),
-                ),
-            }
+        match line {
+            WeightLine::Config(entries) => entries.iter().for_each(|(name, expr)| {
+                overrides.0.extend(configured(name, expr, config, sink).map(|setting| (name.text.clone(), setting)));
+            }),
+            WeightLine::Require(condition, why) => demand(condition, why.as_deref(), config, sink),
+            _ => {}
         }
     }
     overrides
+}
+
+/// One setting, unless the configuration says nothing that fits.
+fn configured(name: &Name, expr: &Expr, config: &Value, sink: &mut Diagnostics) -> Option<Setting> {
+    let report = match evaluate(expr, config, false) {
+        Ok(Some(setting)) => return Some(setting),
+        Ok(None) => Diagnostic::new(E0703, format!("the configuration does not say what `{}` is", name.text))
+            .label(expr.span, "no such key, or it is null")
+            .help("add a second choice: `else …`"),
+        Err(reason) => {
+            Diagnostic::new(E0703, format!("the configuration does not fit `{}`", name.text)).label(expr.span, reason)
+        }
+    };
+    sink.push(report);
+    None
+}
+
+/// Refuses a configuration that a map says its model is not for.
+fn demand(condition: &Expr, why: Option<&str>, config: &Value, sink: &mut Diagnostics) {
+    let label = match evaluate(condition, config, false) {
+        Ok(Some(Setting::Truth(true))) => return,
+        Ok(Some(Setting::Truth(false))) => "does not hold".to_owned(),
+        Ok(Some(other)) => format!("is {}, not a bool", other.describe()),
+        Ok(None) => "no such key, or it is null".to_owned(),
+        Err(reason) => reason,
+    };
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    sink.push(
+        Diagnostic::new(E0703, format!("the configuration asks for what this model is not{why}"))
+            .label(condition.span, label)
+            .help("change the model and its map, or take a configuration that fits"),
+    );
 }
 
 /// A setting as a text in JSON gives it; nothing if that says nothing about it.

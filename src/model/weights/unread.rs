@@ -1,4 +1,4 @@
-//! Keys of a configuration that no `config` line of a map reads.
+//! Keys of a configuration that no `config` or `require` line of a map reads.
 //!
 //! In: a weight map and the configuration's JSON. Out: every key, nested ones with dots, whose value might mean something
 //! to the model and is read by no line. Left out by rule, and counted: keys that are switched off (null, false, 0, empty),
@@ -20,8 +20,11 @@ pub struct Unread {
 pub fn unread(weights: &Weights, config: &Value) -> Unread {
     let mut read = Vec::new();
     for line in &weights.lines {
-        let WeightLine::Config(entries) = line else { continue };
-        entries.iter().for_each(|(_, expr)| collect(expr, &mut read));
+        match line {
+            WeightLine::Config(entries) => entries.iter().for_each(|(_, expr)| collect(expr, &mut read)),
+            WeightLine::Require(condition, _) => collect(condition, &mut read),
+            _ => {}
+        }
     }
     let mut unread = Unread::default();
     visit("", config, &read, &mut unread);

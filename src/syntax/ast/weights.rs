@@ -22,6 +22,8 @@ pub enum WeightLine {
     /// `config d = hidden_size, …`: the right sides are names of the configuration, dots for nesting, `else` for a
     /// second choice, lists and arithmetic as usual.
     Config(Vec<(Name, Expr)>),
+    /// `require hidden_act == silu, "…"`: what a configuration has to say, and why.
+    Require(Expr, Option<String>),
     /// `ignore "…"`.
     Ignore(Template),
     /// `input source = "input_ids" as s batch`: an input of the model, under the name that others give it, and the order of

@@ -1,6 +1,6 @@
 //! Weight maps, a line each.
 
-use super::expressions::axes;
+use super::expressions::{axes, expression};
 use super::lines::settings;
 use super::{list, names};
 use crate::syntax::ast::*;
@@ -13,6 +13,8 @@ pub(super) fn weights(weights: &Weights) -> String {
 fn weight_line(line: &WeightLine) -> String {
     match line {
         WeightLine::Config(all) => format!("config {}", settings(all)),
+        WeightLine::Require(condition, None) => format!("require {}", expression(condition)),
+        WeightLine::Require(condition, Some(text)) => format!("require {}, \"{text}\"", expression(condition)),
         WeightLine::Ignore(name) => format!("ignore {}", template(name)),
         WeightLine::Input(input, name, as_stored) => format!("input {} = \"{name}\"{}", input.text, order(as_stored)),
         WeightLine::Value(on, name, as_stored) => {
