@@ -11,7 +11,7 @@ use super::report::{Report, Verdict};
 use super::tolerance::Quantity;
 use crate::driver::Failure;
 use crate::fault::Environment;
-use crate::model::{Input, MappedTensor, Model, WeightMap};
+use crate::model::{Input, Model, WeightMap};
 use archc_runtime::abi::names;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,6 +2,8 @@
 
 use super::{list, names};
 use crate::syntax::ast::*;
+use crate::syntax::grammar::{Grammar, Rule};
+use pest::Parser;
 
 /// How tightly an expression holds together, in the order of the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,13 +134,16 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
     match pattern {
         Pattern::Number(number, _) if number.is_infinite() => real(*number),
         Pattern::Number(number, _) => number.to_string(),
-        Pattern::Word(word) if word.text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') => {
-            word.text.clone()
-        }
+        Pattern::Word(word) if is_name(&word.text) => word.text.clone(),
         Pattern::Word(word) => format!("\"{}\"", word.text),
         Pattern::Truth(truth, _) => truth.to_string(),
         Pattern::Any(_) => "_".to_string(),
     }
+}
+
+/// Whether a text can stand without quotes: words of the language cannot.
+fn is_name(text: &str) -> bool {
+    Grammar::parse(Rule::name, text).is_ok_and(|mut read| read.next().is_some_and(|name| name.as_str() == text))
 }
 
 /// `label: name[axes](arguments)`.
