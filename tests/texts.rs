@@ -87,7 +87,9 @@ fn bench_tells_what_texts_cost_by_steps_and_by_block_length() {
     for line in &lines[3..] {
         let numbers = numbers(line);
         let [rate, times, turn, forward, added, low, high] = numbers[3..10] else { panic!("{line}") };
-        assert!(rate > 0.0 && times > 0.0 && turn > 0.0 && forward > 0.0 && low <= added && added <= high, "{line}");
+        assert!(rate > 0.0 && turn > 0.0 && forward > 0.0 && low <= added && added <= high, "{line}");
+        // One pair alone may be interrupted for long: two digits are then none.
+        assert!(times >= 0.0 && times.is_finite(), "{line}");
         let steps = numbers[1];
         assert!((rate * steps * turn / 1e3 - 8.0).abs() < 0.5, "eight tokens take all turns: {line}");
     }

@@ -15,8 +15,10 @@ use crate::tokenizer::Tokenizer;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// The setting that says which token stands for a blank.
+/// The setting that says which token stands for a blank, of which every turn fills in some.
 const MASK: &str = "mask";
+/// The setting that says which token stands for a blank, all of which are written anew in every turn.
+const BLANK: &str = "blank";
 /// The setting that says over how many turns a text is written.
 const STEPS: &str = "steps";
 /// A look costs a line on the terminal: no more often than this.
@@ -36,7 +38,7 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
     let mut model = options.threads.load(code)?;
     let mut whole = Whole::new(&mut model, &settings, &rows, options.seed)?;
     options.trained.read_weights(&mut model)?;
-    let view = View { tokenizer, mask: value(&settings, MASK).map(|mask| mask as i32) };
+    let view = View { tokenizer, mask: blank(&settings).map(|mask| mask as i32) };
     let live = std::io::stderr().is_terminal() && rows.len() == 1 && !options.print_ids;
     let mut shown = Instant::now().checked_sub(BETWEEN);
     whole.run(&mut model, |turn, rows| {
@@ -63,6 +65,11 @@ fn value(settings: &[(String, f64)], name: &str) -> Option<f64> {
     settings.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
 }
 
+/// The token that stands for a blank.
+fn blank(settings: &[(String, f64)]) -> Option<f64> {
+    value(settings, MASK).or_else(|| value(settings, BLANK))
+}
+
 /// Refuses options of writing token by token: they would do nothing.
 fn refuse_others(options: &Options, settings: &[(String, f64)]) -> Result<()> {
     let asked = [
@@ -82,9 +89,10 @@ fn refuse_others(options: &Options, settings: &[(String, f64)]) -> Result<()> {
 
 /// Refuses a blank that the model has no token for.
 fn check_mask(settings: &[(String, f64)], vocabulary: Option<i64>) -> Result<()> {
-    match (value(settings, MASK), vocabulary) {
+    let name = if value(settings, MASK).is_some() { MASK } else { BLANK };
+    match (blank(settings), vocabulary) {
         (Some(mask), Some(vocabulary)) if mask < 0.0 || mask >= vocabulary as f64 => {
-            Err(Error::request(format!("--mask {mask} is no token of the model"))
+            Err(Error::request(format!("--{name} {mask} is no token of the model"))
                 .help(format!("its tokens are 0 to {}", vocabulary - 1)))
         }
         _ => Ok(()),
@@ -122,8 +130,8 @@ fn rows(options: &Options, tokenizer: &Tokenizer, settings: &mut [(String, f64)]
     if options.new.is_some() {
         return Err(Error::request("--new adds to a prompt, and --infill fills in what is blank: give one of them"));
     }
-    let Some(mask) = value(settings, MASK) else {
-        return Err(Error::request("the sampler has no `mask`, and so no blanks to fill in"));
+    let Some(mask) = blank(settings) else {
+        return Err(Error::request("the sampler has no `mask` or `blank`, and so no blanks to fill in"));
     };
     if let Some((_, new)) = settings.iter_mut().find(|(name, _)| name == NEW) {
         *new = 0.0;
