@@ -6,15 +6,19 @@
 //!
 //! A form that no entry does is [`Unsupported`], which names the operation and its place in the source.
 
+mod alignment;
 mod arch;
 mod entry;
+mod fragments;
 mod launches;
 mod limits;
 mod text;
 mod turns;
 
-pub use arch::Arch;
-pub use entry::{BLOCK, DEPTH, Entry, PANEL, Part, SEGMENT, TILE, Threads, WARP, entries};
+pub use alignment::Alignment;
+pub use arch::{Arch, Gpu, Precision};
+pub use entry::{BLOCK, DEPTH, Entry, PANEL, Part, SEGMENT, TILE, Threads, WARP, WIDE, entries};
+pub use fragments::{Fragments, Tile};
 pub use launches::{Entries, plan};
 pub use limits::Unsupported;
 pub use text::text;

@@ -1,6 +1,8 @@
 //! What can be typed: one struct for each command, with its help.
 
 use crate::driver::Stage;
+use crate::fault::Environment;
+use crate::gpu::{Arch, Gpu, Precision};
 use crate::passes::scans::Form;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -75,6 +77,26 @@ pub struct GpuArguments {
     /// GPU that code is made for: sm_80, sm_89, sm_90a, sm_100
     #[arg(long, value_name = "ARCH", default_value = "sm_90a")]
     pub gpu_arch: String,
+
+    /// What matrix products on a GPU are computed in: f32, or on tensor cores tf32 or bf16 (sums stay f32)
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    pub precision: String,
+}
+
+impl GpuArguments {
+    /// What code is made for; none where it is for the CPU alone.
+    ///
+    /// # Errors
+    /// If a name is unknown, or a precision is asked for that nothing would be computed in.
+    pub fn gpu(&self, wanted: bool) -> Result<Option<Gpu>, Environment> {
+        let (arch, precision) = (Arch::named(&self.gpu_arch)?, Precision::named(&self.precision)?);
+        if !wanted && precision != Precision::F32 {
+            let message = format!("`--precision {}` is for products on a GPU", precision.name());
+            return Err(Environment::new(message)
+                .help("`build --target cuda`, `emit --stage ptx` and `emit --stage launches` take it"));
+        }
+        Ok(wanted.then_some(Gpu { arch, precision }))
+    }
 }
 
 /// How recurrences are computed.

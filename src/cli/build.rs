@@ -4,7 +4,6 @@ use super::arguments::{BuildArguments, Cpu, Place, RunArguments};
 use super::{Outcome, Verdict, output};
 use crate::driver::{self, Failure, Places, Request, Session};
 use crate::fault::Environment;
-use crate::gpu::Arch;
 use crate::target::Target;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -26,10 +25,7 @@ pub fn run(arguments: &BuildArguments, session: &mut Session) -> Outcome {
     }
     let places = Places {
         cpu: arguments.places.contains(&Place::Cpu),
-        gpu: match arguments.places.contains(&Place::Cuda) {
-            true => Some(Arch::named(&arguments.gpu.gpu_arch)?),
-            false => None,
-        },
+        gpu: arguments.gpu.gpu(arguments.places.contains(&Place::Cuda))?,
     };
     driver::build(&request, &Target::named(arguments.target.cpu.name())?, places, &output, session)?;
     if arguments.timings {

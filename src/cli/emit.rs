@@ -2,7 +2,7 @@
 
 use super::{Outcome, Verdict, arguments::EmitArguments, output};
 use crate::driver::{self, Code, Failure, Graphs, Request, Session, Stage};
-use crate::gpu::Arch;
+use crate::gpu::Gpu;
 use crate::target::Target;
 use crate::{graph, model, syntax};
 
@@ -17,6 +17,7 @@ pub fn run(arguments: &EmitArguments, session: &mut Session) -> Outcome {
 }
 
 fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, Failure> {
+    let gpu = arguments.gpu.gpu(matches!(arguments.stage, Stage::Ptx | Stage::Launches))?;
     let request = Request::from(&arguments.model);
     if arguments.stage == Stage::Ast {
         return Ok(driver::parse(&request, session)?.main.as_ref().map(syntax::print).unwrap_or_default());
@@ -35,8 +36,8 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
         let wanted = programs.iter().filter(|program| is_wanted(arguments, &program.name));
         return Ok(wanted.map(|program| format!("{program}\n")).collect());
     }
-    if matches!(arguments.stage, Stage::Ptx | Stage::Launches) {
-        return of_gpu(arguments, &graphs, session);
+    if let Some(gpu) = gpu {
+        return of_gpu(arguments, gpu, &graphs, session);
     }
     let target = Target::named(arguments.target.cpu.name())?;
     let code = match arguments.stage {
@@ -48,12 +49,11 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
 }
 
 /// What is made for a GPU.
-fn of_gpu(arguments: &EmitArguments, graphs: &Graphs, session: &mut Session) -> Result<String, Failure> {
-    let arch = Arch::named(&arguments.gpu.gpu_arch)?;
+fn of_gpu(arguments: &EmitArguments, gpu: Gpu, graphs: &Graphs, session: &mut Session) -> Result<String, Failure> {
     let program = arguments.program.as_deref();
     match arguments.stage {
-        Stage::Ptx => Ok(driver::device(graphs, program, arch, session)?.ptx),
-        _ => driver::launches(graphs, program, arch, session),
+        Stage::Ptx => Ok(driver::device(graphs, program, gpu, session)?.ptx),
+        _ => driver::launches(graphs, program, gpu, session),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::device::device_of;
 use super::manifest::manifest;
 use super::{Failure, Graphs, Request, Session};
-use crate::gpu::Arch;
+use crate::gpu::Gpu;
 use crate::link;
 use crate::llvm::{self, Object};
 use crate::mlir;
@@ -98,7 +98,7 @@ pub fn build(
     let programs = super::programs(&graphs, session)?;
     let all: Vec<&Program> = programs.iter().collect();
     let device = match places.gpu {
-        Some(arch) => Some(device_of(&all, arch, session)?),
+        Some(gpu) => Some(device_of(&all, gpu, session)?),
         None => None,
     };
     let features = if places.cpu { features(target) } else { Vec::new() };
@@ -119,7 +119,7 @@ pub struct Places {
     /// On the CPU.
     pub cpu: bool,
     /// On a GPU.
-    pub gpu: Option<Arch>,
+    pub gpu: Option<Gpu>,
 }
 
 impl Places {

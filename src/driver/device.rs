@@ -1,7 +1,7 @@
 //! The second half of the pipeline for a GPU: graphs to PTX and a plan of launches.
 
 use super::{Failure, Graphs, Session};
-use crate::gpu::{self, Arch, Entries};
+use crate::gpu::{self, Entries, Gpu};
 use crate::llvm;
 use crate::mlir;
 use crate::plan::Program;
@@ -20,21 +20,26 @@ pub struct Device {
 ///
 /// # Errors
 /// If a kernel cannot run there, or a bug of a stage.
-pub fn device(graphs: &Graphs, program: Option<&str>, arch: Arch, session: &mut Session) -> Result<Device, Failure> {
+pub fn device(
+    graphs: &Graphs,
+    program: Option<&str>,
+    gpu: impl Into<Gpu>,
+    session: &mut Session,
+) -> Result<Device, Failure> {
     let programs = super::programs(graphs, session)?;
-    device_of(&wanted(&programs, program), arch, session)
+    device_of(&wanted(&programs, program), gpu.into(), session)
 }
 
 /// The same for programs that are planned already.
-pub(super) fn device_of(programs: &[&Program], arch: Arch, session: &mut Session) -> Result<Device, Failure> {
-    let entries = Entries::of(programs)?;
-    let plan = gpu::plan(programs, &entries, arch.name());
+pub(super) fn device_of(programs: &[&Program], gpu: Gpu, session: &mut Session) -> Result<Device, Failure> {
+    let entries = Entries::of(programs, gpu)?;
+    let plan = gpu::plan(programs, &entries, gpu);
     let text = session.stage("mlir", |_| mlir::gpu::write(&entries))?;
     session.dump("mlir", || text.clone())?;
     let ptx = session.stage("ptx", |_| {
         let context = mlir::context();
         let module = mlir::lower(&context, &text)?;
-        llvm::ptx(&module, arch)
+        llvm::ptx(&module, gpu.arch)
     })??;
     Ok(Device { plan, ptx })
 }
@@ -43,11 +48,17 @@ pub(super) fn device_of(programs: &[&Program], arch: Arch, session: &mut Session
 ///
 /// # Errors
 /// As [`device`].
-pub fn launches(graphs: &Graphs, program: Option<&str>, arch: Arch, session: &mut Session) -> Result<String, Failure> {
+pub fn launches(
+    graphs: &Graphs,
+    program: Option<&str>,
+    gpu: impl Into<Gpu>,
+    session: &mut Session,
+) -> Result<String, Failure> {
+    let gpu = gpu.into();
     let programs = super::programs(graphs, session)?;
     let wanted = wanted(&programs, program);
-    let entries = Entries::of(&wanted)?;
-    Ok(gpu::text(&gpu::plan(&wanted, &entries, arch.name()), &wanted))
+    let entries = Entries::of(&wanted, gpu)?;
+    Ok(gpu::text(&gpu::plan(&wanted, &entries, gpu), &wanted))
 }
 
 fn wanted<'p>(programs: &'p [Program], name: Option<&str>) -> Vec<&'p Program> {

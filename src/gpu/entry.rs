@@ -2,6 +2,9 @@
 //!
 //! Every grid is a line of blocks: an entry finds its part by dividing the block's number.
 
+use super::alignment::Alignment;
+use super::arch::Precision;
+use super::fragments::{FRAGMENT_ROWS, Fragments, Tile, fragments};
 use super::limits::{self, Unsupported};
 use super::turns::Turns;
 use crate::kernel::{Amount, Attend, Form, Gemm, Kernel, Pack};
@@ -17,6 +20,8 @@ pub const SEGMENT: usize = 128;
 pub const PANEL: usize = TILE;
 /// A product of so many rows at most reads B once.
 pub const FEW: usize = 8;
+/// Elements of a wide access: of 32 bits each, 16 bytes.
+pub const WIDE: i64 = 4;
 /// Threads of a warp.
 pub const WARP: usize = 32;
 /// Threads of a block that works on one turn, or on one tile.
@@ -49,6 +54,8 @@ pub enum Part {
     Tiles(Gemm),
     /// Columns of a product of few rows: from the first number to the second.
     Few(Gemm, usize, usize),
+    /// Tiles of a product on tensor cores.
+    Fragments(Box<Fragments>),
     /// Elements of panels.
     Panels(Pack),
     /// Queries of streamed attention, a warp for each.
@@ -70,7 +77,7 @@ const BY_BLOCK: Threads = Threads { block: BLOCK, team: BLOCK };
 ///
 /// # Errors
 /// If no entry can do what the kernel does.
-pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
+pub fn entries(kernel: &Kernel, alignment: &Alignment, precision: Precision) -> Result<Vec<Entry>, Unsupported> {
     limits::check(kernel)?;
     Ok(match &kernel.form {
         Form::Nest(nest) => {
@@ -82,7 +89,14 @@ pub fn entries(kernel: &Kernel) -> Result<Vec<Entry>, Unsupported> {
             };
             vec![Entry { part: Part::Turns(turns), threads }]
         }
-        Form::Gemm(form) => products(form),
+        Form::Gemm(form) if precision == Precision::F32 => products(form),
+        Form::Gemm(form) => {
+            let entry = |one: Fragments| Entry {
+                threads: Threads { block: one.tile.threads(), team: one.tile.threads() },
+                part: Part::Fragments(Box::new(one)),
+            };
+            fragments(kernel, form, precision, alignment).into_iter().map(entry).collect()
+        }
         Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
         Form::Attend(form) => vec![Entry { part: Part::Queries(form.clone()), threads: BY_WARP }],
         Form::AttendGradient(form) => {
@@ -111,11 +125,20 @@ impl Entry {
             Part::Tiles(_) => "tiles",
             Part::Few(_, 1, 1) => "row",
             Part::Few(..) => "rows",
+            Part::Fragments(ref product) if product.tile == Tile::FEW => "few_fragments",
+            Part::Fragments(_) => "fragments",
             Part::Panels(_) => "panels",
             Part::Queries(_) => "queries",
             Part::QueryGradient(_) => "query_gradient",
             Part::KeyGradient(_) => "key_gradient",
         }
+    }
+
+    /// Registers that a thread may have. Where nothing is said the assembler aims at more threads: products keep their
+    /// registers then, and others spill for them.
+    pub fn registers(&self) -> Option<usize> {
+        let is_product = matches!(self.part, Part::Tiles(_) | Part::Few(..));
+        (!is_product).then_some(255)
     }
 
     /// How many blocks a launch with these sizes has.
@@ -148,6 +171,13 @@ impl Entry {
                 let tiles = ceil_divide(size(form.n), TILE);
                 let blocks = all(&mut form.batch.iter().copied()).times(tiles);
                 blocks.times(within(size(form.m), *from as i64, Some(*to as i64)))
+            }
+            Part::Fragments(product) => {
+                let Fragments { form, tile, .. } = &**product;
+                let tiles = ceil_divide(size(form.m), tile.rows).times(ceil_divide(size(form.n), tile.columns));
+                let few = FRAGMENT_ROWS as i64;
+                let (from, to) = if *tile == Tile::FEW { (1, Some(few)) } else { (few + 1, None) };
+                all(&mut form.batch.iter().copied()).times(tiles).times(within(size(form.m), from, to))
             }
             Part::Panels(form) => {
                 let columns = ceil_divide(size(form.n), PANEL).times(Size::Constant(PANEL as i64));

@@ -1,5 +1,7 @@
 //! Programs as launches: the same steps, with entries in the place of kernels and bytes in the place of elements.
 
+use super::alignment::Alignment;
+use super::arch::Gpu;
 use super::entry::{Entry, entries};
 use crate::fault::Environment;
 use crate::kernel::Kernel;
@@ -31,17 +33,27 @@ impl Entries {
     ///
     /// # Errors
     /// If a kernel that is launched cannot run on a GPU.
-    pub fn of(programs: &[&Program]) -> Result<Entries, Environment> {
+    pub fn of<'p>(programs: &[&'p Program], gpu: Gpu) -> Result<Entries, Environment> {
+        let of_program = |&program: &&'p Program| launches(&program.steps).into_iter().map(move |one| (program, one));
+        let launches = programs.iter().flat_map(of_program).collect::<Vec<_>>();
+        let mut alignments = HashMap::<String, Alignment>::new();
+        for (program, launch) in &launches {
+            alignments.entry(program.kernels[launch.kernel].identity()).or_default().add(launch);
+        }
         let mut all = Entries::default();
-        for program in programs {
-            for launch in launches(&program.steps) {
-                all.add(program, launch)?;
-            }
+        for (program, launch) in launches {
+            all.add(program, launch, &alignments, gpu)?;
         }
         Ok(all)
     }
 
-    fn add(&mut self, program: &Program, launch: &Launch) -> Result<(), Environment> {
+    fn add(
+        &mut self,
+        program: &Program,
+        launch: &Launch,
+        alignments: &HashMap<String, Alignment>,
+        gpu: Gpu,
+    ) -> Result<(), Environment> {
         let kernel = &program.kernels[launch.kernel];
         let identity = kernel.identity();
         if self.places.contains_key(&identity) {
@@ -49,7 +61,8 @@ impl Entries {
         }
         let place = self.kernels.len();
         let name = clean(&kernel.name);
-        let list = entries(kernel).map_err(|unsupported| unsupported.at(&program.name, &launch.path))?;
+        let list = entries(kernel, &alignments[&identity], gpu.precision)
+            .map_err(|unsupported| unsupported.at(&program.name, &launch.path))?;
         let list = list.into_iter().map(|entry| (format!("k{place}_{name}_{}", entry.word()), entry)).collect();
         let first = self.kernels.last().map_or(0, |last| last.first + last.entries.len());
         self.kernels.push(Written { kernel: kernel.clone(), first, entries: list });
@@ -82,7 +95,7 @@ fn launches(steps: &[Step]) -> Vec<&Launch> {
 }
 
 /// The launches of programs, of which `entries` are the entries.
-pub fn plan(programs: &[&Program], entries: &Entries, arch: &str) -> DevicePlan {
+pub fn plan(programs: &[&Program], entries: &Entries, gpu: Gpu) -> DevicePlan {
     let list = entries.kernels.iter().flat_map(|written| {
         written.entries.iter().map(|(symbol, entry)| DeviceEntry {
             symbol: symbol.clone(),
@@ -96,7 +109,8 @@ pub fn plan(programs: &[&Program], entries: &Entries, arch: &str) -> DevicePlan 
         counters: program.counters,
         steps: Planner { program, entries }.steps(&program.steps),
     });
-    DevicePlan { arch: arch.to_string(), entries: list.collect(), programs: programs.collect() }
+    let (arch, precision) = (gpu.arch.name().to_string(), gpu.precision.name().to_string());
+    DevicePlan { arch, precision, entries: list.collect(), programs: programs.collect() }
 }
 
 struct Planner<'p> {

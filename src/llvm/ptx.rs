@@ -24,7 +24,17 @@ pub fn ptx(module: &mlir::Module<'_>, arch: Arch) -> Result<String, Bug> {
     let text = machine.write_to_memory_buffer(&module, FileType::Assembly).map_err(|error| bug(&error.to_string()))?;
     // The buffer ends with a zero byte.
     let text = String::from_utf8_lossy(text.as_slice());
-    Ok(text.trim_end_matches('\0').to_string())
+    Ok(unrolled_once(text.trim_end_matches('\0')))
+}
+
+/// Loops come unrolled as far as it pays. Where a function may have all registers, NVIDIA's assembler would unroll again
+/// until it spills: it is told not to.
+fn unrolled_once(text: &str) -> String {
+    let line = |line: &str| {
+        let is_free = line.trim_start().starts_with(".maxnreg");
+        format!("{line}\n{}", if is_free { ".pragma \"nounroll\";\n" } else { "" })
+    };
+    text.lines().map(line).collect()
 }
 
 fn machine(arch: Arch) -> Result<TargetMachine, Bug> {

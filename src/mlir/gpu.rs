@@ -9,9 +9,11 @@
 mod attention;
 mod backward;
 mod few;
+mod fragments;
 mod pairs;
 mod panels;
 mod team;
+mod tensor;
 mod threads;
 mod tiles;
 
@@ -47,6 +49,7 @@ fn write_entry(writer: &mut Writer, symbol: &str, kernel: &Kernel, entry: &Entry
         }
         Part::Tiles(form) => tiles::write(writer, kernel, form, &frame),
         Part::Few(form, _, rows) => few::write(writer, kernel, form, *rows, &frame),
+        Part::Fragments(part) => fragments::write(writer, kernel, part, &frame),
         Part::Panels(form) => panels::write(writer, kernel, form, &frame),
         Part::Queries(form) => attention::write(writer, kernel, form, &frame),
         Part::QueryGradient(form) => backward::write_queries(writer, kernel, form, &frame),
@@ -72,7 +75,9 @@ impl<'e> Frame<'e> {
         let buffers = kernel.buffers.iter().map(|_| pointer);
         let parameters = buffers.chain((0..kernel.sizes).map(|_| int)).collect::<Vec<_>>();
         let threads = entry.threads.block;
-        let attributes = format!("attributes {{nvvm.kernel, nvvm.maxntid = array<i32: {threads}>}} ");
+        let registers =
+            entry.registers().map_or(String::new(), |registers| format!(", nvvm.maxnreg = {registers} : i32"));
+        let attributes = format!("attributes {{nvvm.kernel, nvvm.maxntid = array<i32: {threads}>{registers}}} ");
         let parameters = writer.begin_function("", symbol, &parameters, &attributes);
         let (thread, block) = (writer.thread(threads), writer.block());
         let (buffers, sizes) = parameters.split_at(kernel.buffers.len());

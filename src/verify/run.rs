@@ -3,13 +3,14 @@
 use super::certificate::LENGTHS;
 use super::compare::leave_nothing_out;
 use super::{Case, Certificate, Comparison, Interpreted, Native, Report};
-use crate::driver::{self, Failure, Request, Session};
+use crate::driver::{self, Failure, Graphs, Request, Session};
 use crate::fault::Environment;
 use crate::graph::Graph;
 use crate::model::{Model, WeightMap};
 use crate::passes::scans::{self, Form};
 use crate::target::Target;
 use archc_runtime::abi::names;
+use archc_runtime::model::Loaded;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,8 @@ pub enum By {
     Interpreter,
     /// By native code for a machine.
     Native(Target),
+    /// By code that this function makes and loads.
+    Loaded(fn(&Model, &Graphs) -> Loaded),
 }
 
 /// Computes every number of a reference case. Without a file, the architecture of its configuration finds one.
@@ -99,6 +102,7 @@ fn compare_part(
             }
             Ok((report, seen))
         }
+        By::Loaded(load) => comparison.run_part(&mut Native::of(&model, load(&model, &graphs))),
     }
 }
 

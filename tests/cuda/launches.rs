@@ -1,14 +1,14 @@
 //! Launches as plain data, and a driver that only writes down what it is asked for.
 
 use crate::compiled::{graphs, model_with};
+use crate::native::attention;
 use crate::native::compiled::program;
 use archc::driver::{self, Session};
 use archc::gpu::{Arch, Entries};
-use archc::kernel::{Address, Form, Kernel, KernelBuffer, Nest, Register, Statement};
+use archc::kernel::Form;
 use archc::model::library::embedded;
 use archc::plan::{Program, Step};
-use archc::tensor::Function;
-use archc_runtime::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Element, Size};
+use archc_runtime::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size};
 use archc_runtime::device::{self, Driver};
 use archc_runtime::error::Result;
 
@@ -73,7 +73,7 @@ impl Driver for Recorder {
 /// A program of one buffer and the size `n`, with these steps.
 fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
     let program = DeviceProgram { name: "test".into(), counters, steps };
-    DevicePlan { arch: "sm_90a".into(), entries: Vec::new(), programs: vec![program] }
+    DevicePlan { arch: "sm_90a".into(), precision: "f32".into(), entries: Vec::new(), programs: vec![program] }
 }
 
 fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {
@@ -127,18 +127,12 @@ fn nothing_is_launched_for_no_blocks_and_too_many_are_refused() {
     assert!(message.contains("blocks"), "{message}");
 }
 
-/// A kernel that takes the sine of 64-bit floats, launched for a place in the source.
-fn sine_of_doubles() -> Program {
-    let at = |buffer| Address { buffer, terms: Vec::new(), offset: 0 };
-    let body = vec![
-        Statement::Load(Register(0), at(0)),
-        Statement::Call(Register(1), Function::Sin, vec![Register(0)]),
-        Statement::Store(at(1), Register(1)),
-    ];
-    let buffer = |written| KernelBuffer { element: Element::F64, written };
-    let buffers = vec![buffer(false), buffer(true)];
-    let form = Form::Nest(Nest { parallel: Vec::new(), body });
-    let mut program = program(Kernel { name: "map".into(), buffers, sizes: 0, form }, &[1.into(), 1.into()], 1);
+/// The gradient of an attention that keeps a ring of keys, launched for a place in the source.
+fn gradient_of_a_ring() -> Program {
+    let mut gradient = attention::gradient(attention::Case { causal: true, window: None, masked: false });
+    gradient.forward.ring = Some(64);
+    let kernel = attention::kernel(Form::AttendGradient(Box::new(gradient)));
+    let mut program = program(kernel, &vec![1.into(); 12], 1);
     if let Some(Step::Launch(launch)) = program.steps.first_mut() {
         launch.path = "layers.angle".to_string();
     }
@@ -147,7 +141,8 @@ fn sine_of_doubles() -> Program {
 
 #[test]
 fn what_a_gpu_cannot_run_is_named_with_its_place() {
-    let error = Entries::of(&[&sine_of_doubles()]).expect_err("there is no such function");
-    let message = "`--target cuda` cannot run `map` in `layers.angle` of the program `test`: `sin` of a 64-bit float";
+    let error = Entries::of(&[&gradient_of_a_ring()], Arch::Sm90a.into()).expect_err("there is no such entry");
+    let message = "`--target cuda` cannot run `attend` in `layers.angle` of the program `test`: it has further \
+                   products, or a ring of keys";
     assert_eq!((error.message.as_str(), error.help.as_deref()), (message, Some("`--target cpu` runs it")));
 }

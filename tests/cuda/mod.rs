@@ -2,6 +2,9 @@
 
 mod assembled;
 pub mod emulated;
+mod examples;
+mod kernels;
 mod launches;
 mod models;
 mod operations;
+mod precision;

@@ -5,19 +5,21 @@ use super::emulated::Emulated;
 use crate::compiled::{graphs, model_with, programs};
 use crate::random_models::disagreements;
 use archc::driver::{self, Graphs, Request, Session, manifest};
-use archc::gpu::Arch;
+use archc::gpu::{Arch, Gpu, Precision};
 use archc::model::Model;
 use archc::model::library::embedded;
 use archc::verify::certificate::LENGTHS;
-use archc::verify::{Case, Certificate, Interpreted, Native, Report};
+use archc::verify::inputs::grown_sequence;
+use archc::verify::{By, Case, Certificate, Interpreted, Native, Report, compare};
 use archc_runtime::device::Shared;
 use archc_runtime::model::{Code, DeviceCode, Loaded};
 use std::ffi::CString;
 use std::path::PathBuf;
 
 /// The model in the memory of a machine of this seed.
-pub fn loaded(model: &Model, graphs: &Graphs, seed: u64) -> Loaded {
-    let device = driver::device(graphs, None, Arch::Sm90a, &mut Session::default());
+pub fn loaded(model: &Model, graphs: &Graphs, seed: u64, precision: Precision) -> Loaded {
+    let gpu = Gpu { arch: Arch::Sm90a, precision };
+    let device = driver::device(graphs, None, gpu, &mut Session::default());
     let device = device.unwrap_or_else(|failure| panic!("{failure:?}"));
     let manifest = manifest(model, &programs(graphs), Vec::new());
     let driver = Shared::new(Emulated::new(&device.plan, &device.ptx, seed));
@@ -28,7 +30,7 @@ pub fn loaded(model: &Model, graphs: &Graphs, seed: u64) -> Loaded {
 
 /// Everything that the certificate of a model holds, on the machine.
 fn report(model: &Model, graphs: &Graphs) -> Report {
-    let mut native = Native::of(model, loaded(model, graphs, 11));
+    let mut native = Native::of(model, loaded(model, graphs, 11, Precision::F32));
     let mut interpreter = Interpreted::new(model, graphs);
     let certificate = Certificate::new(model, &mut interpreter, 5, LENGTHS);
     let report = certificate.and_then(|certificate| certificate.without_step(graphs.refused.as_ref()).run(&mut native));
@@ -47,13 +49,16 @@ fn trained(example: &str, settings: &[(&str, &str)]) {
     let text = embedded(&format!("examples/{example}.arch")).expect("an example");
     let model = model_with(text, settings);
     let graphs = graphs(&model);
-    let mut native = Native::of(&model, loaded(&model, &graphs, 12));
+    let mut native = Native::of(&model, loaded(&model, &graphs, 12, Precision::F32));
     let wrong = disagreements(&model, &graphs, &mut native, 3);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The cases of every run: one of each kind of kernels.
+const USUAL: &str = "gpt2";
+
 /// A llama of two layers with grouped heads, of sizes that no tile divides.
-const LLAMA: [(&str, &str); 6] =
+pub const LLAMA: [(&str, &str); 6] =
     [("layers", "2"), ("heads", "4"), ("kv_heads", "2"), ("hidden", "44"), ("d", "40"), ("v", "61")];
 
 #[test]
@@ -66,21 +71,42 @@ fn a_decoder_learns_in_ptx() {
     trained("llama", &LLAMA);
 }
 
-/// The certificate of a family at the sizes of a reference case, on the machine; what is wrong with it.
+fn by_machine(model: &Model, graphs: &Graphs) -> Loaded {
+    loaded(model, graphs, 14, Precision::F32)
+}
+
+/// A family at the sizes of a reference case, on the machine: the certificate of what grows token by token, else the
+/// numbers of the case. What is wrong with it.
 fn of_case(name: &str) -> Option<String> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name);
     let case = Case::read(&folder).unwrap_or_else(|error| panic!("{error:?}"));
-    let file = driver::find_family(case.architecture(), &[name]).unwrap_or_else(|error| panic!("{error:?}"));
+    let file = driver::find_family(case.architecture(), &[name, &case.answers.family]);
+    let file = file.unwrap_or_else(|error| panic!("{error:?}"));
     let request = Request { file, config: Some(case.config_file()), ..Request::default() };
-    let model = driver::check(&request, &mut Session::default()).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let report = report(&model, &graphs(&model));
+    let mut session = Session::default();
+    let model = driver::check(&request, &mut session).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let grows = grown_sequence(&model).is_some() && !model.forward.outputs.is_empty();
+    let report = if grows {
+        report(&model, &graphs(&model))
+    } else {
+        let compared = compare(&case, &request, &By::Loaded(by_machine), &mut session);
+        compared.unwrap_or_else(|failure| panic!("{failure:?}"))
+    };
     (!report.passed()).then(|| report.to_string())
 }
 
-/// Which cases: `ARCHC_CASES` names others, with blanks between them.
+/// Which cases: `ARCHC_CASES` names others, with blanks between them, or is `all`.
 fn cases() -> Vec<String> {
-    let given = std::env::var("ARCHC_CASES").ok();
-    given.as_deref().unwrap_or("gpt2").split_whitespace().map(String::from).collect()
+    let given = std::env::var("ARCHC_CASES").unwrap_or_else(|_| USUAL.to_string());
+    if given != "all" {
+        return given.split_whitespace().map(String::from).collect();
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles");
+    let entries = std::fs::read_dir(folder).expect("the cases are there").flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>();
+    names.sort();
+    names
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::emulated::Emulated;
 use crate::conformance::feed_of;
 use crate::conformance::native::{disagreements, every_function, every_operation, planned};
-use archc::gpu::{Arch, Entries, plan};
+use archc::gpu::{Arch, Entries, Gpu, Precision, plan};
 use archc::graph::Graph;
 use archc::link::Block;
 use archc::plan::Program;
@@ -12,10 +12,11 @@ use archc_runtime::abi::DevicePlan;
 use archc_runtime::device::{self, Driver};
 
 /// The plan and the PTX of some programs.
-pub fn compiled(programs: &[Program]) -> (DevicePlan, String) {
+pub fn compiled(programs: &[Program], precision: Precision) -> (DevicePlan, String) {
     let all = programs.iter().collect::<Vec<_>>();
-    let entries = Entries::of(&all).unwrap_or_else(|error| panic!("{}", error.message));
-    let plan = plan(&all, &entries, Arch::Sm90a.name());
+    let gpu = Gpu { arch: Arch::Sm90a, precision };
+    let entries = Entries::of(&all, gpu).unwrap_or_else(|error| panic!("{}", error.message));
+    let plan = plan(&all, &entries, gpu);
     let text = mlir::gpu::write(&entries);
     let context = mlir::context();
     let module = mlir::lower(&context, &text).unwrap_or_else(|bug| panic!("{}\n{}", bug.guarantee, bug.detail));
@@ -24,7 +25,7 @@ pub fn compiled(programs: &[Program]) -> (DevicePlan, String) {
 }
 
 /// Runs a program on blocks of memory of their own, so that an access beside one is found.
-fn run(plan: &DevicePlan, place: usize, machine: &mut Emulated, blocks: &mut [Block], symbols: &[i64]) {
+pub fn run(plan: &DevicePlan, place: usize, machine: &mut Emulated, blocks: &mut [&mut Block], symbols: &[i64]) {
     let addresses = blocks.iter().map(|block| {
         let address = machine.allocate(block.bytes().len().max(1)).expect("memory");
         machine.upload(address, block.bytes()).expect("it is that large");
@@ -41,13 +42,14 @@ fn run(plan: &DevicePlan, place: usize, machine: &mut Emulated, blocks: &mut [Bl
 /// Compiles all graphs in one module and compares each with the interpreter, in several orders of events.
 fn assert_in_ptx(graphs: &[Graph]) {
     let programs = planned(graphs);
-    let (plan, ptx) = compiled(&programs);
+    let (plan, ptx) = compiled(&programs, Precision::F32);
     let mut wrong = Vec::new();
     for (place, graph) in graphs.iter().enumerate() {
         let (feed, program) = (feed_of(graph), &programs[place]);
         for seed in [1, 2, 3] {
             wrong.extend(disagreements(graph, &feed, program, |blocks, symbols| {
-                run(&plan, place, &mut Emulated::new(&plan, &ptx, seed), blocks, symbols);
+                let mut blocks = blocks.iter_mut().collect::<Vec<_>>();
+                run(&plan, place, &mut Emulated::new(&plan, &ptx, seed), &mut blocks, symbols);
             }));
         }
     }

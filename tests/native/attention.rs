@@ -1,8 +1,9 @@
 //! Streamed attention and its gradient, against sums over all pairs in double precision.
 
-use super::compiled::{Compiled, program, targets};
+use super::compiled::{Compiled, Runs, program, targets};
 use archc::kernel::*;
 use archc::link::Block;
+use archc::plan::Program;
 use archc::tensor::{DType, Function, Scalar, ScalarStep};
 use archc_runtime::abi::{Element, Size};
 
@@ -219,7 +220,7 @@ fn near(name: &str, values: &[f32], truth: &[f64], case: &str) {
     }
 }
 
-fn check(case: Case, shape: &Shape, compiled: &[Compiled; 2], what: &str) {
+fn check(case: Case, shape: &Shape, compiled: &[impl Runs; 2], what: &str) {
     let Shape { rows, heads, group, queries, keys, width, values: columns } = *shape;
     let data = Data {
         q: values(rows * queries * heads * group * width, 1),
@@ -266,13 +267,27 @@ fn check(case: Case, shape: &Shape, compiled: &[Compiled; 2], what: &str) {
     near("dk", &dk.to_f32(), &truth.dk, what);
 }
 
-#[test]
-fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_and_masks() {
+/// The kernels of all cases on problems of these shapes, by what runs the program of a kernel.
+pub fn check_all<R: Runs>(shapes: &[Shape], what: &str, compile: impl Fn(&Program) -> R) {
     let cases = [
         Case { causal: true, window: None, masked: false },
         Case { causal: true, window: Some(9), masked: false },
         Case { causal: false, window: None, masked: true },
     ];
+    for case in cases {
+        let lengths = |count: usize| vec![Size::Constant(0); count];
+        let forward = kernel(Form::Attend(Box::new(forward(case))));
+        let backward = kernel(Form::AttendGradient(Box::new(gradient(case))));
+        let compiled =
+            [compile(&program(forward, &lengths(8), 1 << 40)), compile(&program(backward, &lengths(12), 1 << 40))];
+        for shape in shapes {
+            check(case, shape, &compiled, &format!("{case:?} {shape:?} {what}"));
+        }
+    }
+}
+
+#[test]
+fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_and_masks() {
     let shape =
         |rows, heads, group, queries, keys, width, values| Shape { rows, heads, group, queries, keys, width, values };
     let shapes = [
@@ -282,17 +297,6 @@ fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_a
         shape(3, 1, 1, 5, 5, 1, 3),
     ];
     for target in targets() {
-        for case in cases {
-            let lengths = |count: usize| vec![Size::Constant(0); count];
-            let forward = kernel(Form::Attend(Box::new(forward(case))));
-            let backward = kernel(Form::AttendGradient(Box::new(gradient(case))));
-            let compiled = [
-                Compiled::new(&program(forward, &lengths(8), 1 << 40), &target),
-                Compiled::new(&program(backward, &lengths(12), 1 << 40), &target),
-            ];
-            for shape in &shapes {
-                check(case, shape, &compiled, &format!("{case:?} {shape:?} {:?}", target.level));
-            }
-        }
+        check_all(&shapes, &format!("{:?}", target.level), |program| Compiled::new(program, &target));
     }
 }

@@ -7,6 +7,12 @@ use archc::target::{Level, Target};
 use archc::{llvm, mlir};
 use archc_runtime::abi::{BufferInfo, Element, Manifest, Role, Size};
 
+/// What runs one program.
+pub trait Runs {
+    /// Runs it on these buffers.
+    fn run(&self, blocks: &mut [&mut Block], sizes: &[i64]);
+}
+
 /// A compiled program.
 pub struct Compiled {
     loaded: Loaded,
@@ -77,9 +83,10 @@ impl Compiled {
         let loaded = Loaded::open(&path).unwrap_or_else(|error| panic!("{}", error.message));
         Compiled { loaded, buffers: program.buffers.clone(), _folder: folder }
     }
+}
 
-    /// Runs it on these buffers.
-    pub fn run(&self, blocks: &mut [&mut Block], sizes: &[i64]) {
+impl Runs for Compiled {
+    fn run(&self, blocks: &mut [&mut Block], sizes: &[i64]) {
         self.loaded.run(0, &self.buffers, blocks, sizes).unwrap_or_else(|error| panic!("{}", error.message));
     }
 }

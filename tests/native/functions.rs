@@ -1,6 +1,6 @@
 //! Scalar functions: accuracy, and the same result in every lane.
 
-use super::compiled::{Compiled, kernel, program, size, targets};
+use super::compiled::{Compiled, Runs, kernel, program, size, targets};
 use archc::kernel::{Address, AddressTerm, Amount, Form, Index, Kernel, Nest, ParallelLoop, Register, Statement};
 use archc::link::Block;
 use archc::tensor::Function;

@@ -1,6 +1,6 @@
 //! Loop nests: sums in lanes, carried values, look-ups, branches, odd lengths.
 
-use super::compiled::{Compiled, kernel, program, size, targets};
+use super::compiled::{Compiled, Runs, kernel, program, size, targets};
 use archc::kernel::*;
 use archc::link::Block;
 use archc::model::Combine;

@@ -2,7 +2,7 @@
 //! product for, and those past a triangle or a band are skipped by whole tiles. Only kernels of this test count.
 
 use super::attention::{Case, Shape, forward, gradient, kernel};
-use super::compiled::{Compiled, program, targets};
+use super::compiled::{Compiled, Runs, program, targets};
 use archc::kernel::{Form, Kernel, KernelBuffer};
 use archc::link::Block;
 use archc::target::Target;

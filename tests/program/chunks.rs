@@ -2,7 +2,7 @@
 
 use super::build::{Build, Call, check, check_with, compare_outputs, feed};
 use super::models::{checked, forward, train};
-use crate::native::compiled::{Compiled, targets};
+use crate::native::compiled::{Compiled, Runs, targets};
 use archc::graph::{Graph, Value};
 use archc::interpret;
 use archc::kernel::Form;

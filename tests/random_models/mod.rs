@@ -21,7 +21,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 }
 
 /// Rows of unlike lengths, of which the longest is odd or even, and some tokens that are not counted.
-fn batch(model: &Model, random: &mut Random) -> Batch {
+pub fn batch(model: &Model, random: &mut Random) -> Batch {
     let mut below = |count: usize| (random.bits() % count as u64) as usize;
     let (rows, longest) = (1 + below(3), 2 + below(10));
     let vocabulary = model.inputs[0].index_of.and_then(|axis| model.axes.fixed(axis)).expect("it reads tokens");
@@ -36,7 +36,7 @@ fn batch(model: &Model, random: &mut Random) -> Batch {
 }
 
 /// Everything that the programs for whole sequences give: outputs where rows have positions, loss, gradients.
-fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Batch) -> BTreeMap<String, Vec<f64>> {
+pub fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Batch) -> BTreeMap<String, Vec<f64>> {
     let outputs = engine.forward(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
     let logits = &outputs["logits"];
     let longest = batch.inputs["ids"].shape[1];

@@ -2,7 +2,7 @@
 //! (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
 use super::Frame;
-use super::pairs::{Columns, Pairs, each_query};
+use super::pairs::{Columns, Pairs, columns, each_query};
 use crate::gpu::WARP;
 use crate::kernel::{Attend, Kernel};
 use crate::mlir::arithmetic::Order;
@@ -12,9 +12,11 @@ use crate::model::Combine;
 /// Writes the body of the entry.
 pub fn write(writer: &mut Writer, kernel: &Kernel, form: &Attend, frame: &Frame<'_>) {
     each_query(writer, kernel, form, frame, |pairs, query| {
-        let columns = Columns::of(&form.value, form.value_width);
-        let result = stream(pairs, &columns, query);
-        finish(pairs, &columns, query, &result);
+        let columns = columns([(&form.value, form.value_width)]);
+        pairs.each_part(&columns, |pairs| {
+            let result = stream(pairs, &columns[0], query);
+            finish(pairs, &columns[0], query, &result);
+        });
     });
 }
 

@@ -2,7 +2,7 @@
 //! key. Weights are computed again from L (Dao et al. 2022, arXiv 2205.14135); no two warps add to one number.
 
 use super::Frame;
-use super::pairs::{Columns, Pairs, each_query};
+use super::pairs::{Columns, Pairs, columns, each_query};
 use crate::gpu::WARP;
 use crate::kernel::{AttendGradient, Kernel, Matrix};
 use crate::mlir::arithmetic::Order;
@@ -13,17 +13,21 @@ use crate::model::Combine;
 pub fn write_queries(writer: &mut Writer, kernel: &Kernel, gradient: &AttendGradient, frame: &Frame<'_>) {
     let form = &gradient.forward;
     each_query(writer, kernel, form, frame, |pairs, query| {
-        let columns = Columns::of(&form.key, form.width);
-        let (low, high) = pairs.sees(query);
-        let step = pairs.writer.int(WARP as i64);
-        let none = pairs.nothing(&columns);
-        let (open, first, sums) = pairs.writer.begin_for(low, high, step, &none);
-        let (key, exists, count) = pairs.partner(first, high);
-        let pair = pair(pairs, gradient, (query, key), exists);
-        let sums = pairs.add_rows(&columns, &sums, pair.slope, (first, count), |_, key| key);
-        let sums = pairs.writer.end(open, &sums);
-        pairs.store_row(&gradient.query_gradient, query, columns.width, &sums);
+        let columns = columns([(&form.key, form.width)]);
+        pairs.each_part(&columns, |pairs| query_gradient(pairs, gradient, &columns[0], query));
     });
+}
+
+fn query_gradient(pairs: &mut Pairs<'_>, gradient: &AttendGradient, columns: &Columns, query: Value) {
+    let (low, high) = pairs.sees(query);
+    let step = pairs.writer.int(WARP as i64);
+    let none = pairs.nothing(columns);
+    let (open, first, sums) = pairs.writer.begin_for(low, high, step, &none);
+    let (key, exists, count) = pairs.partner(first, high);
+    let pair = pair(pairs, gradient, (query, key), exists);
+    let sums = pairs.add_rows(columns, &sums, pair.slope, (first, count), |_, key| key);
+    let sums = pairs.writer.end(open, &sums);
+    pairs.store_row(&gradient.query_gradient, query, columns.width, &sums);
 }
 
 /// Writes the entry that computes dK and dV.
@@ -38,13 +42,15 @@ pub fn write_keys(writer: &mut Writer, kernel: &Kernel, gradient: &AttendGradien
         // Along shared batches dK and dV have a stride of 0.
         let none = vec![writer.int(0); form.batch_extents(true).len()];
         let indices = form.all_indices(&outer, &none);
-        let mut pairs = Pairs { writer, kernel, form, frame, team, indices: indices.clone(), keys };
-        let sides = [Columns::of(&form.query, form.width), Columns::of(&gradient.output_gradient, form.value_width)];
-        let sums = sum_of_batches(&mut pairs, gradient, &sides, &outer, key);
-        let (keys, values) = sums.split_at(sides[0].count());
-        pairs.indices = indices;
-        pairs.store_row(&gradient.key_gradient, key, sides[0].width, keys);
-        pairs.store_row(&gradient.value_gradient, key, sides[1].width, values);
+        let mut pairs = Pairs { writer, kernel, form, frame, team, indices: indices.clone(), keys, part: None };
+        let sides = columns([(&form.query, form.width), (&gradient.output_gradient, form.value_width)]);
+        pairs.each_part(&sides, |pairs| {
+            let sums = sum_of_batches(pairs, gradient, &sides, &outer, key);
+            let (keys, values) = sums.split_at(sides[0].count);
+            pairs.indices = indices;
+            pairs.store_row(&gradient.key_gradient, key, sides[0].width, keys);
+            pairs.store_row(&gradient.value_gradient, key, sides[1].width, values);
+        });
     });
 }
 
@@ -93,7 +99,7 @@ fn run_of_queries(
     let types = sums.iter().map(|sum| sum.ty).collect::<Vec<_>>();
     let open = pairs.writer.begin_if(some, &types);
     let pair = pair(pairs, gradient, (query, key), exists);
-    let (keys, values) = sums.split_at(sides[0].count());
+    let (keys, values) = sums.split_at(sides[0].count);
     let mut next = pairs.add_rows(&sides[0], keys, pair.slope, (first, count), |_, query| query);
     next.extend(pairs.add_rows(&sides[1], values, pair.weight, (first, count), |_, query| query));
     pairs.writer.begin_else(&next);

@@ -22,7 +22,14 @@ pub struct Pairs<'a> {
     /// All batch indices.
     pub indices: Vec<Value>,
     pub keys: Value,
+    /// The first column of the part that is summed, where rows are summed in parts.
+    pub part: Option<Value>,
 }
+
+/// Columns that a warp sums at once at most: a thread holds every 32nd in registers.
+const WIDEST: i64 = 1024;
+/// Columns of a part of wider rows, or of rows whose width is not known while compiling.
+const PART: i64 = 256;
 
 /// Writes what a warp does with its query.
 pub fn each_query(
@@ -38,7 +45,7 @@ pub fn each_query(
         let mut indices = frame.body.unravel(writer, turn, &extents);
         let query = indices.pop().unwrap_or(turn);
         let keys = frame.body.amount(writer, form.keys);
-        each(&mut Pairs { writer, kernel, form, frame, team, indices, keys }, query);
+        each(&mut Pairs { writer, kernel, form, frame, team, indices, keys, part: None }, query);
     });
 }
 
@@ -48,23 +55,43 @@ pub struct Columns {
     /// The matrix that is summed.
     pub matrix: Matrix,
     /// How many columns it has.
-    pub width: i64,
+    pub width: Amount,
+    /// How many each thread sums at once.
+    pub count: usize,
 }
 
-impl Columns {
-    /// The columns of a matrix; the width is a constant, which `gpu::entries` has made sure of.
-    pub fn of(matrix: &Matrix, width: Amount) -> Columns {
-        let width = if let Amount::Constant(width) = width { width } else { 0 };
-        Columns { matrix: matrix.clone(), width }
-    }
+/// The columns of matrices that are summed together.
+pub fn columns<const SIDES: usize>(sides: [(&Matrix, Amount); SIDES]) -> [Columns; SIDES] {
+    let whole = sides.iter().all(|(_, width)| is_narrow(*width));
+    sides.map(|(matrix, width)| {
+        let at_once = if let (Amount::Constant(width), true) = (width, whole) { width } else { PART };
+        Columns { matrix: matrix.clone(), width, count: usize::try_from(at_once).unwrap_or(0).div_ceil(WARP) }
+    })
+}
 
-    /// How many each thread has.
-    pub fn count(&self) -> usize {
-        usize::try_from(self.width).unwrap_or(0).div_ceil(WARP)
-    }
+fn is_narrow(width: Amount) -> bool {
+    matches!(width, Amount::Constant(width) if width <= WIDEST)
 }
 
 impl Pairs<'_> {
+    /// Writes what is done for columns of these: once for all, or in a loop over parts of wide rows, in which the pairs'
+    /// numbers are computed again.
+    pub fn each_part(&mut self, columns: &[Columns], part: impl FnOnce(&mut Self)) {
+        if columns.iter().all(|one| is_narrow(one.width)) {
+            return part(self);
+        }
+        let (zero, step) = (self.writer.int(0), self.writer.int(PART));
+        let end = columns.iter().fold(zero, |end, one| {
+            let width = self.frame.body.amount(self.writer, one.width);
+            self.writer.maximum(end, width)
+        });
+        let (open, first, _) = self.writer.begin_for(zero, end, step, &[]);
+        self.part = Some(first);
+        part(self);
+        self.part = None;
+        self.writer.end(open, &[]);
+    }
+
     /// Where a row of a matrix starts.
     pub fn start(&mut self, matrix: &Matrix, row: Value) -> Value {
         row_start(self.writer, &self.frame.body, matrix, &self.indices, row)
@@ -153,7 +180,7 @@ impl Pairs<'_> {
     /// Sums before the first partner.
     pub fn nothing(&mut self, columns: &Columns) -> Vec<Value> {
         let zero = self.writer.number(0.0, Type::scalar(Kind::F32));
-        vec![zero; columns.count()]
+        vec![zero; columns.count]
     }
 
     /// Adds the rows of `count` partners from `first` on, each by the weight that its thread has.
@@ -166,6 +193,9 @@ impl Pairs<'_> {
         row_of: impl Fn(&mut Self, Value) -> Value,
     ) -> Vec<Value> {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        // Past the last column a thread sums what nobody stores.
+        let width = self.frame.body.amount(self.writer, columns.width);
+        let last = self.writer.subtract(width, one);
         let (open, number, sums) = self.writer.begin_for(zero, count, one, sums);
         let weight = self.writer.from_thread(weight, number);
         let partner = self.writer.add(first, number);
@@ -174,8 +204,6 @@ impl Pairs<'_> {
         let mut next = Vec::with_capacity(sums.len());
         for (place, &sum) in sums.iter().enumerate() {
             let column = self.column(place);
-            // Past the last column a thread sums what nobody stores.
-            let last = self.writer.int(columns.width - 1);
             let column = self.writer.minimum(column, last);
             let value = self.read(&columns.matrix, start, column);
             next.push(self.writer.multiply_add(weight, value, sum));
@@ -184,11 +212,11 @@ impl Pairs<'_> {
     }
 
     /// Stores a row of sums.
-    pub fn store_row(&mut self, matrix: &Matrix, row: Value, width: i64, sums: &[Value]) {
+    pub fn store_row(&mut self, matrix: &Matrix, row: Value, width: Amount, sums: &[Value]) {
         let start = self.start(matrix, row);
+        let end = self.frame.body.amount(self.writer, width);
         for (place, &sum) in sums.iter().enumerate() {
             let column = self.column(place);
-            let end = self.writer.int(width);
             let inside = self.writer.compare(Order::Less, column, end);
             let open = self.writer.begin_if(inside, &[]);
             self.write(matrix, start, column, sum);
@@ -199,7 +227,8 @@ impl Pairs<'_> {
     /// The thread's column of so many.
     fn column(&mut self, place: usize) -> Value {
         let skipped = self.writer.int((place * WARP) as i64);
-        self.writer.add(self.team.member, skipped)
+        let column = self.writer.add(self.team.member, skipped);
+        self.part.map_or(column, |first| self.writer.add(first, column))
     }
 
     /// The partner of this thread in a run, whether there is one, and how many the run has. Where there is none, the last

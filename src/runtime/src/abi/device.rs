@@ -17,6 +17,8 @@ pub const DEVICE_CODE_SYMBOL: &str = "archc_device_code";
 pub struct DevicePlan {
     /// What the code is made for: `sm_90a`.
     pub arch: String,
+    /// What the factors of matrix products are rounded to: `f32` is not at all.
+    pub precision: String,
     /// The functions of the code.
     pub entries: Vec<DeviceEntry>,
     /// In the order of the manifest's programs.

@@ -1,0 +1,80 @@
+//! Products on tensor cores: the tile of a block, its warps, and how parts of A and B come to shared memory.
+//!
+//! An element's sum is taken in the order of k whatever the tile is: a row's result is bit for bit the same alone and
+//! among others.
+
+use super::alignment::Alignment;
+use super::arch::Precision;
+use super::entry::WARP;
+use crate::kernel::{Amount, Gemm, Kernel, Matrix, Right};
+use archc_runtime::abi::Element;
+
+/// A product of so many rows at most has tiles of so many.
+pub const FRAGMENT_ROWS: usize = 16;
+
+/// A product as fragments of tensor cores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fragments {
+    /// The product.
+    pub form: Gemm,
+    /// What its factors are rounded to; sums are 32-bit floats.
+    pub precision: Precision,
+    /// The tile.
+    pub tile: Tile,
+    /// Whether A and B can be copied by 16 bytes.
+    pub wide: [bool; 2],
+}
+
+/// The part of a product that a block computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// Rows of C.
+    pub rows: usize,
+    /// Columns of C.
+    pub columns: usize,
+    /// How much of the sum is in shared memory at once, twice.
+    pub depth: usize,
+    /// Warps, down and along.
+    pub warps: [usize; 2],
+}
+
+impl Tile {
+    /// For few rows.
+    pub const FEW: Tile = Tile { rows: FRAGMENT_ROWS, columns: 64, depth: 32, warps: [1, 4] };
+    /// For more of them.
+    pub const MANY: Tile = Tile { rows: 128, columns: 128, depth: 16, warps: [2, 4] };
+
+    /// Threads of the block.
+    pub fn threads(self) -> usize {
+        self.warps[0] * self.warps[1] * WARP
+    }
+}
+
+/// The entries of a product: one for each tile that its rows may ask for.
+pub fn fragments(kernel: &Kernel, form: &Gemm, precision: Precision, alignment: &Alignment) -> Vec<Fragments> {
+    let tiles = match form.m {
+        Amount::Constant(rows) if rows <= FRAGMENT_ROWS as i64 => vec![Tile::FEW],
+        Amount::Constant(_) => vec![Tile::MANY],
+        Amount::Size(_) => vec![Tile::FEW, Tile::MANY],
+    };
+    let is_plain = |buffer: usize| kernel.buffers[buffer].element == Element::F32;
+    let left = is_plain(form.a.buffer) && is_wide(&form.a, alignment);
+    let right = match &form.b {
+        Right::Strided(matrix) => is_plain(matrix.buffer) && is_wide(matrix, alignment),
+        Right::Packed { buffer, batch } => is_plain(*buffer) && alignment.starts_wide(*buffer, batch),
+    };
+    let of_tile = |tile| Fragments { form: form.clone(), precision, tile, wide: [left, right] };
+    tiles.into_iter().map(of_tile).collect()
+}
+
+/// Whether every row, or every column, is a run of elements that starts where a wide access may.
+fn is_wide(matrix: &Matrix, alignment: &Alignment) -> bool {
+    let one = Amount::Constant(1);
+    let slow = match (matrix.rows == one, matrix.columns == one) {
+        (_, true) => matrix.rows,
+        (true, false) => matrix.columns,
+        (false, false) => return false,
+    };
+    let strides = matrix.batch.iter().copied().chain([slow]).collect::<Vec<_>>();
+    alignment.starts_wide(matrix.buffer, &strides)
+}

@@ -1,0 +1,183 @@
+//! Parts of A and B in shared memory, as 32-bit floats in the order in which they lie in global memory: a run along the
+//! sum, or a run across it. Elements beside a matrix are zeros.
+//!
+//! 32-bit floats are copied while the warps multiply, by 16 bytes where all rows start at multiples of them, else one
+//! by one; others are read, converted and written.
+
+use super::Product;
+use crate::gpu::{Fragments, PANEL, Tile, WIDE};
+use crate::kernel::{Amount, Matrix, Right};
+use crate::mlir::arithmetic::Order;
+use crate::mlir::gpu::tiles::at;
+use crate::mlir::text::{Kind, Type, Value};
+use archc_runtime::abi::Element;
+
+/// A or B, as it lies in a stage.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// A's rows, or B's columns, in a tile.
+    pub outer: usize,
+    /// How much of the sum.
+    pub depth: usize,
+    /// Neighbours lie along the sum.
+    pub along_sum: bool,
+    /// Where it starts, in elements.
+    pub offset: usize,
+    /// Elements of a copy.
+    run: usize,
+    source: Source,
+}
+
+/// Where the elements of a side come from.
+#[derive(Debug, Clone)]
+enum Source {
+    /// A matrix: places outside of the sum are its rows.
+    Rows(Matrix),
+    /// A matrix: places outside of the sum are its columns.
+    Columns(Matrix),
+    /// Panels in a buffer.
+    Panels(usize, Vec<Amount>),
+}
+
+impl Side {
+    /// A and B.
+    pub fn both(part: &Fragments) -> [Side; 2] {
+        let Tile { rows, columns, depth, .. } = part.tile;
+        let run = |wide: bool| if wide { WIDE as usize } else { 1 };
+        let one = Amount::Constant(1);
+        let a = &part.form.a;
+        let left = Side {
+            outer: rows,
+            depth,
+            along_sum: a.columns == one,
+            offset: 0,
+            run: run(part.wide[0]),
+            source: Source::Rows(a.clone()),
+        };
+        let (along_sum, source) = match &part.form.b {
+            Right::Strided(matrix) => (matrix.rows == one && matrix.columns != one, Source::Columns(matrix.clone())),
+            Right::Packed { buffer, batch } => (false, Source::Panels(*buffer, batch.clone())),
+        };
+        let right = Side { outer: columns, depth, along_sum, offset: left.size(), run: run(part.wide[1]), source };
+        [left, right]
+    }
+
+    /// Elements from one run to the next: banks of neighbouring runs must differ.
+    pub fn pitch(&self) -> usize {
+        if self.along_sum { self.depth + 4 } else { self.outer + 8 }
+    }
+
+    /// Elements in shared memory.
+    pub fn size(&self) -> usize {
+        self.pitch() * if self.along_sum { self.outer } else { self.depth }
+    }
+
+    /// The place of an element in shared memory that is so far from another.
+    pub fn skipped(&self, outer: usize, k: usize) -> usize {
+        if self.along_sum { outer * self.pitch() + k } else { k * self.pitch() + outer }
+    }
+}
+
+/// A run of elements that a thread copies: its place in the tile, and how many of it exist.
+struct Run {
+    outer: Value,
+    k: Value,
+    given: Value,
+}
+
+impl Product<'_> {
+    /// Starts the copies of a part of both sides.
+    pub fn copy(&mut self, sides: &[Side; 2], stage: Value, from: Value) {
+        for (place, side) in sides.iter().enumerate() {
+            let to = self.part_of_stage(side, stage);
+            let limit = self.limit(side, place);
+            let start = self.start(side);
+            let runs = side.outer * side.depth / side.run;
+            for turn in 0..runs.div_ceil(self.part.tile.threads()) {
+                let run = self.run(side, turn, (from, self.first[place], limit));
+                self.copy_run(side, &run, to, (start, from, self.first[place]));
+            }
+        }
+    }
+
+    /// One past the last row of A, or column of B: panels are padded.
+    fn limit(&mut self, side: &Side, place: usize) -> Value {
+        let extent = self.extents[place];
+        let Source::Panels(..) = side.source else { return extent };
+        let width = self.writer.int(PANEL as i64);
+        let panels = self.writer.ceil_divide(extent, width);
+        self.writer.multiply(panels, width)
+    }
+
+    fn start(&mut self, side: &Side) -> Value {
+        let strides = match &side.source {
+            Source::Rows(matrix) | Source::Columns(matrix) => &matrix.batch,
+            Source::Panels(_, batch) => batch,
+        };
+        self.frame.body.start_of(self.writer, &self.batch, strides)
+    }
+
+    /// The thread's run of this turn.
+    fn run(&mut self, side: &Side, turn: usize, (from, first, limit): (Value, Value, Value)) -> Run {
+        let along = if side.along_sum { side.depth } else { side.outer };
+        let skipped = self.writer.int((turn * self.part.tile.threads()) as i64);
+        let number = self.writer.add(self.frame.thread, skipped);
+        let (runs, length) = (self.writer.int((along / side.run) as i64), self.writer.int(side.run as i64));
+        let fast = self.writer.binary("arith.remui", number, runs);
+        let fast = self.writer.multiply(fast, length);
+        let slow = self.writer.binary("arith.divui", number, runs);
+        let (outer, k) = if side.along_sum { (slow, fast) } else { (fast, slow) };
+        let (place, depth) = (self.writer.add(first, outer), self.writer.add(from, k));
+        let (line, end, other, other_end) = if side.along_sum {
+            (depth, self.extents[2], place, limit)
+        } else {
+            (place, limit, depth, self.extents[2])
+        };
+        let zero = self.writer.int(0);
+        let left = self.writer.subtract(end, line);
+        let left = self.writer.minimum(left, length);
+        let left = self.writer.maximum(left, zero);
+        let exists = self.writer.compare(Order::Less, other, other_end);
+        Run { outer, k, given: self.writer.select(exists, left, zero) }
+    }
+
+    fn copy_run(&mut self, side: &Side, run: &Run, to: Value, (start, from, first): (Value, Value, Value)) {
+        let (place, depth) = (self.writer.add(first, run.outer), self.writer.add(from, run.k));
+        let (buffer, at) = match &side.source {
+            Source::Rows(matrix) => (matrix.buffer, at(self.writer, self.frame, matrix, start, place, depth)),
+            Source::Columns(matrix) => (matrix.buffer, at(self.writer, self.frame, matrix, start, depth, place)),
+            Source::Panels(buffer, _) => {
+                let width = self.writer.int(PANEL as i64);
+                let within = self.writer.binary("arith.remui", place, width);
+                let panel = self.writer.subtract(place, within);
+                (*buffer, self.frame.in_panel(self.writer, start, [panel, self.extents[2]], [depth, within]))
+            }
+        };
+        let pitch = self.writer.int(side.pitch() as i64);
+        let (slow, fast) = if side.along_sum { (run.outer, run.k) } else { (run.k, run.outer) };
+        let down = self.writer.multiply(slow, pitch);
+        let target = self.writer.add(down, fast);
+        let target = self.writer.element_address(to, target, Kind::F32);
+        if self.kernel.buffers[buffer].element == Element::F32 {
+            let source = self.writer.element_address(self.frame.body.buffers[buffer], at, Kind::F32);
+            let bytes = self.writer.int(4);
+            let given = self.writer.multiply(run.given, bytes);
+            self.writer.copy_to_shared(target, source, side.run * 4, given);
+        } else {
+            let value = self.read_run(run, buffer, at);
+            self.writer.store(target, value);
+        }
+    }
+
+    /// An element of another type, or 0.
+    fn read_run(&mut self, run: &Run, buffer: usize, at: Value) -> Value {
+        let float = Type::scalar(Kind::F32);
+        let (zero, none) = (self.writer.int(0), self.writer.number(0.0, float));
+        let some = self.writer.compare(Order::Less, zero, run.given);
+        let open = self.writer.begin_if(some, &[float]);
+        let value = self.frame.read(self.writer, self.kernel, buffer, at);
+        let value = self.writer.convert(value, Kind::F32);
+        self.writer.begin_else(&[value]);
+        self.writer.end(open, &[none])[0]
+    }
+}
