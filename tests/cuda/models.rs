@@ -8,6 +8,7 @@ use archc::driver::{self, Graphs, Request, Session, manifest};
 use archc::gpu::{Arch, Gpu, Precision};
 use archc::model::Model;
 use archc::model::library::embedded;
+use archc::tensor::BATCH;
 use archc::verify::certificate::LENGTHS;
 use archc::verify::inputs::grown_sequence;
 use archc::verify::{By, Case, Certificate, Interpreted, Native, Report, compare};
@@ -54,8 +55,9 @@ fn trained(example: &str, settings: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The cases of every run: one of each kind of kernels.
-const USUAL: &str = "gpt2";
+/// The cases of every run: a decoder, and operators of all kinds, of which each takes a second or a few.
+const USUAL: &str = "gpt2 op_gla op_retention op_delta_rule op_gated_delta_rule op_kda op_rwkv6 op_simple_gla \
+                     op_linear_attn op_dsa rwkv5_mix rwkv6_mix rwkv7_mix gru lstm hyena_operator";
 
 /// A llama of two layers with grouped heads, of sizes that no tile divides.
 pub const LLAMA: [(&str, &str); 6] =
@@ -85,8 +87,9 @@ fn of_case(name: &str) -> Option<String> {
     let request = Request { file, config: Some(case.config_file()), ..Request::default() };
     let mut session = Session::default();
     let model = driver::check(&request, &mut session).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let grows = grown_sequence(&model).is_some() && !model.forward.outputs.is_empty();
-    let report = if grows {
+    let first = model.forward.outputs.first().map(|(_, value)| &model.forward.values[value.0 as usize].ty);
+    let has_rows = first.is_some_and(|ty| ty.axes.contains(&BATCH));
+    let report = if has_rows && grown_sequence(&model).is_some() {
         report(&model, &graphs(&model))
     } else {
         let compared = compare(&case, &request, &By::Loaded(by_machine), &mut session);
