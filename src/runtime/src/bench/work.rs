@@ -2,7 +2,7 @@
 
 use super::measure::{Beside, Figure, measure};
 use super::probe::{fma_rate, read_rate};
-use crate::abi::names;
+use crate::abi::{BufferInfo, Role, names};
 use crate::error::Result;
 use crate::evaluate::token_call;
 use crate::generate::{Decoder, longest_piece};
@@ -16,17 +16,17 @@ use std::time::Instant;
 
 /// Tokens of one measured stretch of decoding.
 const STRETCH: usize = 16;
-/// Bytes of a weight that is read, and of a number that a multiply-add reads at batch 1.
+/// Bytes of a weight that is read.
 const BYTES: f64 = 4.0;
 
-/// Decoding after a prompt: bytes read per second, of the read bandwidth over as many bytes. Also the bytes of a token.
+/// Decoding after a prompt: bytes of weights and of what is kept per second, of the read bandwidth over as many bytes.
+/// Also the bytes of a token.
 ///
 /// # Errors
 /// If the model cannot decode, or there is not enough memory.
 pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize, beside: &mut dyn Beside) -> Result<([Figure; 3], f64)> {
     let context = prompt + STRETCH;
-    let sizes = [(names::BATCH, 1), (names::CHUNK, 1), (names::CONTEXT, context as i64)];
-    let bytes = multiply_adds(model, names::STEP, &sizes)? * BYTES;
+    let bytes = token_bytes(model, context as i64)?;
     let memory = touched(bytes as usize)?;
     let probe = Pool::new(model.pool().threads());
     let ids = some_ids(model, context);
@@ -87,6 +87,18 @@ pub fn train(
         Ok(operations / start.elapsed().as_secs_f64())
     };
     Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
+}
+
+/// What a token has to read: each weight that it is multiplied with, and all that is kept, once. What multiply-adds do
+/// with kept numbers grows with the context, so that the rest of them is one for each weight.
+fn token_bytes(model: &Loaded, context: i64) -> Result<f64> {
+    let sizes = |context| [(names::BATCH, 1), (names::CHUNK, 1), (names::CONTEXT, context)];
+    let [one, two] = [multiply_adds(model, names::STEP, &sizes(1))?, multiply_adds(model, names::STEP, &sizes(2))?];
+    let call = model.prepare_call(names::STEP, &sizes(context))?;
+    let size = |buffer: &BufferInfo| buffer.shape.iter().map(|size| size.evaluate(call.sizes())).product::<i64>();
+    let states = model.program(names::STEP)?.buffers.iter().filter(|buffer| buffer.role == Role::State);
+    let kept = states.map(|state| size(state) as f64 * state.element.bytes() as f64).sum::<f64>();
+    Ok((2.0 * one - two) * BYTES + kept)
 }
 
 /// The multiply-adds of a program under given sizes.
