@@ -134,10 +134,10 @@ impl Entry {
         }
     }
 
-    /// Registers that a thread may have. Where nothing is said the assembler aims at more threads: products keep their
+    /// Registers that a thread may have. Where nothing is said the assembler aims at more threads: tiles keep their
     /// registers then, and others spill for them.
     pub fn registers(&self) -> Option<usize> {
-        let is_product = matches!(self.part, Part::Tiles(_) | Part::Few(..));
+        let is_product = matches!(self.part, Part::Tiles(_));
         (!is_product).then_some(255)
     }
 
