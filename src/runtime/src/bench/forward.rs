@@ -2,7 +2,7 @@
 
 use super::measure::{Beside, Figure, measure};
 use super::probe::fma_rate;
-use super::work::some_ids;
+use super::work::fill_tokens;
 use crate::abi::{BufferInfo, Element, Role, names};
 use crate::error::Result;
 use crate::evaluate::token_input;
@@ -23,7 +23,7 @@ pub fn forward(
     pairs: usize,
     beside: &mut dyn Beside,
 ) -> Result<([Figure; 3], f64)> {
-    let mut call = call_of(model, rows, positions)?;
+    let mut call = forward_call(model, rows, positions)?;
     let operations = 2.0 * model.program(names::FORWARD)?.multiply_adds.evaluate(call.sizes()) as f64;
     let probe = Pool::new(model.pool().threads());
     let work = || {
@@ -35,7 +35,10 @@ pub fn forward(
 }
 
 /// The call, with its inputs filled.
-fn call_of(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
+///
+/// # Errors
+/// If the model has no such program, or there is not enough memory.
+pub(super) fn forward_call(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
     let program = model.program(names::FORWARD)?;
     let size = |name: &str| if name == names::BATCH { rows } else { positions };
     let sizes = program.sizes.iter().map(|name| (name.as_str(), size(name) as i64)).collect::<Vec<_>>();
@@ -47,9 +50,7 @@ fn call_of(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
         places.iter_mut().enumerate().for_each(|(at, place)| *place = stream.normal(at as u64) as f32);
     }
     if let Ok((tokens, _)) = token_input(program) {
-        let places = call.input_mut::<i32>(&tokens).unwrap_or_default();
-        let ids = some_ids(model, places.len());
-        places.iter_mut().zip(ids).for_each(|(place, id)| *place = id as i32);
+        fill_tokens(model, &mut call, &tokens);
     }
     Ok(call)
 }

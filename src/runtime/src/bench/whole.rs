@@ -1,9 +1,10 @@
 //! A sampler that is one program, beside the model's own forward pass over as many positions: what its loop costs.
 
+use super::forward::forward_call;
 use super::measure::{Beside, Figure, measure};
 use super::probe::fma_rate;
 use super::work::some_ids;
-use crate::abi::{Element, Role, names};
+use crate::abi::names;
 use crate::error::{Error, Result};
 use crate::generate::{NEW, Whole};
 use crate::model::{Call, Loaded, States};
@@ -54,7 +55,7 @@ pub fn whole(
     let ids = some_ids(model, prompt);
     let mut texts = Whole::new(model, settings, &[ids], 1)?;
     let new = settings.iter().find(|(name, _)| name == NEW).map_or(0.0, |(_, value)| *value);
-    let mut pass = forward_call(model, prompt + new as usize)?;
+    let mut pass = pass_over(model, prompt + new as usize)?;
     let multiply_adds = texts.multiply_adds(model)?;
     let probe = Pool::new(model.pool().threads());
     let (mut turns, mut passes) = (0, 1);
@@ -98,27 +99,15 @@ fn seconds_of_pass(model: &mut Loaded, call: &mut Call, most: usize) -> Result<f
 }
 
 /// A forward pass over one row, and its multiply-adds; none if the model has none over one sequence.
-fn forward_call(model: &Loaded, positions: usize) -> Result<Option<(Call, f64)>> {
+fn pass_over(model: &Loaded, positions: usize) -> Result<Option<(Call, f64)>> {
     if !model.has(names::FORWARD) {
         return Ok(None);
     }
     let program = model.program(names::FORWARD)?;
-    let size = |name: &String| (name.clone(), if name == names::BATCH { 1 } else { positions as i64 });
-    let sizes: Vec<(String, i64)> = program.sizes.iter().map(size).collect();
-    if sizes.iter().filter(|(name, _)| name != names::BATCH).count() != 1 {
+    if program.sizes.iter().filter(|name| *name != names::BATCH).count() != 1 {
         return Ok(None);
     }
-    let sizes: Vec<(&str, i64)> = sizes.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let mut call = model.prepare_call(names::FORWARD, &sizes)?;
-    let tokens = program
-        .buffers
-        .iter()
-        .filter(|buffer| buffer.role == Role::Input && buffer.element == Element::I32 && buffer.shape.len() == 2);
-    for buffer in tokens {
-        if let Some(slots) = call.input_mut::<i32>(&buffer.name) {
-            slots.iter_mut().zip(some_ids(model, positions)).for_each(|(slot, id)| *slot = id.cast_signed());
-        }
-    }
+    let call = forward_call(model, 1, positions)?;
     let multiply_adds = program.multiply_adds.evaluate(call.sizes()) as f64;
     Ok((multiply_adds > 0.0).then_some((call, multiply_adds)))
 }

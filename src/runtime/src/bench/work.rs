@@ -72,10 +72,7 @@ pub fn train(
 ) -> Result<([Figure; 3], f64)> {
     let (mut call, input) = token_call(model, names::TRAIN, batch, context)?;
     let operations = 2.0 * training_multiply_adds(model, &call, batch, context)?;
-    let ids = some_ids(model, batch * context);
-    if let Some(target) = call.input_mut::<i32>(&input) {
-        target.iter_mut().zip(ids).for_each(|(place, id)| *place = id as i32);
-    }
+    fill_tokens(model, &mut call, &input);
     let probe = Pool::new(model.pool().threads());
     let mut optimizer = Optimizer::new(Settings::of(&Recipe::default()), model.parameters())?;
     let work = || {
@@ -129,6 +126,13 @@ fn training_multiply_adds(model: &Loaded, call: &Call, batch: usize, context: us
         return Ok(3.0 * model.program(names::FORWARD)?.multiply_adds.evaluate(forward.sizes()) as f64);
     }
     Ok(model.program(names::TRAIN)?.multiply_adds.evaluate(call.sizes()) as f64)
+}
+
+/// Puts token ids that the model knows into an input.
+pub(super) fn fill_tokens(model: &Loaded, call: &mut Call, input: &str) {
+    let places = call.input_mut::<i32>(input).unwrap_or_default();
+    let ids = some_ids(model, places.len());
+    places.iter_mut().zip(ids).for_each(|(place, id)| *place = id as i32);
 }
 
 /// Token ids that the model knows.

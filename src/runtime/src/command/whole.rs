@@ -20,7 +20,7 @@ const MASK: &str = "mask";
 /// The setting that says which token stands for a blank, all of which are written anew in every turn.
 const BLANK: &str = "blank";
 /// The setting that says over how many turns a text is written.
-const STEPS: &str = "steps";
+pub(super) const STEPS: &str = "steps";
 /// A look costs a line on the terminal: no more often than this.
 const BETWEEN: Duration = Duration::from_millis(40);
 

@@ -7,6 +7,7 @@ use super::Options;
 use crate::abi::{GenerateInfo, Manifest, names};
 use crate::bench::{Figure, Limit, WholeCost, whole};
 use crate::command::options::print;
+use crate::command::whole::STEPS;
 use crate::error::{Error, Result};
 use crate::generate::{NEW, accept};
 use crate::interrupt;
@@ -14,10 +15,8 @@ use crate::model::Loaded;
 use clap::{Arg, ArgMatches, Command};
 use std::path::Path;
 
-/// The settings that are varied unless somebody says otherwise: over how many turns a text is written, and in blocks of
-/// how many positions.
-const STEPS: &str = "steps";
-/// See [`STEPS`].
+/// The setting that says in blocks of how many positions a text is written; it and [`STEPS`] are varied unless somebody
+/// says otherwise.
 const LENGTH: &str = "length";
 /// In how many parts of the new positions these are.
 const PARTS: [f64; 4] = [8.0, 4.0, 2.0, 1.0];
