@@ -17,7 +17,8 @@ pub fn model_with(text: &str, settings: &[(&str, &str)]) -> Model {
     let main = sources.add("test.arch", text);
     let library = model::load(&mut sources, main, &mut sink);
     let mut overrides = Overrides::default();
-    overrides.0.extend(settings.iter().map(|(name, value)| (name.to_string(), driver::setting(value))));
+    let setting = |text: &str| driver::setting(text).unwrap_or_else(|failure| panic!("{failure:?}"));
+    overrides.0.extend(settings.iter().map(|(name, value)| (name.to_string(), setting(value))));
     let model = model::check(&library, &overrides, &mut sink);
     model.unwrap_or_else(|| panic!("{}\n{text}", render(&sink, &sources, false)))
 }

@@ -222,3 +222,46 @@ fn a_map_takes_a_configuration_that_says_what_it_requires() {
         assert!(model.is_some() && !said.contains('E'), "{said}");
     }
 }
+
+#[test]
+fn a_list_on_the_command_line_is_the_list_that_a_file_would_hold() {
+    let wide = |setting: &str| {
+        let model = super::compiled::model_with(CHOOSING, &[("kind", setting)]);
+        model.parameters.into_iter().map(|parameter| (parameter.path, parameter.axes.len())).collect::<Vec<_>>()
+    };
+    let own = |kinds: &str| {
+        let model = super::compiled::model(&CHOOSING.replace("[near, far]", kinds));
+        model.parameters.into_iter().map(|parameter| (parameter.path, parameter.axes.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(wide("[near, near, near]"), own("[near, near, near]"));
+    assert_eq!(wide("[ far,near ]"), own("[far, near]"));
+    assert_ne!(wide("[near, near]"), own("[near, far]"));
+    let text = |text: &str| archc::driver::setting(text).map(|setting| setting.text());
+    assert_eq!(text("[[1, 2], [0.5, true],]").expect("a list"), "[[1, 2], [0.5, true]]");
+    assert_eq!(text("[]").expect("a list"), "[]");
+    for bad in ["[near, far", "[near,, far]", "[near]]", "[[near]", "["] {
+        assert!(text(bad).is_err(), "{bad}");
+    }
+}
+
+/// A layer of one kind has a matrix, one of the other a number.
+const CHOOSING: &str = r#"
+model Choosing {
+  set kind = [near, far]
+  dim t, d = 4, e like d
+  input x[t, d]
+  for i in 2 {
+    x = match kind[i] { near => wide: spread(x), far => slim: scaled(x) }
+  }
+  output y = x
+}
+block spread(x[d]) -> [d] {
+  dim e like d
+  param w[d, e]
+  return sum[d](x * w)[e: d]
+}
+block scaled(x[d]) -> [d] {
+  param w = 1
+  return x * w
+}
+"#;

@@ -55,7 +55,7 @@ pub enum Command {
 pub struct ModelArguments {
     /// The .arch file
     pub file: PathBuf,
-    /// Change a size or a setting of the model, for example `--set layers=4` (may be given again)
+    /// Change a size or a setting of the model, for example `--set layers=4` or `--set 'kind=[near, far]'` (may be given again)
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
     /// Take sizes and settings from a Hugging Face config.json, by the weight map of its architecture

@@ -47,7 +47,9 @@ impl Request {
             Some(path) => self.configured(path, library, sink)?,
             None => Overrides::default(),
         };
-        overrides.0.extend(self.settings.iter().map(|(name, text)| (name.clone(), setting(text))));
+        for (name, text) in &self.settings {
+            overrides.0.insert(name.clone(), setting(text)?);
+        }
         Ok(overrides)
     }
 
@@ -97,16 +99,50 @@ pub fn read_config(path: &Path) -> Result<Value, Environment> {
     read_json(path, "published models have a config.json beside their weights")
 }
 
-/// A setting as it is written: a number, a truth value, or a word.
-pub fn setting(text: &str) -> Setting {
+/// A setting as it is written: a number, a truth value, a word, or in brackets a list of these.
+///
+/// # Errors
+/// If a list is not closed, or nothing stands between two of its commas.
+pub fn setting(text: &str) -> Result<Setting, Environment> {
+    if text.starts_with('[') {
+        return list(text).map(Setting::List).ok_or_else(|| {
+            let help = "write a list as it stands in a file: --set 'kind=[near, near, far]'";
+            Environment::new(format!("`{text}` is no list")).help(help)
+        });
+    }
     let plain = text.replace('_', "");
     if let Ok(number) = plain.parse::<i64>() {
-        return Setting::Integer(number);
+        return Ok(Setting::Integer(number));
     }
-    match (text, plain.parse::<f64>()) {
+    Ok(match (text, plain.parse::<f64>()) {
         ("true", _) => Setting::Truth(true),
         ("false", _) => Setting::Truth(false),
         (_, Ok(number)) => Setting::Real(number),
         _ => Setting::Word(text.to_string()),
+    })
+}
+
+/// What stands between brackets; a comma inside of inner brackets parts those.
+fn list(text: &str) -> Option<Vec<Setting>> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, letter) in inner.char_indices() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 => {
+                parts.push(&inner[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
     }
+    // One comma after the last is as good as none.
+    let last = &inner[begin..];
+    parts.extend((!last.trim().is_empty()).then_some(last));
+    let all = parts.into_iter().map(str::trim).map(|part| match part.is_empty() {
+        true => None,
+        false => setting(part).ok(),
+    });
+    all.collect::<Option<Vec<_>>>().filter(|_| depth == 0)
 }
