@@ -35,11 +35,14 @@ fn speaker() -> String {
 
 /// Builds an executable.
 fn built(folder: &Path, name: &str, text: &str) {
+    built_in(&mut Session::default(), folder, name, text);
+}
+
+fn built_in(session: &mut Session, folder: &Path, name: &str, text: &str) {
     let file = folder.join(format!("{name}.arch"));
     std::fs::write(&file, text).expect("can be written");
     let request = Request { file, settings: Vec::new(), config: None, model: None };
-    let mut session = Session::default();
-    driver::build(&request, &Target::native(), Places::CPU, &folder.join(name), &mut session)
+    driver::build(&request, &Target::native(), Places::CPU, &folder.join(name), session)
         .unwrap_or_else(|failure| panic!("{failure:?}\n{text}"));
 }
 
@@ -163,5 +166,26 @@ fn generate_refuses_options_that_do_not_go_together_by_name() {
     }
     for line in ["--prompt a --new 8", "--prompt a --new 8 --steps 4 --length 4", "--infill a[3]b[1]c"] {
         said(folder, &format!("writer generate {weights} {line}"));
+    }
+}
+
+#[test]
+fn a_token_that_the_model_puts_first_is_not_shown_whether_drafts_are_judged_or_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let begins = speaker().replace("sample(self)", "sample(self, prompt = 65)");
+    let mut session = Session::default();
+    session.speculate = true;
+    built_in(&mut session, folder, "speaker", &begins);
+    std::fs::write(folder.join("book.txt"), "one two three four five six seven eight ".repeat(40))
+        .expect("can be written");
+    said(folder, "speaker train --data book.txt --steps 1 --warmup 0 --batch 1 --context 16 --out run --threads 1");
+    let line = "speaker generate --weights run/weights.safetensors --threads 1 --new 6 --temperature 0";
+    for prompt in ["--prompt one", "--prompt Atwo", ""] {
+        let plain = run(folder, &format!("{line} {prompt}"));
+        assert!(plain.status.success(), "{}", String::from_utf8_lossy(&plain.stderr));
+        let words = prompt.split_whitespace().nth(1).unwrap_or_default();
+        assert!(plain.stdout.starts_with(words.as_bytes()), "the prompt alone comes first: {:?}", plain.stdout);
+        assert_eq!(run(folder, &format!("{line} {prompt} --draft 3")).stdout, plain.stdout, "{prompt}");
     }
 }

@@ -12,6 +12,7 @@ mod fill;
 mod generate;
 mod info;
 mod options;
+mod runs;
 mod speech;
 mod train;
 mod whole;

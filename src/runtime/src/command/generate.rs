@@ -4,20 +4,18 @@ use super::Threads;
 use super::begun::{for_each_row, given, prompts};
 use super::chat;
 use super::options::{Trained, print};
+use super::runs;
 use super::speech::Speech;
 use super::whole;
 use crate::abi::{Manifest, names};
 use crate::error::{Error, Result, nearest};
-use crate::generate::{Decoder, Given, Limits, Lookup, Runs, Sampling, Session, Turns, row_numbers};
+use crate::generate::{Decoder, Given, Limits, Sampling, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::Tokenizer;
 use clap::{Arg, ArgMatches, Args, Command};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-
-/// How many last tokens a draft looks for in what was said before, at most.
-const ALIKE: usize = 3;
 
 /// Options of `generate`.
 #[derive(Debug, Args)]
@@ -151,8 +149,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     if !options.infill.is_empty() {
         return Err(Error::request("this model goes on from what stands before, and fills in no blanks"));
     }
-    let start = code.manifest().generate.as_ref().and_then(|generate| generate.start);
-    let start = start.and_then(|start| u32::try_from(start).ok());
+    let start = first_token(code.manifest());
     let given = given(options, code.manifest(), &tokenizer)?;
     let prompts = for_each_row(prompts(options, start, &tokenizer)?, start, &given);
     if prompts.is_empty() && !options.chat {
@@ -169,19 +166,28 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     }
     let context = context(&model, options, &prompts, plan.limits.new);
     if let Some(most) = options.draft {
-        return speak_in_runs(&mut model, options, &plan, &tokenizer, (context, given, &prompts, most));
+        return runs::speak(&mut model, options, &plan, &tokenizer, (context, given, &prompts, most));
     }
     let decoder = decoder(&mut model, options, &plan, context, given, &prompts)?;
     let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
     match prompts.as_slice() {
         [prompt] if !options.print_ids => {
-            let shown = start.and_then(|start| prompt.strip_prefix(&[start])).unwrap_or(prompt);
-            print(&tokenizer.decode(shown)?)?;
+            print(&tokenizer.decode(written(start, prompt))?)?;
             speak(&mut session, &plan, &tokenizer)?;
             print("\n")
         }
         _ => speak_together(&mut session, &plan, &tokenizer, options, prompts.len()),
     }
+}
+
+/// The token that every row begins with, if the model says so.
+pub fn first_token(manifest: &Manifest) -> Option<u32> {
+    u32::try_from(manifest.generate.as_ref()?.start?).ok()
+}
+
+/// A prompt as somebody has written it: without the token that the model puts first.
+pub fn written(start: Option<u32>, prompt: &[u32]) -> &[u32] {
+    start.and_then(|start| prompt.strip_prefix(&[start])).unwrap_or(prompt)
 }
 
 /// The model's own sampler chooses, if it can do what is asked; else the runtime's does.
@@ -249,49 +255,6 @@ pub fn speak(session: &mut Session<'_>, plan: &Plan, tokenizer: &Tokenizer) -> R
     print(&text.finish()?)
 }
 
-/// Writes one row as it comes, several when they are done; drafts come from the text itself.
-fn speak_in_runs(
-    model: &mut Loaded,
-    options: &Options,
-    plan: &Plan,
-    tokenizer: &Tokenizer,
-    (context, given, prompts, most): (usize, Given, &[Vec<u32>], usize),
-) -> Result<()> {
-    if !model.has(names::RUN) {
-        return Err(Error::request("this executable cannot judge drafts").help("build it with --speculate"));
-    }
-    let Some(settings) = plan.own.clone() else {
-        let lacking = plan.lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
-        return Err(Error::request(format!("the model's sampler has no setting {lacking}")));
-    };
-    let turns = Turns::new(settings, options.seed, row_numbers(&given.with(prompts)));
-    let lengths = prompts.iter().map(Vec::len).collect();
-    let decoder = Decoder::judging(model, context, given, (turns, lengths))?;
-    let mut runs = Runs::new(decoder, prompts)?;
-    let mut speeches: Vec<_> = prompts.iter().map(|_| Speech::new(tokenizer, &plan.stop)).collect();
-    let mut texts = vec![String::new(); prompts.len()];
-    let alone = prompts.len() == 1 && !options.print_ids;
-    if alone {
-        print(&tokenizer.decode(&prompts[0])?)?;
-    }
-    runs.generate(&plan.limits, &mut Lookup { alike: ALIKE }, most, |row, id| {
-        let (piece, ended) = speeches[row].hear(id)?;
-        match alone {
-            true => print(&piece)?,
-            false => texts[row] += &piece,
-        }
-        Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    for (row, text) in texts.iter_mut().enumerate() {
-        *text += &speeches[row].finish()?;
-        match alone {
-            true => print(&format!("{text}\n"))?,
-            false => show(options, row, text, runs.ids(row))?,
-        }
-    }
-    Ok(())
-}
-
 /// Writes several rows, each when all are done.
 fn speak_together(
     session: &mut Session<'_>,
@@ -315,7 +278,7 @@ fn speak_together(
 }
 
 /// Writes one of several rows: its ids, or what it has said.
-fn show(options: &Options, row: usize, text: &str, ids: &[u32]) -> Result<()> {
+pub fn show(options: &Options, row: usize, text: &str, ids: &[u32]) -> Result<()> {
     if options.print_ids {
         let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
         return print(&format!("{}\n", ids.join(",")));
