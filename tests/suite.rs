@@ -8,6 +8,7 @@ mod cuda;
 mod damage;
 mod diagnostics;
 mod diffusion;
+mod drafts;
 mod draws;
 mod examples;
 mod generation;

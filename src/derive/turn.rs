@@ -9,6 +9,7 @@
 //! Right because every turn finds all earlier positions present: the first turn begins with the prompt, and each writes
 //! the position after the last. [`written`] reads that off the body, [`truths`] forgets the conditions that it settles.
 
+mod ahead;
 mod every;
 mod truths;
 mod whole;
@@ -16,7 +17,7 @@ mod written;
 
 use super::NotIncremental;
 use crate::graph::{Graph, Node, NodeId, Op, Region, Typed, Value};
-use crate::tensor::{Affine, AxisId, BATCH, DType, Extent, Function, Relation, Scalar, ScalarStep, TensorType};
+use crate::tensor::{Affine, Axes, AxisId, BATCH, DType, Extent, Function, Relation, Scalar, ScalarStep, TensorType};
 use archc_runtime::abi::names;
 use std::collections::HashMap;
 use written::Loop;
@@ -26,10 +27,11 @@ use written::Loop;
 /// # Errors
 /// What of the sampler is not written position by position.
 pub fn turn(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
-    Ok(opened(generate, &Loop::find(generate)?))
+    let (graph, along, _) = opened(generate, &Loop::find(generate)?, None)?;
+    Ok((graph, along))
 }
 
-/// The same at every position: what the sampler would say after each.
+/// The same at every position: what the sampler would say after each, and what it expects to say after that.
 ///
 /// # Errors
 /// As [`turn`]; or what of a turn is not its choice alone.
@@ -39,30 +41,41 @@ pub fn run(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
         let reason = "its turns hand on more than the sequence".to_string();
         return Err(NotIncremental { path: generate.name.clone(), reason });
     }
-    let (mut graph, along) = opened(generate, &own);
-    every::spread(&graph.axes, &mut graph.root, along)?;
+    let (mut graph, along, follower) = opened(generate, &own, own.draft)?;
+    every::spread(&graph.axes, &mut graph.root, along, follower)?;
     graph.name = names::RUN.into();
     Ok((graph, along))
 }
 
-fn opened(generate: &Graph, own: &Loop<'_>) -> (Graph, AxisId) {
+/// The turn, the axis that grows, and the id after each position if a draft was asked for and needs it.
+fn opened(
+    generate: &Graph,
+    own: &Loop<'_>,
+    draft: Option<Value>,
+) -> Result<(Graph, AxisId, Option<Value>), NotIncremental> {
     let mut axes = generate.axes.clone();
     axes.set_extent(own.along, Extent::Sequence);
-    let root = &generate.root;
-    let mut opening =
-        Opening { own, root, new: Region::default(), known: HashMap::new(), prompt: None, ended: HashMap::new() };
-    let (outputs, results): (Vec<_>, Vec<_>) = opening.run().into_iter().unzip();
+    let mut opening = Opening::of(own, &generate.root, &generate.axes);
+    let mut outputs = opening.run();
+    let mut follower = None;
+    if let Some(draft) = draft {
+        let (guess, after) = opening.draft(draft)?;
+        outputs.push((names::DRAFT.into(), guess));
+        follower = after;
+    }
+    let (outputs, results): (Vec<_>, Vec<_>) = outputs.into_iter().unzip();
     let mut new = opening.new;
     new.results = results.into_iter().map(Some).collect();
     truths::settle(&axes, &mut new);
     whole::combine(&mut axes, &mut new, own.along);
-    (Graph { name: names::TURN.into(), axes, root: new, outputs }, own.along)
+    Ok((Graph { name: names::TURN.into(), axes, root: new, outputs }, own.along, follower))
 }
 
 /// The body of the loop on its way to the top.
 struct Opening<'a> {
     own: &'a Loop<'a>,
     root: &'a Region,
+    axes: &'a Axes,
     new: Region,
     /// Values of the body (true) or of the top (false) as they are now.
     known: HashMap<(bool, Value), Value>,
@@ -70,9 +83,16 @@ struct Opening<'a> {
     prompt: Option<(Value, [(Value, i64); 2])>,
     /// What is carried, by its place, as the turn leaves it.
     ended: HashMap<usize, Value>,
+    /// What is known while a draft is copied.
+    ahead: Option<ahead::Ahead>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    fn of(own: &'a Loop<'a>, root: &'a Region, axes: &'a Axes) -> Opening<'a> {
+        let (known, ended) = (HashMap::new(), HashMap::new());
+        Opening { own, root, axes, new: Region::default(), known, prompt: None, ended, ahead: None }
+    }
+
     /// Copies what the outputs need; their names and values.
     fn run(&mut self) -> Vec<(String, Value)> {
         let mut outputs = vec![(names::NEXT.to_string(), self.output(self.own.next, -1.0, names::NEXT))];
@@ -126,6 +146,10 @@ impl Opening<'_> {
     fn copy(&mut self, inside: bool, value: Value) -> Value {
         if let Some(&known) = self.known.get(&(inside, value)) {
             return known;
+        }
+        if inside && let Some(foreseen) = self.foreseen(value) {
+            self.known.insert((inside, value), foreseen);
+            return foreseen;
         }
         let region = if inside { self.own.body } else { self.root };
         let node = region.node(value.node).clone();
@@ -191,19 +215,26 @@ impl Opening<'_> {
         self.prompt.map_or_else(|| form.clone(), |(prompt, parts)| truths::expand(form, prompt, parts))
     }
 
-    fn copy_node(&mut self, inside: bool, value: Value, mut node: Node) -> Value {
-        let reads = node.reads();
-        for read in reads {
-            self.copy(inside, read);
-        }
-        let known = |read: Value| self.known[&(inside, read)];
-        node.map_reads(known);
+    fn expand_node(&self, node: &mut Node) {
         node.op.places_mut().iter_mut().for_each(|(_, place)| *place = self.expand(place));
         for relation in node.results.iter_mut().flat_map(|typed| &mut typed.presence.relations) {
             if let Relation::AtLeastZero(form) = relation {
                 *form = self.expand(form);
             }
         }
+    }
+
+    fn copy_node(&mut self, inside: bool, value: Value, mut node: Node) -> Value {
+        if inside {
+            node.results.iter_mut().for_each(|typed| typed.presence.relations.retain(|one| !self.is_inside(one)));
+        }
+        let reads = node.reads();
+        for read in reads {
+            self.copy(inside, read);
+        }
+        let known = |read: Value| self.known[&(inside, read)];
+        node.map_reads(known);
+        self.expand_node(&mut node);
         if inside && let Op::Draw(..) = node.op {
             let turn = self.turn();
             let row = self.input(names::ROW, TensorType::new([BATCH], DType::Int));

@@ -297,7 +297,7 @@ fn with_runs(model: &Model, mut graphs: Graphs, session: &mut Session) -> Result
             Ok(found) => found,
             Err(refused) => return Ok(Some(Err(refused))),
         };
-        Ok::<_, Bug>(Some(derive::decode(&passes::prepare(every)?, along, &[names::NEXT, names::STOP])))
+        Ok::<_, Bug>(Some(derive::decode(&passes::prepare(every)?, along, &[names::NEXT, names::STOP, names::DRAFT])))
     })??;
     let refused = match decode {
         Some(Ok(decode)) => {

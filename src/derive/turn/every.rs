@@ -12,15 +12,21 @@ use crate::tensor::{Affine, Axes, AxisId, BATCH, DType, Function, Presence, Scal
 use archc_runtime::abi::names;
 use std::collections::HashSet;
 
-/// Rewrites the top of a turn over the sequence `along`; its results lie along it then.
+/// Rewrites the top of a turn over the sequence `along`; its results lie along it then. At `follower` each position meets
+/// what is chosen at it: the id after it.
 ///
 /// # Errors
 /// If something combines all positions with what is chosen at one.
-pub(super) fn spread(axes: &Axes, region: &mut Region, along: AxisId) -> Result<(), NotIncremental> {
+pub(super) fn spread(
+    axes: &Axes,
+    region: &mut Region,
+    along: AxisId,
+    follower: Option<Value>,
+) -> Result<(), NotIncremental> {
     let mut moved = Moved { axes, along, values: HashSet::new() };
     moved.read_at_each(region);
     moved.count(region);
-    for id in region.order() {
+    for id in region.order().into_iter().filter(|id| follower != Some(Value::of(*id))) {
         moved.widen(region, id)?;
     }
     moved.results(region);

@@ -7,7 +7,10 @@
 
 use crate::derive::NotIncremental;
 use crate::graph::{For, Graph, NodeId, Op, Region, Value};
-use crate::tensor::{Affine, AxisId, DType, Relation, Scalar, Term};
+use crate::tensor::{Affine, AxisId, BATCH, DType, Relation, Scalar, Term};
+
+/// Why a second result is none that a run could give.
+const NO_DRAFT: &str = "its second result is not a token that each turn yields";
 
 /// The loop of a sampler that writes position after position.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(super) struct Loop<'a> {
     pub node: NodeId,
     /// What the sampler gives, if that is not the sequence itself.
     pub answer: Option<Value>,
+    /// What each turn expects the next to choose, if the sampler gives that beside its answer.
+    pub draft: Option<Value>,
 }
 
 impl<'a> Loop<'a> {
@@ -42,7 +47,11 @@ impl<'a> Loop<'a> {
     pub fn find(graph: &'a Graph) -> Result<Loop<'a>, NotIncremental> {
         let root = &graph.root;
         let refuse = |reason: &str| NotIncremental { path: graph.name.clone(), reason: reason.into() };
-        let [Some(result)] = root.results.as_slice() else { return Err(refuse("it gives several results")) };
+        let (result, second) = match root.results.as_slice() {
+            [Some(result)] => (result, None),
+            [Some(result), Some(second)] => (result, Some(*second)),
+            _ => return Err(refuse("it gives more than a text and a draft")),
+        };
         let loops = root.order().into_iter().filter_map(|id| match &root.node(id).op {
             Op::For(repeat) => growing(graph, id, repeat).map(|found| (id, repeat, found)),
             _ => None,
@@ -66,7 +75,13 @@ impl<'a> Loop<'a> {
         let written = written(body, place, along, &|place| place >= repeat.carried && constant(place));
         let Written { next, position, fork } = written.ok_or_else(|| refuse("a turn writes more than one position"))?;
         let (prompt, name, until) = (*prompt, name.clone(), until(repeat));
-        let own = Loop { along, prompt, name, place, flag_place, operands, body, next, until, fork, node: id, answer };
+        let yielded = |second: Value| yielded(root, second, id, repeat, along);
+        let draft = second.map(|second| yielded(second).ok_or_else(|| refuse(NO_DRAFT))).transpose()?;
+        if draft.is_some() && fork.is_some() {
+            return Err(refuse("several texts of a row have no draft"));
+        }
+        let own =
+            Loop { along, prompt, name, place, flag_place, operands, body, next, until, fork, node: id, answer, draft };
         if !own.is_after_the_last(root, &position) {
             return Err(refuse("a turn does not write the position after the last known"));
         }
@@ -116,6 +131,16 @@ fn flag_of(body: &Region, place: usize, carried: usize) -> Option<usize> {
     })
 }
 
+/// What turns yield, a token each, as one result.
+fn yielded(root: &Region, result: Value, id: NodeId, repeat: &For, along: AxisId) -> Option<Value> {
+    let (value, _) = strip(root, result);
+    let place = value.result as usize;
+    let yields = value.node == id && place >= repeat.carried;
+    let ty = &root.typed(value).ty;
+    let token = ty.dtype == DType::Int && ty.axes.iter().all(|axis| [BATCH, repeat.axis].contains(axis));
+    if yields && token && repeat.axis != along { repeat.bodies[0].results[place] } else { None }
+}
+
 fn until(repeat: &For) -> Option<Value> {
     repeat.until.then(|| repeat.bodies[0].results.last().copied().flatten()).flatten()
 }
@@ -127,7 +152,7 @@ fn has_draw(region: &Region, id: NodeId) -> bool {
 }
 
 /// What stands under `where`s and repetitions, and the relations on the way.
-fn strip(region: &Region, mut value: Value) -> (Value, Vec<Relation<Value>>) {
+pub(super) fn strip(region: &Region, mut value: Value) -> (Value, Vec<Relation<Value>>) {
     let mut relations = Vec::new();
     loop {
         let node = region.node(value.node);

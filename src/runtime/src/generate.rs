@@ -18,6 +18,7 @@ mod whole;
 
 pub use decoder::{Decoder, Snapshot};
 pub use given::Given;
+pub use judges::Judgement;
 use program::check_ids;
 pub use program::longest_piece;
 pub use sampler::{Sampling, choose};

@@ -22,7 +22,8 @@ pub const TURN: &str = "turn";
 /// [`BEGIN`] for turns.
 pub const TURN_BEGIN: &str = "turn.begin";
 /// A [`TURN`] at each of the new positions, as if it were the last: what is said after every token of a draft. Outputs
-/// [`NEXT`] and [`STOP`], `[batch, chunk]`; in place of [`TURN`] it reads [`PROMPTED`].
+/// [`NEXT`] and [`STOP`], `[batch, chunk]`, and [`DRAFT`] if the sampler gives one; in place of [`TURN`] it reads
+/// [`PROMPTED`].
 pub const RUN: &str = "run";
 /// [`BEGIN`] for runs.
 pub const RUN_BEGIN: &str = "run.begin";
@@ -51,6 +52,11 @@ pub const ROW: &str = "row";
 pub const PROMPTED: &str = "prompted";
 /// In [`TURN`]: the id that each row says next, i32 `[batch]`; -1: there is none.
 pub const NEXT: &str = "next";
+/// In [`RUN`]: the id that the sampler expects to choose after [`NEXT`], i32 `[batch, chunk]`; -1: it expects none.
+pub const DRAFT: &str = "draft";
+/// In [`RUN`]: the id after each new position where that is settled, i32 `[batch, chunk]`; below 0, what the run itself
+/// chooses there comes next. There if [`DRAFT`] depends on it.
+pub const FOLLOWER: &str = "follower";
 /// In [`TURN`]: whether the row stops, `[batch]`.
 pub const STOP: &str = "stop";
 /// In [`TURN`]: which of a row's texts each goes on from, i32 `[batch, texts]`, if a row has several.

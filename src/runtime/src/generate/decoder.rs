@@ -2,11 +2,11 @@
 
 use super::forks::fork;
 use super::given::Given;
-use super::judges::Judges;
+use super::judges::{Judgement, Judges};
 use super::output::Output;
 use super::program::{check_ids, grown_input, is_positional, largest_chunk, longest_piece, score_output, write_each};
 use super::turns::{Choice, Turns};
-use crate::abi::names;
+use crate::abi::{ProgramInfo, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
 use std::collections::BTreeMap;
@@ -86,12 +86,18 @@ impl<'model> Decoder<'model> {
         Decoder::make(model, rows, context, given, Output::Runs(judges))
     }
 
-    /// What the sampler chooses after each position that was fed last, and whether it then stops.
-    pub fn run(&self, row: usize) -> &[(i32, bool)] {
+    /// What the sampler says after each position that was fed last.
+    pub fn run(&self, row: usize) -> &[Judgement] {
         match &self.output {
             Output::Runs(judges) => &judges.runs[row],
             _ => &[],
         }
+    }
+
+    /// Whether the sampler says after each position what it expects to choose after its choice.
+    pub fn drafts(&self) -> bool {
+        let drafts = |program: &ProgramInfo| program.buffers.iter().any(|buffer| buffer.name == names::DRAFT);
+        self.model.program(self.output.program()).is_ok_and(drafts)
     }
 
     /// Whether positions can be forgotten: every state holds one thing for each position.
@@ -260,7 +266,8 @@ impl<'model> Decoder<'model> {
                     &ids[from..to]
                 })
                 .collect();
-            self.feed_piece(&parts, piece)?;
+            let after = rows.iter().map(|ids| ids.get(part(ids).1).copied()).collect::<Vec<_>>();
+            self.feed_piece(&parts, &after, piece)?;
         }
         Ok(())
     }
@@ -282,13 +289,14 @@ impl<'model> Decoder<'model> {
         Err(Error::request(message).help("shorten the text, or give more room with --context"))
     }
 
-    /// One call of the step program.
-    fn feed_piece(&mut self, parts: &[&[u32]], piece: usize) -> Result<()> {
+    /// One call of the step program; `after` is what comes behind each part, as far as that was given too.
+    fn feed_piece(&mut self, parts: &[&[u32]], after: &[Option<u32>], piece: usize) -> Result<()> {
         let mut call = match self.calls.remove(&piece) {
             Some(call) => call,
             None => self.call(self.output.program(), piece)?,
         };
         self.fill(&mut call, parts, piece)?;
+        self.output.fill_after(&mut call, parts, after, &self.filled);
         self.model.run(&mut call, &mut self.states)?;
         let texts = self.texts;
         let took_part = |row: usize| !parts[row * texts].is_empty();

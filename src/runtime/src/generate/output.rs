@@ -48,6 +48,14 @@ impl Output {
         }
     }
 
+    /// Writes what depends on the new positions beside their ids: what comes after each. A row has `filled` positions, and
+    /// its part is followed by `after`, if anything is.
+    pub fn fill_after(&self, call: &mut Call, parts: &[&[u32]], after: &[Option<u32>], filled: &[usize]) {
+        if let Output::Runs(judges) = self {
+            judges.fill_after(call, parts, after, filled);
+        }
+    }
+
     /// How many texts each row has.
     pub fn texts(&self, program: &ProgramInfo) -> usize {
         let Output::Turns(turns) = self else { return 1 };
@@ -72,7 +80,7 @@ impl Output {
             Output::Scores(_) => Vec::new(),
             Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
                 let settings = turns.settings.iter().map(|(name, _)| name.as_str());
-                settings.chain([names::TURN, names::ROW, names::PROMPTED]).collect()
+                settings.chain([names::TURN, names::ROW, names::PROMPTED, names::FOLLOWER]).collect()
             }
         }
     }

@@ -16,7 +16,7 @@ pub fn grown_input(program: &ProgramInfo) -> Result<String> {
         let alone = shape.split_last().filter(|(last, _)| Some(*last) == texts).map_or(shape, |(_, rest)| rest);
         let last = alone.iter().skip(1).next_back();
         let along = last.zip(chunk).is_some_and(|(size, chunk)| *size == Size::Symbol(chunk));
-        buffer.role == Role::Input && buffer.element == Element::I32 && along
+        buffer.role == Role::Input && buffer.element == Element::I32 && along && buffer.name != names::FOLLOWER
     };
     let found = program.buffers.iter().find(grows);
     found.map(|buffer| buffer.name.clone()).ok_or_else(|| Error::bug("the step program takes no tokens"))

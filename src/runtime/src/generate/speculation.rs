@@ -3,8 +3,12 @@
 //! In: a decoder over runs ([`names::RUN`]), which says at each new position what its sampler chooses next. Out: the ids
 //! that turns one by one give, draws included, since a token of the draft stands only if the sampler chooses it. The
 //! rest of a run is taken back: positions are forgotten, and where states cannot forget, restored and read again.
+//!
+//! A sampler may say itself what it expects to choose after its choice ([`names::DRAFT`]). Then that is the first token of
+//! each draft, whoever drafts the rest.
 
 use super::decoder::Decoder;
+use super::judges::Judgement;
 use super::program::{check_prompts, no_numbers};
 use super::session::Limits;
 use crate::error::Result;
@@ -48,6 +52,8 @@ struct Row {
     fed: usize,
     said: usize,
     speaks: bool,
+    /// What the sampler expects to choose next.
+    expects: Option<u32>,
 }
 
 /// Rows that speak in runs.
@@ -55,7 +61,11 @@ struct Row {
 pub struct Runs<'model> {
     decoder: Decoder<'model>,
     rows: Vec<Row>,
+    /// Whether the sampler drafts itself.
+    drafts: bool,
     calls: usize,
+    drafted: usize,
+    accepted: usize,
 }
 
 impl<'model> Runs<'model> {
@@ -65,8 +75,9 @@ impl<'model> Runs<'model> {
     /// If a prompt is empty.
     pub fn new(decoder: Decoder<'model>, prompts: &[Vec<u32>]) -> Result<Runs<'model>> {
         check_prompts(prompts)?;
-        let row = |prompt: &Vec<u32>| Row { text: prompt.clone(), fed: 0, said: 0, speaks: true };
-        Ok(Runs { decoder, rows: prompts.iter().map(row).collect(), calls: 0 })
+        let row = |prompt: &Vec<u32>| Row { text: prompt.clone(), fed: 0, said: 0, speaks: true, expects: None };
+        let (rows, drafts) = (prompts.iter().map(row).collect(), decoder.drafts());
+        Ok(Runs { decoder, rows, drafts, calls: 0, drafted: 0, accepted: 0 })
     }
 
     /// Everything that a row has said, its prompt included.
@@ -77,6 +88,11 @@ impl<'model> Runs<'model> {
     /// How many times the model was called for runs so far.
     pub fn calls(&self) -> usize {
         self.calls
+    }
+
+    /// How many tokens of drafts were judged so far, and how many of them the sampler has chosen too.
+    pub fn judged(&self) -> (usize, usize) {
+        (self.drafted, self.accepted)
     }
 
     /// Lets all rows speak until each has stopped, with drafts of up to `most` tokens.
@@ -107,6 +123,8 @@ impl<'model> Runs<'model> {
                 let own = &choices[row];
                 let judged = own.get(own.len().saturating_sub(draft.len() + 1)..).unwrap_or_default();
                 let stands = if part.is_empty() { 0 } else { self.judge(row, draft, judged, limits, &mut hear)? };
+                self.drafted += draft.len();
+                self.accepted += stands;
                 kept.push(part.len() - (draft.len() - stands));
             }
             self.take_back(&parts, &kept, before)?;
@@ -120,9 +138,14 @@ impl<'model> Runs<'model> {
         for (number, row) in self.rows.iter().enumerate() {
             let room = self.decoder.context().saturating_sub(row.text.len() + 1);
             let most = most.min(limits.new.saturating_sub(row.said + 1)).min(room);
-            drafts.push(match row.speaks && most > 0 {
-                true => draft.guess(number, &row.text, most)?.into_iter().take(most).collect(),
-                false => Vec::new(),
+            drafts.push(match (row.speaks && most > 0, self.drafts, row.expects) {
+                (true, false, _) => draft.guess(number, &row.text, most)?.into_iter().take(most).collect(),
+                (true, true, Some(first)) => {
+                    let text = [row.text.as_slice(), &[first]].concat();
+                    let rest = if most > 1 { draft.guess(number, &text, most - 1)? } else { Vec::new() };
+                    std::iter::once(first).chain(rest).take(most).collect()
+                }
+                _ => Vec::new(),
             });
         }
         Ok(drafts)
@@ -137,14 +160,15 @@ impl<'model> Runs<'model> {
         &mut self,
         row: usize,
         draft: &[u32],
-        choices: &[(i32, bool)],
+        choices: &[Judgement],
         limits: &Limits,
         hear: &mut impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
     ) -> Result<usize> {
         let context = self.decoder.context();
         let state = &mut self.rows[row];
-        for (place, (id, stops)) in choices.iter().enumerate() {
+        for (place, Judgement { id, stops, draft: expected }) in choices.iter().enumerate() {
             let id = u32::try_from(*id).map_err(|_| no_numbers())?;
+            state.expects = *expected;
             state.text.push(id);
             state.said += 1;
             let ended = limits.end_tokens.contains(&id) || hear(row, id)?.is_break() || *stops;
