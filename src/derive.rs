@@ -14,4 +14,4 @@ mod turn;
 pub use gradient::{GRADIENT, gradient};
 pub use judged::judged;
 pub use step::*;
-pub use turn::{run, turn};
+pub use turn::{forgets_blank, run, turn};

@@ -1,5 +1,6 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
+mod blanks;
 mod bounds;
 mod compiled;
 mod certificate;

@@ -10,10 +10,13 @@
 //! the position after the last. [`written`] reads that off the body, [`truths`] forgets the conditions that it settles.
 
 mod ahead;
+mod blank;
 mod every;
 mod truths;
 mod whole;
 mod written;
+
+pub use blank::forgets_blank;
 
 use super::NotIncremental;
 use crate::graph::{Graph, Node, NodeId, Op, Region, Typed, Value};
@@ -37,6 +40,10 @@ pub fn turn(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
 /// As [`turn`]; or what of a turn is not its choice alone.
 pub fn run(generate: &Graph) -> Result<(Graph, AxisId), NotIncremental> {
     let own = Loop::find(generate)?;
+    if own.blank.is_some() {
+        let reason = "a turn reads the position that it writes, and a draft stands at the one before".to_string();
+        return Err(NotIncremental { path: generate.name.clone(), reason });
+    }
     if own.fork.is_some() || own.answer.is_some() || !own.others(&generate.root).is_empty() {
         let reason = "its turns hand on more than the sequence".to_string();
         return Err(NotIncremental { path: generate.name.clone(), reason });
@@ -80,7 +87,7 @@ struct Opening<'a> {
     /// Values of the body (true) or of the top (false) as they are now.
     known: HashMap<(bool, Value), Value>,
     /// The length of the prompt: what is known now, less the turns.
-    prompt: Option<(Value, [(Value, i64); 2])>,
+    prompt: Option<(Value, Affine<Value>)>,
     /// What is carried, by its place, as the turn leaves it.
     ended: HashMap<usize, Value>,
     /// What is known while a draft is copied.
@@ -167,7 +174,8 @@ impl<'a> Opening<'a> {
     fn argument(&mut self, place: usize, node: &Node) -> Value {
         let ty = node.results[0].ty.clone();
         if place == self.own.place {
-            return self.input(&self.own.name, ty);
+            let known = self.input(&self.own.name, ty.clone());
+            return self.own.blank.map_or(known, |blank| self.before_the_blank(known, blank, ty));
         }
         if self.own.flag_place == Some(place) {
             let yes = self.constant(1.0, DType::Bool);
@@ -203,16 +211,23 @@ impl<'a> Opening<'a> {
         let known = self.new.add_one(Op::Length(self.own.along), [], ty.clone(), "known");
         let turn = self.turn();
         let mut scalar = Scalar::default();
-        let operands = [0, 1].map(|place| scalar.push(ScalarStep::Operand(place)));
-        scalar.push(ScalarStep::Call(Function::Subtract, operands.to_vec()));
+        let [known_step, turn_step] = [0, 1].map(|place| scalar.push(ScalarStep::Operand(place)));
+        let left = scalar.push(ScalarStep::Call(Function::Subtract, vec![known_step, turn_step]));
+        let mut form = Affine::value(known).plus(&Affine::value(turn), -1);
+        if self.own.blank.is_some() {
+            let one = scalar.push(ScalarStep::Number(1.0, DType::Int));
+            scalar.push(ScalarStep::Call(Function::Subtract, vec![left, one]));
+            form.constant -= 1;
+        }
         let prompt = self.new.add_one(Op::Map(scalar), [known, turn], ty, "prompt");
-        self.prompt = Some((prompt, [(known, 1), (turn, -1)]));
+        self.prompt = Some((prompt, form));
         prompt
     }
 
     /// `|prompt| + turn - 1` is `|t| - 1`, said so that it can be seen.
     fn expand(&self, form: &Affine<Value>) -> Affine<Value> {
-        self.prompt.map_or_else(|| form.clone(), |(prompt, parts)| truths::expand(form, prompt, parts))
+        let prompt = self.prompt.as_ref();
+        prompt.map_or_else(|| form.clone(), |(prompt, length)| truths::expand(form, *prompt, length))
     }
 
     fn expand_node(&self, node: &mut Node) {
@@ -225,7 +240,9 @@ impl<'a> Opening<'a> {
     }
 
     fn copy_node(&mut self, inside: bool, value: Value, mut node: Node) -> Value {
-        if inside {
+        if inside && self.ahead.is_some() {
+            // What it reads says what lies inside.
+            node.op_reads().into_iter().for_each(|read| _ = self.copy(true, read));
             node.results.iter_mut().for_each(|typed| typed.presence.relations.retain(|one| !self.is_inside(one)));
         }
         let reads = node.reads();

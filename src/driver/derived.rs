@@ -283,7 +283,8 @@ fn turn(model: &Model) -> Result<(Option<derive::Decode>, Option<NotIncremental>
     };
     let outputs = whole.outputs.clone();
     let outputs = outputs.iter().map(String::as_str).collect::<Vec<_>>();
-    Ok(match derive::decode(&passes::prepare(whole)?, along, &outputs) {
+    let decode = derive::decode(&passes::prepare(whole)?, along, &outputs);
+    Ok(match decode.and_then(|decode| derive::forgets_blank(&decode.step).map(|()| decode)) {
         Ok(decode) => (Some(decode), None),
         Err(refused) => (None, Some(refused)),
     })

@@ -71,12 +71,18 @@ impl Node {
         }
     }
 
-    /// Every value that the node reads; one that is read twice is listed twice.
-    pub fn reads(&self) -> Vec<Value> {
+    /// Every value that the operation reads, whatever the presence of its results does.
+    pub fn op_reads(&self) -> Vec<Value> {
         let mut reads = self.operands.clone();
         for (_, place) in self.op.places() {
             reads.extend(place.values());
         }
+        reads
+    }
+
+    /// Every value that the node reads; one that is read twice is listed twice.
+    pub fn reads(&self) -> Vec<Value> {
+        let mut reads = self.op_reads();
         for typed in &self.results {
             for relation in &typed.presence.relations {
                 reads.extend(relation.values());

@@ -9,7 +9,7 @@
 //! refused. The caller says what is known: [`names::FOLLOWER`].
 
 use super::Opening;
-use super::written::strip;
+use super::written::Written;
 use crate::derive::NotIncremental;
 use crate::graph::{Node, NodeId, Op, Typed, Value};
 use crate::tensor::{Affine, AxisId, DType, Function, Relation, Scalar, ScalarStep, Term};
@@ -51,35 +51,29 @@ impl Opening<'_> {
         let mut late = HashSet::new();
         for id in body.order() {
             let reads = body.node(id).reads();
-            if reads.iter().any(|read| late.contains(&read.node) || self.written(*read).is_some()) {
+            if reads.iter().any(|read| late.contains(&read.node) || self.own.written(*read).is_some()) {
                 late.insert(id);
             }
         }
         late
     }
 
-    /// The carried place whose value at the end of the turn a value is: the sequence, or where it is present.
-    fn written(&self, value: Value) -> Option<usize> {
-        let places = [Some(self.own.place), self.own.flag_place];
-        places.into_iter().flatten().find(|place| {
-            let Some(end) = self.own.body.results[*place] else { return false };
-            value == end || value == strip(self.own.body, end).0
-        })
-    }
-
     /// A value of the body, if it is another one while a draft is copied.
     pub(super) fn foreseen(&mut self, value: Value) -> Option<Value> {
         let late = self.ahead.as_ref()?.late.contains(&value.node);
-        if let Some(place) = self.written(value) {
-            let body = self.own.body;
-            let known = body.ids().into_iter().find(|id| matches!(body.node(*id).op, Op::Argument(own) if own == place))?;
-            return Some(self.copy(true, Value::of(known)));
+        match self.own.written(value) {
+            Some(Written::Sequence) => return Some(self.known_sequence(value)),
+            Some(Written::Flag) => return Some(self.always(value)),
+            None => {}
         }
         let node = late.then(|| self.own.body.node(value.node).clone())?;
         match &node.op {
             Op::Index(places) => {
                 let next = |(axis, place): &(AxisId, Affine<Value>)| *axis == self.own.along && self.is_next(place);
                 let rest = places.iter().filter(|place| !next(place)).cloned().collect::<Vec<_>>();
+                if rest.iter().any(|(axis, place)| *axis == self.own.along && self.is_beyond(place)) {
+                    return self.refuse(&node, "the draft reads further than one position ahead of its own");
+                }
                 (rest.len() < places.len()).then(|| self.read_ahead(&node, rest))
             }
             Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) if axes.contains(&self.own.along) => {
@@ -92,6 +86,21 @@ impl Opening<'_> {
         }
     }
 
+    /// The sequence at the known positions: as the turn found it.
+    fn known_sequence(&mut self, value: Value) -> Value {
+        let body = self.own.body;
+        let argument = |id: &NodeId| matches!(body.node(*id).op, Op::Argument(own) if own == self.own.place);
+        let found = body.ids().into_iter().find(argument);
+        found.map_or(value, |id| self.copy(true, Value::of(id)))
+    }
+
+    /// A bool that holds at every known position, and at the new one.
+    fn always(&mut self, value: Value) -> Value {
+        let ty = self.own.body.typed(value).ty.clone();
+        let yes = self.constant(1.0, DType::Bool);
+        self.new.add_one(Op::Map(Scalar::identity()), [yes], Typed::always(ty), "known")
+    }
+
     fn refuse(&mut self, node: &Node, reason: &str) -> Option<Value> {
         let refused = NotIncremental { path: node.path.clone(), reason: reason.into() };
         self.ahead.as_mut()?.refused.get_or_insert(refused);
@@ -101,6 +110,11 @@ impl Opening<'_> {
     /// Whether a place is the position after its own.
     fn is_next(&self, place: &Affine<Value>) -> bool {
         place.constant == 1 && place.terms.as_slice() == [(Term::Axis(self.own.along), 1)]
+    }
+
+    /// Whether a place is further ahead than that.
+    fn is_beyond(&self, place: &Affine<Value>) -> bool {
+        place.constant > 1 && place.terms.as_slice() == [(Term::Axis(self.own.along), 1)]
     }
 
     /// An index that reads one position ahead, and at `rest` along other axes.
@@ -142,9 +156,9 @@ impl Opening<'_> {
     fn make_moved(&mut self, value: Value) -> Value {
         let body = self.own.body;
         let along = self.own.along;
-        match self.written(value) {
-            Some(place) if place == self.own.place => return self.follower(),
-            Some(_) => return self.foreseen(value).unwrap_or(value),
+        match self.own.written(value) {
+            Some(Written::Sequence) => return self.follower(),
+            Some(Written::Flag) => return self.always(value),
             None => {}
         }
         let node = body.node(value.node).clone();
@@ -153,14 +167,20 @@ impl Opening<'_> {
         let by_itself = match &node.op {
             Op::Map(_) | Op::Else | Op::Stop | Op::Peek | Op::Coordinate(_) => true,
             Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) => !axes.contains(&along),
-            Op::Index(places) => places.iter().all(|(axis, place)| *axis != along && place.axes().all(|own| own != along)),
+            Op::Index(places) => {
+                places.iter().all(|(axis, place)| *axis != along && place.axes().all(|own| own != along))
+            }
             _ => false,
         };
         if !late && !moves {
             return self.copy(true, value);
         }
-        if !by_itself {
-            self.refuse(&node, "the draft reads more of the new position than its token: the model had to see it first");
+        let placed = |typed: &Typed| typed.presence.relations.iter().any(|relation| is_tied(relation, along));
+        if !by_itself || node.results.iter().any(placed) {
+            self.refuse(
+                &node,
+                "the draft reads more of the new position than its token: the model had to see it first",
+            );
             return self.copy(true, value);
         }
         self.remake(node)
@@ -169,6 +189,7 @@ impl Opening<'_> {
     /// The same operation on operands one position ahead.
     fn remake(&mut self, mut node: Node) -> Value {
         let along = self.own.along;
+        node.op_reads().into_iter().for_each(|read| _ = self.moved(read));
         match &mut node.op {
             Op::Coordinate(axis) if *axis == along => {
                 let mut scalar = Scalar::default();
@@ -219,6 +240,18 @@ impl Opening<'_> {
             ahead.follower = Some(follower);
         }
         follower
+    }
+}
+
+/// Whether a relation says something of places along an axis that is no sum with them.
+fn is_tied(relation: &Relation<Value>, along: AxisId) -> bool {
+    match relation {
+        Relation::Equal(axis, _) => *axis == along,
+        Relation::AtLeastZero(form) => form.terms.iter().any(|(term, _)| match term {
+            Term::Quotient(axis, _) | Term::Remainder(axis, _) => *axis == along,
+            _ => false,
+        }),
+        _ => false,
     }
 }
 

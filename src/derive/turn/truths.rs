@@ -155,9 +155,8 @@ fn true_results(axes: &Axes, id: NodeId, repeat: &For, operands: &[Value], truth
     (0..yields).filter(holds).map(|place| Value { node: id, result: place as u32 }).collect()
 }
 
-/// A form without the values that stand for a sum of others.
-pub(super) fn expand(form: &Affine<Value>, value: Value, parts: [(Value, i64); 2]) -> Affine<Value> {
+/// A form without a value that stands for a sum of others.
+pub(super) fn expand(form: &Affine<Value>, value: Value, sum: &Affine<Value>) -> Affine<Value> {
     let own = form.terms.iter().find(|(term, _)| *term == Term::Value(value)).map_or(0, |(_, factor)| *factor);
-    let form = form.plus(&Affine::value(value), -own);
-    parts.iter().fold(form, |form, (part, factor)| form.plus(&Affine::value(*part), own * factor))
+    form.plus(&Affine::value(value), -own).plus(sum, own)
 }

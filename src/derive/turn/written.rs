@@ -8,6 +8,7 @@
 use crate::derive::NotIncremental;
 use crate::graph::{For, Graph, NodeId, Op, Region, Value};
 use crate::tensor::{Affine, AxisId, BATCH, DType, Relation, Scalar, Term};
+use std::collections::{HashMap, HashSet};
 
 /// Why a second result is none that a run could give.
 const NO_DRAFT: &str = "its second result is not a token that each turn yields";
@@ -40,6 +41,20 @@ pub(super) struct Loop<'a> {
     pub answer: Option<Value>,
     /// What each turn expects the next to choose, if the sampler gives that beside its answer.
     pub draft: Option<Value>,
+    /// A value of the top that stands at all positions which are not written yet; if turns read the position that they
+    /// write, and not the one before.
+    pub blank: Option<Value>,
+    /// Values of the body that are what the turn has written, or where that is present.
+    ends: HashMap<Value, Written>,
+}
+
+/// What of the sequence at the end of a turn a value of its body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Its tokens.
+    Sequence,
+    /// Where they are present.
+    Flag,
 }
 
 impl<'a> Loop<'a> {
@@ -57,7 +72,7 @@ impl<'a> Loop<'a> {
             _ => None,
         });
         let loops = loops.collect::<Vec<_>>();
-        let [(id, repeat, (place, along, name, prompt))] = loops.as_slice() else {
+        let [(id, repeat, (place, along, begins))] = loops.as_slice() else {
             return Err(refuse("there is no single `for` that goes on from an input of tokens"));
         };
         let (id, place, along) = (*id, *place, *along);
@@ -70,20 +85,42 @@ impl<'a> Loop<'a> {
         let body = &repeat.bodies[0];
         let flag_place = flag_of(body, place, repeat.carried);
         let operands = node.operands.as_slice();
-        let constant =
-            |place: usize| operands.get(place).is_some_and(|value| alternatives(root, *value, along).is_empty());
-        let written = written(body, place, along, &|place| place >= repeat.carried && constant(place));
-        let Written { next, position, fork } = written.ok_or_else(|| refuse("a turn writes more than one position"))?;
-        let (prompt, name, until) = (*prompt, name.clone(), until(repeat));
+        let numbers = (0..operands.len()).filter(|place| alternatives(root, operands[*place], along).is_empty());
+        let numbers = numbers.filter(|place| *place >= repeat.carried).collect::<HashSet<_>>();
+        let written = written(body, place, along, &|place| numbers.contains(&place));
+        let Step { next, position, fork } = written.ok_or_else(|| refuse("a turn writes more than one position"))?;
+        let (prompt, name, until) = (begins.prompt, begins.name.clone(), until(repeat));
         let yielded = |second: Value| yielded(root, second, id, repeat, along);
         let draft = second.map(|second| yielded(second).ok_or_else(|| refuse(NO_DRAFT))).transpose()?;
         if draft.is_some() && fork.is_some() {
             return Err(refuse("several texts of a row have no draft"));
         }
-        let own =
-            Loop { along, prompt, name, place, flag_place, operands, body, next, until, fork, node: id, answer, draft };
+        let node = id;
+        let mut own = Loop {
+            along,
+            prompt,
+            name,
+            place,
+            flag_place,
+            operands,
+            body,
+            next,
+            until,
+            fork,
+            node,
+            answer,
+            draft,
+            blank: None,
+            ends: ends(body, place, flag_place, &numbers),
+        };
         if !own.is_after_the_last(root, &position) {
             return Err(refuse("a turn does not write the position after the last known"));
+        }
+        if own.reads_what_it_writes(root) {
+            if begins.blank.is_none() || fork.is_some() {
+                return Err(refuse("a turn reads the position that it writes, and no token stands there before"));
+            }
+            own.blank = begins.blank;
         }
         let draws = |region: &Region| region.ids().into_iter().any(|id| has_draw(region, id));
         let inner = body.ids().into_iter().flat_map(|id| body.node(id).bodies());
@@ -99,6 +136,18 @@ impl<'a> Loop<'a> {
         (0..repeat.carried).filter(|place| *place != self.place && Some(*place) != self.flag_place).collect()
     }
 
+    /// What of the sequence at the end of the turn a value of the body is, if it is that.
+    pub fn written(&self, value: Value) -> Option<Written> {
+        self.ends.get(&value).copied()
+    }
+
+    /// Whether turns read a value at the position that they write.
+    fn reads_what_it_writes(&self, root: &Region) -> bool {
+        let places = self.body.ids().into_iter().flat_map(|id| self.body.node(id).op.places());
+        let mut along = places.filter(|(axis, _)| *axis == self.along);
+        along.any(|(_, place)| self.is_after_the_last(root, place))
+    }
+
     /// Whether a position is `|prompt| + turn`.
     fn is_after_the_last(&self, root: &Region, position: &Affine<Value>) -> bool {
         let is_turn = |value: &Value| matches!(self.body.node(value.node).op, Op::Turn);
@@ -112,6 +161,44 @@ impl<'a> Loop<'a> {
         let [(Term::Value(left), 1), (Term::Value(right), 1)] = position.terms.as_slice() else { return false };
         position.constant == 0 && (is_turn(left) && is_length(right) || is_turn(right) && is_length(left))
     }
+}
+
+/// The values of a body that are what it leaves in a carried place, filled up with numbers or not, and those that say where
+/// that is present.
+fn ends(body: &Region, place: usize, flag_place: Option<usize>, numbers: &HashSet<usize>) -> HashMap<Value, Written> {
+    let is_number = |value: &Value| {
+        let (value, _) = strip(body, *value);
+        match body.node(value.node).op {
+            Op::Argument(own) => numbers.contains(&own),
+            Op::Constant(_) => true,
+            _ => false,
+        }
+    };
+    let mut ends = HashMap::new();
+    let flag = flag_place.map(|place| (place, Written::Flag));
+    for (place, what) in std::iter::once((place, Written::Sequence)).chain(flag) {
+        let mut end = body.results[place];
+        while let Some(value) = end {
+            ends.insert(value, what);
+            let node = body.node(value.node);
+            if what == Written::Sequence {
+                let relations = &node.results[value.result as usize].presence.relations;
+                let flags = relations.iter().filter_map(|relation| match relation {
+                    Relation::Holds(flag) => Some((*flag, Written::Flag)),
+                    _ => None,
+                });
+                ends.extend(flags);
+            }
+            end = match (&node.op, node.operands.as_slice()) {
+                (Op::Map(scalar), [only]) if *scalar == Scalar::identity() => Some(*only),
+                (Op::Else, [first, second]) if is_number(second) => Some(*first),
+                _ => None,
+            };
+            // Under a flag stands a number.
+            end = end.filter(|_| what == Written::Sequence);
+        }
+    }
+    ends
 }
 
 /// The carried place of where a carried place is present: a turn reads the one where the other holds.
@@ -152,7 +239,7 @@ fn has_draw(region: &Region, id: NodeId) -> bool {
 }
 
 /// What stands under `where`s and repetitions, and the relations on the way.
-pub(super) fn strip(region: &Region, mut value: Value) -> (Value, Vec<Relation<Value>>) {
+fn strip(region: &Region, mut value: Value) -> (Value, Vec<Relation<Value>>) {
     let mut relations = Vec::new();
     loop {
         let node = region.node(value.node);
@@ -187,40 +274,50 @@ fn alternatives(region: &Region, value: Value, along: AxisId) -> Vec<(Value, Vec
     }
 }
 
-/// The input that a sequence begins with, and its own sequence.
-fn begins_with(root: &Region, initial: Value, along: AxisId) -> Option<(String, AxisId)> {
+/// What a sequence begins with.
+struct Begins {
+    /// The input, and its own sequence.
+    name: String,
+    prompt: AxisId,
+    /// What stands behind that.
+    blank: Option<Value>,
+}
+
+fn begins_with(root: &Region, initial: Value, along: AxisId) -> Option<Begins> {
     let parts = alternatives(root, initial, along);
-    let [(only, _)] = parts.as_slice() else { return None };
+    let is_setting = |value: &Value| matches!(root.node(value.node).op, Op::Setting(_));
+    let (blank, parts): (Vec<_>, Vec<_>) = parts.into_iter().map(|(part, _)| part).partition(is_setting);
+    let [only] = parts.as_slice() else { return None };
     let node = root.node(only.node);
     let (Op::Index(places), [source]) = (&node.op, node.operands.as_slice()) else { return None };
     let [(axis, place)] = places.as_slice() else { return None };
     let Op::Input(name) = &root.node(source.node).op else { return None };
-    (place.as_axis() == Some(along)).then(|| (name.clone(), *axis))
+    let begins = Begins { name: name.clone(), prompt: *axis, blank: blank.first().copied() };
+    (place.as_axis() == Some(along) && blank.len() <= 1).then_some(begins)
 }
 
-/// The carried place of a `for` that begins with an input, its sequence, and the input with its own sequence.
-fn growing(graph: &Graph, id: NodeId, repeat: &For) -> Option<(usize, AxisId, String, AxisId)> {
+/// The carried place of a `for` that begins with an input, its sequence, and what it begins with.
+fn growing(graph: &Graph, id: NodeId, repeat: &For) -> Option<(usize, AxisId, Begins)> {
     let node = graph.root.node(id);
     (0..repeat.carried).find_map(|place| {
         let ty = &node.results[place].ty;
         let sequences = ty.axes.iter().copied().filter(|axis| graph.axes.is_sequence(*axis));
-        let mut starts = sequences.filter(|_| ty.dtype == DType::Int).filter_map(|along| {
-            let (name, prompt) = begins_with(&graph.root, node.operands[place], along)?;
-            Some((place, along, name, prompt))
-        });
+        let mut starts = sequences
+            .filter(|_| ty.dtype == DType::Int)
+            .filter_map(|along| Some((place, along, begins_with(&graph.root, node.operands[place], along)?)));
         starts.next()
     })
 }
 
 /// What a turn does to the sequence.
-struct Written {
+struct Step {
     next: Value,
     position: Affine<Value>,
     fork: Option<(AxisId, Value)>,
 }
 
 /// The one value that a body writes into the carried place, the position, and what it puts in the place of rows before.
-fn written(body: &Region, place: usize, along: AxisId, constant: &dyn Fn(usize) -> bool) -> Option<Written> {
+fn written(body: &Region, place: usize, along: AxisId, constant: &dyn Fn(usize) -> bool) -> Option<Step> {
     let parts = alternatives(body, body.results[place]?, along);
     let kept = |value: &Value| matches!(body.node(value.node).op, Op::Argument(own) if own == place || constant(own));
     let moved = |value: &Value| {
@@ -242,5 +339,5 @@ fn written(body: &Region, place: usize, along: AxisId, constant: &dyn Fn(usize) 
         let opposite = Relation::AtLeastZero(Affine::number(0).plus(before, -1));
         (!position.axes().any(|axis| axis == along) && relations.contains(&opposite)).then_some(position)
     });
-    Some(Written { next: *next, position: position?, fork })
+    Some(Step { next: *next, position: position?, fork })
 }

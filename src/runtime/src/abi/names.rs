@@ -52,6 +52,10 @@ pub const ROW: &str = "row";
 pub const PROMPTED: &str = "prompted";
 /// In [`TURN`]: the id that each row says next, i32 `[batch]`; -1: there is none.
 pub const NEXT: &str = "next";
+/// In [`TURN`]: how many of each row's new positions, the last ones, hold no token of the row but what the sampler puts
+/// where nothing is written yet, i32 `[batch]`. There if a turn reads the position that it writes: the last piece of a row
+/// ends with one such position, whose id in the token input is not read, and which is forgotten after the call.
+pub const BLANK: &str = "blank";
 /// In [`RUN`]: the id that the sampler expects to choose after [`NEXT`], i32 `[batch, chunk]`; -1: it expects none.
 pub const DRAFT: &str = "draft";
 /// In [`RUN`]: the id after each new position where that is settled, i32 `[batch, chunk]`; below 0, what the run itself

@@ -70,7 +70,8 @@ pub struct Options {
     /// In a search: prefer longer texts (more than 1) or shorter ones
     #[arg(long, value_name = "X")]
     length_penalty: Option<f64>,
-    /// Guess up to so many tokens from what was said before, and judge them in one call; the text stays the same
+    /// Guess up to so many tokens and judge them in one call; the text stays the same. Guesses are taken from what was said
+    /// before; a sampler that drafts itself says the first of them
     #[arg(long, value_name = "N")]
     draft: Option<usize>,
     /// Another setting of the model's own sampler

@@ -9,6 +9,7 @@ use super::turns::{Choice, Turns};
 use crate::abi::{ProgramInfo, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Rows of positions, all with room for the same number.
@@ -29,6 +30,8 @@ pub struct Decoder<'model> {
     ahead: Vec<usize>,
     /// How many texts each row has, which all have the same length.
     texts: usize,
+    /// How many positions behind the known ones a turn reads.
+    blank: usize,
     /// How many positions each row holds.
     filled: Vec<usize>,
     /// The scores after each row's last position.
@@ -127,6 +130,7 @@ impl<'model> Decoder<'model> {
         let along = given.along(&programs);
         let piece = longest_piece(program);
         let texts = output.texts(program);
+        let blank = usize::from(program.buffers.iter().any(|buffer| buffer.name == names::BLANK));
         if texts > 1 && model.is_on_device() {
             return Err(Error::request("a search of several texts runs on the CPU alone").help("leave --device out"));
         }
@@ -138,8 +142,22 @@ impl<'model> Decoder<'model> {
         let (filled, scores) = (vec![0; rows], vec![Vec::new(); rows]);
         let (states, calls) = (States::new(), BTreeMap::new());
         let ahead = vec![1; rows];
-        let mut decoder =
-            Decoder { model, states, input, output, given, along, context, piece, ahead, texts, filled, scores, calls };
+        let mut decoder = Decoder {
+            model,
+            states,
+            input,
+            output,
+            given,
+            along,
+            context,
+            piece,
+            ahead,
+            texts,
+            blank,
+            filled,
+            scores,
+            calls,
+        };
         if decoder.model.has(begin) {
             let mut call = decoder.call(begin, 0)?;
             decoder.model.run(&mut call, &mut decoder.states)?;
@@ -252,6 +270,13 @@ impl<'model> Decoder<'model> {
         if let Output::Runs(judges) = &mut self.output {
             judges.runs.iter_mut().for_each(Vec::clear);
         }
+        let with_blanks = rows.iter().map(|ids| match self.blank {
+            0 => Cow::Borrowed(*ids),
+            _ if ids.is_empty() => Cow::Borrowed(*ids),
+            blank => Cow::Owned([ids, vec![0; blank].as_slice()].concat()),
+        });
+        let with_blanks = with_blanks.collect::<Vec<_>>();
+        let rows = with_blanks.iter().map(|ids| &**ids).collect::<Vec<_>>();
         let longest = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
         let begins = |(place, ids): (usize, &&[u32])| !ids.is_empty() && self.filled[place / self.texts] == 0;
         let begun = rows.iter().enumerate().filter(|row| begins(*row)).map(|(place, _)| self.ahead[place / self.texts]);
@@ -282,7 +307,7 @@ impl<'model> Decoder<'model> {
                 format!("the first {ahead} tokens are read as a whole, and the row begins with {}", ids.len());
             return Err(Error::request(message).help("give a longer prompt, or say that less is read as a whole"));
         }
-        if filled + ids.len() <= room {
+        if ids.is_empty() || filled + ids.len() + self.blank <= room {
             return Ok(());
         }
         let message = format!("{} tokens do not fit the context of {room}", filled + ids.len());
@@ -297,6 +322,12 @@ impl<'model> Decoder<'model> {
         };
         self.fill(&mut call, parts, piece)?;
         self.output.fill_after(&mut call, parts, after, &self.filled);
+        let blanks = |row: usize| match after[row * self.texts] {
+            None if !parts[row * self.texts].is_empty() => self.blank,
+            _ => 0,
+        };
+        let blanks = (0..self.filled.len()).map(blanks).collect::<Vec<_>>();
+        write_each(&mut call, names::BLANK, |row| blanks[row] as i32);
         self.model.run(&mut call, &mut self.states)?;
         let texts = self.texts;
         let took_part = |row: usize| !parts[row * texts].is_empty();
@@ -313,7 +344,8 @@ impl<'model> Decoder<'model> {
                 }
             }
         }
-        self.filled.iter_mut().zip(parts.chunks(texts)).for_each(|(filled, part)| *filled += part[0].len());
+        let rows = self.filled.iter_mut().zip(parts.chunks(texts)).zip(blanks);
+        rows.for_each(|((filled, part), blank)| *filled += part[0].len() - blank);
         self.calls.insert(piece, call);
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Output {
             Output::Scores(_) => Vec::new(),
             Output::Runs(Judges { turns, .. }) | Output::Turns(turns) => {
                 let settings = turns.settings.iter().map(|(name, _)| name.as_str());
-                settings.chain([names::TURN, names::ROW, names::PROMPTED, names::FOLLOWER]).collect()
+                settings.chain([names::TURN, names::ROW, names::PROMPTED, names::FOLLOWER, names::BLANK]).collect()
             }
         }
     }
