@@ -33,12 +33,12 @@ pub fn run(arguments: &ImportArguments, session: &mut Session) -> Outcome {
     );
     write_checked(&arguments.output, &(header + &text))?;
     let count: i64 = model.parameters.iter().map(|own| driver::shape_of(&model, own).iter().product::<i64>()).sum();
-    output::print(&format!(
-        "wrote {} ({count} parameters)\nnext: archc generate {} --weights {} --prompt \"…\"\n",
-        arguments.output.display(),
-        arguments.output.display(),
-        arguments.folder.display()
-    ))?;
+    let (file, folder) = (arguments.output.display(), arguments.folder.display());
+    let next = match model.generate {
+        Some(_) => format!("archc generate {file} --weights {folder} --prompt \"…\""),
+        None => format!("archc build {file} -o model"),
+    };
+    output::print(&format!("wrote {file} ({count} parameters)\nnext: {next}\n"))?;
     // A folder with reference numbers alone says more about them than about the model.
     if arguments.folder.join("config.json").exists() {
         output::print(&left_over(&unread))?;

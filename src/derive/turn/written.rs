@@ -92,11 +92,8 @@ impl<'a> Loop<'a> {
         let (prompt, name, until) = (begins.prompt, begins.name.clone(), until(repeat));
         let yielded = |second: Value| yielded(root, second, id, repeat, along);
         let draft = second.map(|second| yielded(second).ok_or_else(|| refuse(NO_DRAFT))).transpose()?;
-        if draft.is_some() && fork.is_some() {
-            return Err(refuse("several texts of a row have no draft"));
-        }
-        let node = id;
-        let mut own = Loop {
+        let (node, ends) = (id, ends(body, place, flag_place, &numbers));
+        let own = Loop {
             along,
             prompt,
             name,
@@ -111,23 +108,36 @@ impl<'a> Loop<'a> {
             answer,
             draft,
             blank: None,
-            ends: ends(body, place, flag_place, &numbers),
+            ends,
         };
-        if !own.is_after_the_last(root, &position) {
-            return Err(refuse("a turn does not write the position after the last known"));
+        own.checked(root, &position, begins.blank).map_err(refuse)
+    }
+
+    /// The loop, if what it writes at `position` comes after the last that is known; `blank` stands behind that.
+    fn checked(
+        mut self,
+        root: &Region,
+        position: &Affine<Value>,
+        blank: Option<Value>,
+    ) -> Result<Loop<'a>, &'static str> {
+        if !self.is_after_the_last(root, position) {
+            return Err("a turn does not write the position after the last known");
         }
-        if own.reads_what_it_writes(root) {
-            if begins.blank.is_none() || fork.is_some() {
-                return Err(refuse("a turn reads the position that it writes, and no token stands there before"));
+        if self.draft.is_some() && self.fork.is_some() {
+            return Err("several texts of a row have no draft");
+        }
+        if self.reads_what_it_writes(root) {
+            if blank.is_none() || self.fork.is_some() {
+                return Err("a turn reads the position that it writes, and no token stands there before");
             }
-            own.blank = begins.blank;
+            self.blank = blank;
         }
         let draws = |region: &Region| region.ids().into_iter().any(|id| has_draw(region, id));
-        let inner = body.ids().into_iter().flat_map(|id| body.node(id).bodies());
+        let inner = self.body.ids().into_iter().flat_map(|id| self.body.node(id).bodies());
         if inner.into_iter().any(draws) {
-            return Err(refuse("something is drawn inside of a `for` of the turn"));
+            return Err("something is drawn inside of a `for` of the turn");
         }
-        Ok(own)
+        Ok(self)
     }
 
     /// The places of what is carried beside the sequence.
