@@ -2,8 +2,9 @@
 //!
 //! [`gradient`] adds the gradients of a loss; [`step`] makes the decode step with its states from the program for whole
 //! sequences, and [`decode`] takes out of that what is the same at every step. [`turn`] makes of a sampler the program
-//! of one turn. What is derived is written with the same operations, so that every pass, the planner and the interpreter
-//! treat it like a program that somebody wrote.
+//! of one turn, [`blocks`] of one that goes block by block one that keeps what earlier blocks mean. What is derived is
+//! written with the same operations, so that every pass, the planner and the interpreter treat it like a program that
+//! somebody wrote.
 
 mod begin;
 mod gradient;

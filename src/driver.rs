@@ -12,13 +12,14 @@ mod import;
 mod json;
 mod manifest;
 mod request;
+mod sampler;
 mod session;
 mod stage;
 
 pub use compile::{Code, Compiled, Places, build, compile, print};
 pub use derived::{
     Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_axis, grown_input,
-    judged, programs, step, step_without_tokens, without_turns,
+    judged, programs, step, step_without_tokens,
 };
 pub use device::{Device, device, launches};
 pub use family::find as find_family;
@@ -27,6 +28,7 @@ pub use import::specialise;
 pub use json::read_json;
 pub use manifest::{manifest, shape_of};
 pub use request::{Request, configuration_in, read_config, setting};
+pub use sampler::{Turns, turns};
 pub use session::{Failure, Session};
 pub use stage::Stage;
 

@@ -11,6 +11,7 @@ mod region;
 mod reads;
 mod build;
 mod edit;
+mod rename;
 pub mod text;
 
 pub use build::{UPDATE, build};

@@ -20,7 +20,9 @@ mod scan;
 mod scatter;
 mod schedule;
 mod sizes;
+mod tally;
 mod text;
+mod updates;
 
 pub use builder::*;
 pub use place::*;

@@ -1,6 +1,7 @@
 //! The one test binary: linking MLIR statically costs seconds and gigabytes, so every area is a module here.
 
 mod blanks;
+mod blocks;
 mod bounds;
 mod compiled;
 mod certificate;

@@ -26,9 +26,10 @@ pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
         output::print(&ahead)?;
     }
     if let Some(generate) = &model.generate {
-        let turns = match driver::without_turns(&model, session)? {
-            None => "one program for each turn".to_string(),
-            Some(why) => format!("one program for all turns, over whole sequences: {why}"),
+        let turns = match driver::turns(&model, session)? {
+            driver::Turns::Position => "one program for each turn".to_string(),
+            driver::Turns::Block => "one program for all turns, each over a block of positions".to_string(),
+            driver::Turns::Whole(why) => format!("one program for all turns, over whole sequences: {why}"),
         };
         output::print(&format!("sampler       {}: {turns}\n", generate.block))?;
     }

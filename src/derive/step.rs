@@ -10,6 +10,7 @@
 //! `u[t: t - 1]`) becomes a state: written at the new positions, read at all, or at those that are still read.
 
 mod ahead;
+mod blocks;
 mod causality;
 mod elsewhere;
 mod keep;
@@ -21,6 +22,9 @@ mod rows;
 mod split;
 mod state;
 mod turns;
+mod window;
+
+pub use blocks::blocks;
 
 use super::begin::begin;
 use crate::graph::{Graph, Op, Region, Typed, Value};
@@ -65,6 +69,8 @@ struct Shared {
     rings: Vec<AxisId>,
     /// Values of the old graph that look ahead, and are relied on.
     ahead: Vec<Value>,
+    /// How many new positions there always are, if they are a block that is computed again and again.
+    block: Option<i64>,
 }
 
 impl Shared {
@@ -82,7 +88,7 @@ impl Shared {
     fn is_last(&self, old: &Region, place: &Affine<Value>) -> bool {
         let [(Term::Value(length), 1)] = place.terms.as_slice() else { return false };
         let length = matches!(old.node(length.node).op, Op::Length(axis) if self.is_position(axis));
-        length && place.constant == -1
+        length && place.constant == -1 && self.block.is_none()
     }
 
     /// A name for a state, from the path of what it keeps.
@@ -125,7 +131,8 @@ pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, Not
 fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, AxisId), NotIncremental> {
     let mut axes = graph.axes.clone();
     let context = axes.divide(along, names::CHUNK, names::CONTEXT);
-    let mut shared = Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new(), ahead: Vec::new() };
+    let mut shared =
+        Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new(), ahead: Vec::new(), block: None };
     let mut old = graph.root.clone();
     split::split(&graph.axes, &mut old, along);
     let mut root = Region::default();

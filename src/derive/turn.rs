@@ -14,7 +14,7 @@ mod blank;
 mod every;
 mod truths;
 mod whole;
-mod written;
+pub(super) mod written;
 
 pub use blank::forgets_blank;
 

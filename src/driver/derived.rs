@@ -1,9 +1,8 @@
 //! The first half after the checker: the graphs of all programs of a model, and their plans.
 
+use super::sampler::{block_by_block, runs_whole, turn};
 use super::{Failure, Session};
 use crate::derive::{self, NotIncremental};
-use crate::diagnostics::Diagnostic;
-use crate::diagnostics::codes::N0603;
 use crate::fault::{Bug, Environment};
 use crate::graph::{self, Graph, Op};
 use crate::model::{self, Input, Model, ValueId, WeightMap};
@@ -43,7 +42,7 @@ pub struct Graphs {
     pub run: Option<Graph>,
     /// What the whole sampler requires of its settings.
     pub require: Option<Graph>,
-    /// Why the sampler has no program of one turn, if there is one.
+    /// Why every turn of the sampler computes whole sequences, if it does.
     pub whole: Option<NotIncremental>,
 }
 
@@ -149,6 +148,10 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
         let generate = model.generate.as_ref().filter(|_| turn.is_none());
         let require = generate.and_then(|generate| requirements(model, &generate.program));
         let generate = generate.map(|generate| graph::build(model, &generate.program, names::GENERATE));
+        let (generate, whole) = match generate.zip(whole) {
+            Some((generate, whole)) => block_by_block(generate, whole).map(|(made, whole)| (Some(made), whole))?,
+            None => (None, None),
+        };
         let (turn_begin, turn) = turn.map_or((None, None), |turn| (turn.begin, Some(turn.step)));
         Ok::<_, Bug>(Graphs {
             forward,
@@ -273,23 +276,6 @@ fn decode(model: &Model, forward: &Graph, along: Option<AxisId>) -> Result<Steps
     })
 }
 
-/// One turn of the model's sampler, or why there is none.
-fn turn(model: &Model) -> Result<(Option<derive::Decode>, Option<NotIncremental>), Bug> {
-    let Some(generate) = &model.generate else { return Ok((None, None)) };
-    let sampler = graph::build(model, &generate.program, "generate");
-    let (whole, along) = match derive::turn(&sampler) {
-        Ok(found) => found,
-        Err(refused) => return Ok((None, Some(refused))),
-    };
-    let outputs = whole.outputs.clone();
-    let outputs = outputs.iter().map(String::as_str).collect::<Vec<_>>();
-    let decode = derive::decode(&passes::prepare(whole)?, along, &outputs);
-    Ok(match decode.and_then(|decode| derive::forgets_blank(&decode.step).map(|()| decode)) {
-        Ok(decode) => (Some(decode), None),
-        Err(refused) => (None, Some(refused)),
-    })
-}
-
 /// The same with a program that judges runs.
 fn with_runs(model: &Model, mut graphs: Graphs, session: &mut Session) -> Result<Graphs, Failure> {
     let decode = session.stage("graph", |_| {
@@ -309,21 +295,6 @@ fn with_runs(model: &Model, mut graphs: Graphs, session: &mut Session) -> Result
         None => "the model has no `generate` line".to_string(),
     };
     Err(Environment::new(format!("this model's sampler cannot judge drafts: {refused}")).into())
-}
-
-/// Whether the model's sampler has no program of one turn, and why.
-///
-/// # Errors
-/// A bug of a stage.
-pub fn without_turns(model: &Model, session: &mut Session) -> Result<Option<NotIncremental>, Failure> {
-    let (_, whole) = session.stage("graph", |_| turn(model))??;
-    Ok(whole)
-}
-
-fn runs_whole(generate: &model::Generate, why: &NotIncremental) -> Diagnostic {
-    Diagnostic::new(N0603, format!("the turns of `{}` are one program over whole sequences", generate.block))
-        .label(generate.span, why.to_string())
-        .help("a sampler that writes in each turn the position after the last becomes one program a turn")
 }
 
 /// The conditions of a program, as outputs that are numbered.

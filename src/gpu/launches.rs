@@ -86,9 +86,9 @@ fn launches(steps: &[Step]) -> Vec<&Launch> {
     for step in steps {
         match step {
             Step::Launch(launch) => all.push(launch),
-            Step::Loop { body, .. } => all.extend(launches(body)),
+            Step::Loop { body, .. } | Step::Ask { body, .. } => all.extend(launches(body)),
             Step::Switch { arms, .. } => all.extend(arms.iter().flat_map(|arm| launches(arm))),
-            Step::Count { .. } => {}
+            Step::Count { .. } | Step::Tally(_) => {}
         }
     }
     all
@@ -126,13 +126,11 @@ impl Planner<'_> {
     fn step(&self, step: &Step) -> Vec<DeviceStep> {
         vec![match step {
             Step::Launch(launch) => return self.launches(launch),
-            Step::Loop { counter, turns, reverse, watched, body } => DeviceStep::Loop {
-                counter: *counter,
-                turns: turns.clone(),
-                reverse: *reverse,
-                watched: *watched,
-                body: self.steps(body),
-            },
+            Step::Loop { counter, turns, reverse, body } => {
+                DeviceStep::Loop { counter: *counter, turns: turns.clone(), reverse: *reverse, body: self.steps(body) }
+            }
+            Step::Ask { counter, body } => DeviceStep::Ask { counter: *counter, body: self.steps(body) },
+            Step::Tally(size) => DeviceStep::Tally(size.clone()),
             Step::Count { counter, from } => DeviceStep::Count { counter: *counter, from: self.argument(from) },
             Step::Switch { counter, table, arms } => DeviceStep::Switch {
                 counter: *counter,

@@ -30,14 +30,14 @@ impl Text<'_> {
             let line = self.line(step);
             let _ = writeln!(self.out, "{}{line}", "  ".repeat(depth));
             match step {
-                DeviceStep::Loop { body, .. } => self.steps(body, depth + 1),
+                DeviceStep::Loop { body, .. } | DeviceStep::Ask { body, .. } => self.steps(body, depth + 1),
                 DeviceStep::Switch { arms, .. } => {
                     for arm in arms {
                         let _ = writeln!(self.out, "{}arm", "  ".repeat(depth + 1));
                         self.steps(arm, depth + 2);
                     }
                 }
-                DeviceStep::Launch(_) | DeviceStep::Count { .. } => {}
+                DeviceStep::Launch(_) | DeviceStep::Count { .. } | DeviceStep::Tally(_) => {}
             }
         }
     }
@@ -46,11 +46,12 @@ impl Text<'_> {
         let name = |counter: usize| self.names.size(&Size::Symbol(counter));
         match step {
             DeviceStep::Launch(launch) => self.launch(launch),
-            DeviceStep::Loop { counter, turns, reverse, watched, .. } => {
+            DeviceStep::Loop { counter, turns, reverse, .. } => {
                 let order = if *reverse { " reverse" } else { "" };
-                let watched = if *watched { " watched" } else { "" };
-                format!("for {} in {}{order}{watched}", name(*counter), self.names.size(turns))
+                format!("for {} in {}{order}", name(*counter), self.names.size(turns))
             }
+            DeviceStep::Ask { counter, .. } => format!("ask {}", name(*counter)),
+            DeviceStep::Tally(size) => format!("tally {}", self.names.size(size)),
             DeviceStep::Count { counter, from } => format!("{} = {}", name(*counter), self.argument(from)),
             DeviceStep::Switch { counter, table, .. } => format!("switch {} {table:?}", name(*counter)),
         }

@@ -106,6 +106,7 @@ impl Loaded {
             }
         }
         let addresses = blocks.iter_mut().map(|block| block.start).collect::<Vec<_>>();
+        let mut tally = 0;
         let frame = Frame {
             buffers: addresses.as_ptr(),
             sizes: sizes.as_ptr(),
@@ -113,6 +114,7 @@ impl Loaded {
             parallel_for: in_order,
             watch: let_run,
             watcher: std::ptr::null(),
+            tally: &raw mut tally,
         };
         // SAFETY: the symbol is a table of at least `program + 1` functions of this type; each buffer is as large as
         // its shape says, is aligned, and is borrowed alone for the call.

@@ -19,6 +19,7 @@ const FRAME_POOL: usize = 2;
 const FRAME_PARALLEL_FOR: usize = 3;
 const FRAME_WATCH: usize = 4;
 const FRAME_WATCHER: usize = 5;
+const FRAME_TALLY: usize = 6;
 
 /// Work below this runs at once on the calling thread, in scalar operations: about 20 µs.
 const SMALL: i64 = 65_536;
@@ -72,16 +73,16 @@ impl Function<'_> {
         for step in steps {
             match step {
                 Step::Launch(launch) => self.launch(launch),
-                Step::Loop { counter, turns, reverse, watched, body } => {
-                    self.repeat(*counter, turns, (*reverse, *watched), body);
-                }
+                Step::Loop { counter, turns, reverse, body } => self.repeat(*counter, turns, *reverse, body),
+                Step::Ask { counter, body } => self.asked(*counter, body),
+                Step::Tally(size) => self.tally(size),
                 Step::Count { counter, from } => self.count(*counter, from),
                 Step::Switch { counter, table, arms } => self.switch(*counter, table, arms),
             }
         }
     }
 
-    fn repeat(&mut self, counter: usize, turns: &Size, (reverse, watched): (bool, bool), body: &[Step]) {
+    fn repeat(&mut self, counter: usize, turns: &Size, reverse: bool, body: &[Step]) {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let turns = self.size(turns);
         let (open, mut turn, _) = self.writer.begin_for(zero, turns, one, &[]);
@@ -90,14 +91,25 @@ impl Function<'_> {
             turn = self.writer.subtract(last, turn);
         }
         self.values[counter] = Some(turn);
-        let wanted = watched.then(|| self.ask(turn));
-        let asked = wanted.map(|wanted| self.writer.begin_if(wanted, &[]));
         self.steps(body);
-        if let Some(asked) = asked {
-            self.writer.end(asked, &[]);
-        }
         self.values[counter] = None;
         self.writer.end(open, &[]);
+    }
+
+    fn asked(&mut self, counter: usize, body: &[Step]) {
+        let turn = self.value(counter);
+        let wanted = self.ask(turn);
+        let open = self.writer.begin_if(wanted, &[]);
+        self.steps(body);
+        self.writer.end(open, &[]);
+    }
+
+    fn tally(&mut self, size: &Size) {
+        let more = self.size(size);
+        let address = self.slot(self.frame, FRAME_TALLY, Kind::Pointer);
+        let before = self.writer.load(address, Type::scalar(Kind::I64));
+        let after = self.writer.add(before, more);
+        self.writer.store(address, after);
     }
 
     /// Asks the caller whether a turn runs.

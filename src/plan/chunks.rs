@@ -70,7 +70,7 @@ impl<'p> Planner<'p> {
             self.visit(scope, id, choice, targets, &mut body);
         }
         steps.extend(self.rows.take().into_iter().flat_map(|rows| rows.before));
-        steps.push(Step::Loop { counter, turns, reverse: false, watched: false, body });
+        steps.push(Step::Loop { counter, turns, reverse: false, body });
     }
 
     /// How many elements these axes have, of the present chunk if all rows are among them.

@@ -148,7 +148,7 @@ impl<'p> Planner<'p> {
         body.extend(make(self, &chosen, &range));
         for (axis, counter) in counters.into_iter().rev() {
             let turns = self.sizes.extent(axis);
-            body = vec![Step::Loop { counter, turns, reverse: false, watched: false, body }];
+            body = vec![Step::Loop { counter, turns, reverse: false, body }];
         }
         body
     }

@@ -51,6 +51,8 @@ impl Walk {
                         self.touched[argument.buffer].push(number);
                     }
                 }
+                Step::Tally(_) => {}
+                Step::Ask { body, .. } => self.steps(body),
                 Step::Count { from, .. } => self.touched[from.buffer].push(number),
                 Step::Loop { body, .. } => {
                     let place = self.loops.len();

@@ -37,11 +37,18 @@ pub enum Step {
         turns: Size,
         /// From the last turn to the first.
         reverse: bool,
-        /// Whether the caller may look before each turn, and refuse it.
-        watched: bool,
         /// What a turn does.
         body: Vec<Step>,
     },
+    /// Runs steps unless the caller, who looks at a turn before it begins, refuses it.
+    Ask {
+        /// The counter of the turn.
+        counter: usize,
+        /// The steps.
+        body: Vec<Step>,
+    },
+    /// Says that so many multiply-adds are done: of programs that may leave turns out.
+    Tally(Size),
     /// Sets a counter to a whole number in memory, for the steps after it.
     Count {
         /// The counter.

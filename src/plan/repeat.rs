@@ -5,6 +5,7 @@ use super::place::{Place, Places, View};
 use super::program::{Argument, Step};
 use super::scan::Ends;
 use super::schedule::Planner;
+use super::updates::InPlace;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::{Register, ScalarType};
 use crate::ops::yields_of;
@@ -21,6 +22,10 @@ struct Turns<'r> {
     running: Option<View>,
     /// How many rows still run, for loops that need not go on when none does.
     going: Option<View>,
+    /// Whether a caller looks at every turn.
+    watched: bool,
+    /// Sliced operands whose memory is that of a stack.
+    in_place: Vec<usize>,
 }
 
 impl<'p> Planner<'p> {
@@ -34,8 +39,9 @@ impl<'p> Planner<'p> {
         steps: &mut Vec<Step>,
     ) {
         let operands = self.settle_operands(scope, id, steps);
+        let in_place = self.stacks_in_place(scope, id, region);
         let carried = self.begin_carried(scope, id, region, targets, steps);
-        let stacks = self.stacks(scope, id, region, targets);
+        let stacks = self.stacks(scope, id, region, (targets, &in_place));
         let ends = Ends { operands: &operands, carried: &carried, stacks: &stacks };
         if let Some(scan) = self.scan(scope, region, &ends) {
             steps.extend(scan);
@@ -44,17 +50,24 @@ impl<'p> Planner<'p> {
         let counter = self.sizes.symbols().len() + self.counters;
         self.counters += 1;
         let running = region.until.then(|| self.begin_running(scope, steps));
-        let watched = self.is_counted_out(region) && scope.turns.is_empty();
-        let going = running.as_ref().filter(|_| watched).map(|_| self.begin_going(scope, steps));
-        let turns = Turns { region, counter: Size::Symbol(counter), carried, stacks, running, going };
+        let watched = self.is_counted_out(region) && !scope.watched;
+        let leaves = watched || self.is_pieces(region.axis);
+        let going = running.as_ref().filter(|_| leaves).map(|_| self.begin_going(scope, steps));
+        let in_place = in_place.into_iter().map(|(place, ..)| place).collect();
+        let turns =
+            Turns { region, counter: Size::Symbol(counter), carried, stacks, running, going, watched, in_place };
+        let before = turns.going.as_ref().map(|_| self.tally.begin());
         let arms = self.arms(scope, &turns, &operands);
+        let told = before.map(|before| self.tally.end(before));
         let body = match &region.turns {
             Some(table) if arms.len() > 1 => vec![Step::Switch { counter, table: table.clone(), arms }],
             _ => arms.into_iter().next().unwrap_or_default(),
         };
+        let body = body.into_iter().chain(told).collect();
+        let body = if watched { vec![Step::Ask { counter, body }] } else { body };
         let body = self.while_any(&turns, body);
         let extent = self.sizes.extent(region.axis);
-        steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, watched, body });
+        steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, body });
         place_results(scope, id, turns.carried.into_iter().chain(turns.stacks));
     }
 
@@ -84,6 +97,10 @@ impl<'p> Planner<'p> {
     ) -> Vec<View> {
         let mut views = Vec::with_capacity(region.carried);
         for place in 0..region.carried {
+            if let Some(view) = self.goes_on_in(scope, id, place) {
+                views.push(view);
+                continue;
+            }
             let view = self.home(scope, Value { node: id, result: place as u32 }, targets);
             steps.push(self.compute(scope, scope.region.node(id).operands[place], &view));
             views.push(view);
@@ -92,9 +109,19 @@ impl<'p> Planner<'p> {
     }
 
     /// Buffers of yielded values; those that stay inside are stored turn by turn.
-    fn stacks(&mut self, scope: &Scope, id: NodeId, region: &For, targets: &HashMap<Value, View>) -> Vec<View> {
+    fn stacks(
+        &mut self,
+        scope: &Scope,
+        id: NodeId,
+        region: &For,
+        (targets, in_place): (&HashMap<Value, View>, &[InPlace]),
+    ) -> Vec<View> {
         let mut views = Vec::new();
         for place in 0..yields_of(region) {
+            if let Some((.., view)) = in_place.iter().find(|(_, stack, _)| *stack == place) {
+                views.push(view.clone());
+                continue;
+            }
             let value = Value { node: id, result: (region.carried + place) as u32 };
             let ty = &scope.typed(value).ty;
             let mut axes = ty.without(&[region.axis]).axes;
@@ -105,11 +132,14 @@ impl<'p> Planner<'p> {
         views
     }
 
-    /// Which rows still run: all.
+    /// Which rows still run: those that run in a loop around.
     fn begin_running(&mut self, scope: &Scope<'p>, steps: &mut Vec<Step>) -> View {
         let view = self.temporary("running", &[BATCH], DType::Bool);
         let mut emitter = Emitter::new(scope);
-        self.fill(&mut emitter, &view, |emitter, _| emitter.nest.number(1.0, ScalarType::Bool));
+        self.fill(&mut emitter, &view, |emitter, places| match &scope.running {
+            Some(running) => emitter.nest.load(running, places),
+            None => emitter.nest.number(1.0, ScalarType::Bool),
+        });
         steps.push(self.launch(emitter.nest.finish("start".into(), String::new(), Size::Symbol(0))));
         view
     }
@@ -158,8 +188,10 @@ impl<'p> Planner<'p> {
                 Some(table) => (table.iter().filter(|arm| **arm == number as u32).count() as i64).into(),
                 None => self.sizes.extent(turns.region.axis),
             };
-            self.times = times.clone().times(count);
+            self.times = times.clone().times(count.clone());
+            let around = self.tally.repeat(if turns.going.is_some() { Size::Constant(1) } else { count });
             arms.push(self.arm(scope, turns, operands, body));
+            self.tally.leave(around);
         }
         self.times = times;
         arms
@@ -168,6 +200,9 @@ impl<'p> Planner<'p> {
     /// One body: its values, then the new carried values take the place of the old.
     fn arm(&mut self, outer: &Scope<'p>, turns: &Turns<'p>, operands: &[View], body: &'p Region) -> Vec<Step> {
         let mut scope = outer.inside(body, turns.counter.clone());
+        scope.watched |= turns.watched;
+        scope.running = turns.running.clone().or(scope.running);
+        scope.own(self.own_arguments(turns.region, body, |place| turns.in_place.contains(&place)));
         for id in body.ids() {
             if let Op::Argument(place) = body.node(id).op {
                 scope.store(Value::of(id), self.argument_view(turns, operands, place));
@@ -244,6 +279,11 @@ impl<'p> Planner<'p> {
     /// Whether what is carried has rows that end before others: their turns are positions.
     pub(super) fn ends_by_row(&self, axis: AxisId, view: &View) -> bool {
         self.sizes.axes().is_sequence(axis) && view.stride(BATCH).is_some()
+    }
+
+    /// Whether an axis counts pieces of a sequence, of which a row may not need all.
+    fn is_pieces(&self, axis: AxisId) -> bool {
+        matches!(self.sizes.axes()[axis].extent, Extent::Pieces { .. })
     }
 
     /// Whether somebody counts out the turns when the program starts: they are those of a sampler.

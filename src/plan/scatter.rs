@@ -6,7 +6,7 @@ use super::program::Step;
 use super::schedule::Planner;
 use crate::graph::{NodeId, Typed, Value};
 use crate::kernel::Register;
-use crate::tensor::{Affine, AxisId, Term};
+use crate::tensor::{Affine, AxisId, BATCH, Term};
 
 impl<'p> Planner<'p> {
     /// Puts the elements of a value where an index would read them from.
@@ -44,7 +44,12 @@ impl<'p> Planner<'p> {
         let sequences = places.keys().copied().filter(|axis| self.sizes.axes().is_sequence(*axis));
         let exists = self.exists(emitter, sequences.collect(), &places);
         let (target, inside) = emitter.moved(indices, &places);
-        let condition = emitter.both(exists, inside);
+        let mut condition = emitter.both(exists, inside);
+        // What a row keeps that has stopped stays as it is.
+        if let Some(running) = emitter.scope.running.as_ref().filter(|_| places.contains_key(&BATCH)) {
+            let runs = emitter.nest.load(running, &places);
+            condition = emitter.both(condition, Some(runs));
+        }
         if condition.is_some() {
             emitter.nest.open_if();
         }

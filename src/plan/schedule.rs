@@ -11,6 +11,7 @@ use super::lowering::Scope;
 use super::place::View;
 use super::program::{Launch, Program, Step};
 use super::sizes::Sizes;
+use super::tally::Tally;
 use crate::graph::{Graph, NodeId, Op, Region, Value};
 use crate::kernel::Kernel;
 use crate::tensor::{AxisId, DType, Precision};
@@ -72,6 +73,8 @@ pub(super) struct Planner<'p> {
     pub(super) multiply_adds: Vec<Size>,
     /// How often the present region runs.
     pub(super) times: Size,
+    /// What is done in the turns that are left when no row needs them.
+    pub(super) tally: Tally,
     /// The rows that steps are made for, if not for all.
     pub(super) rows: Option<Rows>,
 }
@@ -88,11 +91,13 @@ impl<'p> Planner<'p> {
             sortings: Vec::new(),
             multiply_adds: Vec::new(),
             times: Size::Constant(1),
+            tally: Tally::default(),
             rows: None,
         }
     }
 
-    fn finish(self, name: String, steps: Vec<Step>) -> Program {
+    fn finish(mut self, name: String, mut steps: Vec<Step>) -> Program {
+        steps.extend(self.tally.rest());
         let mut program = Program {
             name,
             symbols: self.sizes.symbols().to_vec(),
@@ -298,7 +303,7 @@ impl<'p> Planner<'p> {
     /// Where a value is to be stored: its target, or a buffer of its own.
     pub(super) fn home(&mut self, scope: &Scope, value: Value, targets: &HashMap<Value, View>) -> View {
         let typed = scope.typed(value);
-        if let Some(view) = self.in_place(scope, value) {
+        if let Some(view) = self.in_place(scope, value).or_else(|| self.written_over(scope, value)) {
             return view;
         }
         let name = crate::ops::name_of(&scope.region.node(value.node).op);
@@ -330,8 +335,9 @@ impl<'p> Planner<'p> {
         if let Op::Contract(axes) = &node.op {
             let mut all = node.results[0].ty.axes.clone();
             all.extend(axes);
-            let once = self.sizes.elements(&all).times(self.times.clone());
-            self.multiply_adds.push(once);
+            let once = self.sizes.elements(&all);
+            self.tally.add(&once);
+            self.multiply_adds.push(once.times(self.times.clone()));
         }
     }
 }

@@ -84,13 +84,17 @@ impl Steps<'_, '_, '_, '_> {
             self.number += 1;
             match step {
                 Step::Launch(launch) => writeln!(self.out, "{}", self.names.launch(launch))?,
-                Step::Loop { counter, turns, reverse, watched, body } => {
+                Step::Loop { counter, turns, reverse, body } => {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     let order = if *reverse { " reverse" } else { "" };
-                    let order = if *watched { format!("{order} watched") } else { order.to_string() };
                     writeln!(self.out, "for {counter} in {}{order}", self.names.size(turns))?;
                     self.write(body, depth + 1)?;
                 }
+                Step::Ask { counter, body } => {
+                    writeln!(self.out, "ask {}", self.names.size(&Size::Symbol(*counter)))?;
+                    self.write(body, depth + 1)?;
+                }
+                Step::Tally(size) => writeln!(self.out, "tally {}", self.names.size(size))?,
                 Step::Count { counter, from } => {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     writeln!(self.out, "{counter} = {}", self.names.argument(from))?;

@@ -98,7 +98,8 @@ fn loops_run_backwards_count_in_addresses_and_may_be_refused() {
     let moved = Size::Product(vec![Size::Symbol(1), Size::Constant(8)]);
     let turn = |reverse, watched| {
         let body = vec![launch(0, Size::Symbol(0), moved.clone())];
-        plan_of(vec![DeviceStep::Loop { counter: 1, turns: Size::Constant(3), reverse, watched, body }], 1)
+        let body = if watched { vec![DeviceStep::Ask { counter: 1, body }] } else { body };
+        plan_of(vec![DeviceStep::Loop { counter: 1, turns: Size::Constant(3), reverse, body }], 1)
     };
     let addresses =
         |plan| recorded(&plan, 5, 0).into_iter().map(|(_, _, addresses, _)| addresses[0]).collect::<Vec<_>>();

@@ -108,9 +108,9 @@ fn work_follows_the_chosen() {
 fn counted(steps: &[Step]) -> usize {
     let of = |step: &Step| match step {
         Step::Count { .. } => 1,
-        Step::Loop { body, .. } => counted(body),
+        Step::Loop { body, .. } | Step::Ask { body, .. } => counted(body),
         Step::Switch { arms, .. } => arms.iter().map(|arm| counted(arm)).sum(),
-        Step::Launch(_) => 0,
+        Step::Launch(_) | Step::Tally(_) => 0,
     };
     steps.iter().map(of).sum()
 }

@@ -92,6 +92,9 @@ impl Run<'_> {
                     }
                     own + 1 + count(body)
                 }
+                // Nobody looks, and nobody counts.
+                Step::Ask { body, .. } => self.steps(body, own + 1, inside),
+                Step::Tally(_) => own + 1,
                 Step::Count { counter, from } => {
                     let slot = Slot { buffer: from.buffer, offset: from.offset.evaluate(&self.values) };
                     self.values[*counter] = self.memory.read(slot, 0) as i64;
@@ -154,8 +157,8 @@ pub fn amount(amount: Amount, sizes: &[i64]) -> i64 {
 
 fn count(steps: &[Step]) -> usize {
     let inner = |step: &Step| match step {
-        Step::Launch(_) | Step::Count { .. } => 0,
-        Step::Loop { body, .. } => count(body),
+        Step::Launch(_) | Step::Count { .. } | Step::Tally(_) => 0,
+        Step::Loop { body, .. } | Step::Ask { body, .. } => count(body),
         Step::Switch { arms, .. } => arms.iter().map(|arm| count(arm)).sum(),
     };
     steps.iter().map(|step| 1 + inner(step)).sum()

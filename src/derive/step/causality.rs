@@ -22,6 +22,9 @@ pub(super) fn check(rewrite: &Rewrite, node: &Node) -> Result<Vec<Value>, NotInc
         Op::For(region) if shared.is_context(region.axis) => {
             refuse(node, "a `for` runs along another index over the positions")
         }
+        Op::For(region) if region.axis == shared.chunk && shared.block.is_some() => {
+            refuse(node, "a recurrence would go over the positions of a block again and again")
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -32,16 +35,17 @@ fn refuse(node: &Node, reason: &str) -> Result<Vec<Value>, NotIncremental> {
 
 fn check_combined(rewrite: &Rewrite, node: &Node, axes: &[AxisId]) -> Result<Vec<Value>, NotIncremental> {
     let (old, shared) = (rewrite.old, &rewrite.shared);
-    if axes.contains(&shared.chunk) {
+    if axes.contains(&shared.chunk) && !node.operands.iter().any(|operand| rewrite.is_in_block(*operand)) {
         return refuse(node, "all positions of the sequence are combined");
     }
     let mut sights = Vec::new();
     for &axis in axes.iter().filter(|axis| shared.is_context(**axis)) {
         let relations = || node.operands.iter().flat_map(|&operand| &old.typed(operand).presence.relations);
-        if relations().any(|relation| is_causal(relation, axis, shared.chunk)) {
+        if relations().any(|relation| is_causal(relation, axis, shared.chunk) || shared.ends_with_block(relation, axis))
+        {
             continue;
         }
-        match relations().find_map(|relation| rewrite.bounded(relation, axis)) {
+        match relations().filter(|_| shared.block.is_none()).find_map(|relation| rewrite.bounded(relation, axis)) {
             Some(sight) => sights.push(sight),
             None => return refuse(node, "a position reads later ones: no relation keeps it to those up to its own"),
         }

@@ -2,6 +2,7 @@
 
 use super::keep::remade;
 use super::reach::{Reaches, reaches};
+use super::window::Window;
 use super::{NotIncremental, Shared, causality, rows};
 use crate::graph::{For, NodeId, Op, Region, Typed, Value};
 use crate::ops::stacked;
@@ -36,6 +37,8 @@ pub(super) struct Rewrite<'a> {
     pub whole: HashMap<Value, (Value, AxisId)>,
     /// Arguments of this body that look ahead, and the values outside of all bodies that they are.
     pub sights: HashMap<Value, Value>,
+    /// What the positions of the block are called in this region, if the new positions are one.
+    pub window: Option<Window>,
     /// The position of each new place, once asked for.
     position: Option<Value>,
 }
@@ -68,6 +71,7 @@ impl<'a> Rewrite<'a> {
             elsewhere: HashMap::new(),
             whole: HashMap::new(),
             sights: HashMap::new(),
+            window: None,
             position: None,
         }
     }
@@ -76,7 +80,9 @@ impl<'a> Rewrite<'a> {
     pub fn run(&mut self, wanted: &[Value]) -> Result<(), NotIncremental> {
         let needed = needed(self.old, wanted);
         self.remade = remade(self.shared, self.old, &needed);
-        self.reaches = reaches(self.shared, self.old, &needed, &self.remade);
+        if self.shared.block.is_none() {
+            self.reaches = reaches(self.shared, self.old, &needed, &self.remade);
+        }
         let order = self.old.order();
         order.into_iter().filter(|id| needed.contains(id)).try_for_each(|id| self.node(id))
     }
@@ -96,8 +102,13 @@ impl<'a> Rewrite<'a> {
             Op::Map(scalar) if scalar.coordinates().contains(&self.shared.chunk) => self.map(id, scalar),
             Op::Argument(place) if *place < self.arguments.len() => {
                 let typed = self.arguments[*place].clone();
+                let whole = node.results[0].ty.has(self.shared.chunk) && !typed.ty.has(self.shared.chunk);
                 let argument = self.new.add_one(node.op.clone(), [], typed, node.path.clone());
+                let argument = if whole { self.in_block(argument, id) } else { argument };
                 self.own.insert(Value::of(id), argument);
+            }
+            Op::Draw(..) if self.shared.block.is_some() && node.results[0].ty.has(self.shared.chunk) => {
+                return self.draw_in_block(id);
             }
             Op::Index(places) => self.index(id, places),
             Op::For(region) => return self.region(id, region),
@@ -110,8 +121,9 @@ impl<'a> Rewrite<'a> {
     }
 
     /// The new operands of an old node.
-    pub fn operands(&self, id: NodeId) -> Vec<Value> {
-        self.old.node(id).operands.iter().map(|operand| self.own[operand]).collect()
+    pub fn operands(&mut self, id: NodeId) -> Vec<Value> {
+        let operands: Vec<Value> = self.old.node(id).operands.iter().map(|operand| self.own[operand]).collect();
+        if self.combines_block(id) { self.of_the_row(operands) } else { operands }
     }
 
     /// A node in the place of an old one: same types, presence at the new positions.
@@ -252,6 +264,10 @@ impl<'a> Rewrite<'a> {
         let chunk = self.shared.chunk;
         let mut moved = Affine::number(place.constant);
         for (term, factor) in &place.terms {
+            if let Some(inside) = self.place_in_block(term, *factor) {
+                moved = moved.plus(&inside, 1);
+                continue;
+            }
             let term = match term {
                 Term::Axis(axis) if *axis == chunk => Affine::axis(chunk).plus(&Affine::value(self.start), 1),
                 Term::Quotient(axis, by) if *axis == chunk => Affine::value(self.divided(Function::FloorDivide, *by)),
@@ -276,6 +292,7 @@ impl<'a> Rewrite<'a> {
 
     fn relation(&mut self, relation: &Relation<Value>) -> Vec<Relation<Value>> {
         match relation {
+            Relation::AtLeastZero(affine) if self.is_block(affine) => Vec::new(),
             Relation::AtLeastZero(affine) => vec![Relation::AtLeastZero(self.place(affine))],
             Relation::Equal(axis, value) if *axis == self.shared.chunk => {
                 let position = self.place(&Affine::axis(*axis));

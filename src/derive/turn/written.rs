@@ -263,7 +263,11 @@ fn strip(region: &Region, mut value: Value) -> (Value, Vec<Relation<Value>>) {
 
 /// The values that a value with the axis `along` is one of, each with the relations under which it is: what has the
 /// axis itself, and what is repeated along it.
-fn alternatives(region: &Region, value: Value, along: AxisId) -> Vec<(Value, Vec<Relation<Value>>)> {
+pub(in crate::derive) fn alternatives(
+    region: &Region,
+    value: Value,
+    along: AxisId,
+) -> Vec<(Value, Vec<Relation<Value>>)> {
     let (mut inner, mut relations) = (value, region.typed(value).presence.relations.clone());
     while let (Op::Map(scalar), [only]) = (&region.node(inner.node).op, region.node(inner.node).operands.as_slice())
         && *scalar == Scalar::identity()

@@ -37,6 +37,7 @@ N0603 = "a sampler that computes whole sequences in every turn", r#"
 A sampler whose `for` writes in each turn the position after the last (`ids = next where t == |p| + n`) becomes a
 program of one turn, which keeps what earlier turns have computed. One that changes positions anywhere, or a model in
 which a new position changes what was computed at earlier ones, has nothing to keep: all turns are one program, and
-each computes the whole sequence. The note says what stands against it.
+each computes the whole sequence. In between stand samplers that write one block after the other, turn by turn, with a
+model that sees no later block: they keep what earlier blocks mean. The note says what stands against it.
 "#;
 }

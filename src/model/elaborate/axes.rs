@@ -8,7 +8,7 @@ use crate::model::scope::{Meaning, Operand, Origin};
 use crate::model::values::{ValueId, ValueKind};
 use crate::source::Span;
 use crate::syntax::ast::{self, Dim, DimSize, Expr};
-use crate::tensor::{AxisId, BATCH, Extent, Term};
+use crate::tensor::{Affine, AxisId, BATCH, Extent, Function, Term};
 
 impl Elaborator<'_> {
     /// The axis of a name.
@@ -123,6 +123,9 @@ impl Elaborator<'_> {
     }
 
     fn computed_extent(&mut self, value: ValueId, name: &str, span: Span) -> Answer<Extent> {
+        if let Some(pieces) = self.pieces(value) {
+            return Ok(pieces);
+        }
         let affine = self.values().affine(value);
         let (mut lengths, mut settings) = (Vec::new(), Vec::new());
         for (term, factor) in &affine.terms {
@@ -136,6 +139,23 @@ impl Elaborator<'_> {
             }
         }
         Ok(Extent::Computed { lengths, settings, constant: affine.constant })
+    }
+
+    /// `(|t| + n - 1) // n`: as many pieces of n as cover the positions.
+    fn pieces(&mut self, value: ValueId) -> Option<Extent> {
+        let ValueKind::Scalar(Function::FloorDivide, operands) = &self.state.values.value(value).kind else {
+            return None;
+        };
+        let (over, size) = (self.state.values.affine(operands[0]), self.state.values.affine(operands[1]));
+        let size = size.terms.is_empty().then_some(size.constant).filter(|size| *size > 0)?;
+        let whole = over.plus(&Affine::number(size - 1), -1);
+        let axes = &self.state.values.axes;
+        let sequences = axes.iter().map(|(axis, _)| axis).filter(|axis| axes.is_sequence(*axis)).collect::<Vec<_>>();
+        let of = sequences.into_iter().find(|axis| {
+            let length = self.values().length_form(*axis);
+            length.plus(&whole, -1) == Affine::number(0)
+        })?;
+        Some(Extent::Pieces { of, size })
     }
 
     fn no_extent(&mut self, name: &str, span: Span) -> super::Fail {

@@ -8,7 +8,7 @@ use crate::plan::sizes::Sizes;
 use crate::tensor::{Affine, AxisId, Extent, Relation, Term};
 use archc_runtime::abi::Size;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A copied value, the sequences past whose lengths it is 0, and where it is.
 type Settled = (Value, Vec<AxisId>, View);
@@ -25,6 +25,11 @@ pub struct Scope<'g> {
     pub lengths: HashMap<AxisId, View>,
     /// The seed of draws.
     pub seed: Option<View>,
+    /// Which rows still run, in a loop that stops rows by themselves.
+    pub running: Option<View>,
+    /// Whether a caller looks at the turns of a loop around.
+    pub watched: bool,
+    owned: HashSet<Value>,
     stored: HashMap<Value, View>,
     settled: RefCell<Vec<Settled>>,
     always: HashMap<Value, bool>,
@@ -39,6 +44,9 @@ impl<'g> Scope<'g> {
             turns: Vec::new(),
             lengths: HashMap::new(),
             seed: None,
+            running: None,
+            watched: false,
+            owned: HashSet::new(),
             stored: HashMap::new(),
             settled: RefCell::default(),
             always: HashMap::new(),
@@ -60,7 +68,19 @@ impl<'g> Scope<'g> {
         scope.turns.push(turn);
         scope.lengths.clone_from(&self.lengths);
         scope.seed.clone_from(&self.seed);
+        scope.running.clone_from(&self.running);
+        scope.watched = self.watched;
         scope
+    }
+
+    /// Says which arguments may be changed where they are.
+    pub fn own(&mut self, arguments: Vec<Value>) {
+        self.owned.extend(arguments);
+    }
+
+    /// Whether an argument may be changed where it is.
+    pub fn owns(&self, argument: Value) -> bool {
+        self.owned.contains(&argument)
     }
 
     /// The type and presence of a value.

@@ -62,11 +62,18 @@ pub enum DeviceStep {
         turns: Size,
         /// From the last turn to the first.
         reverse: bool,
-        /// Whether the caller may look before each turn, and refuse it.
-        watched: bool,
         /// What a turn does.
         body: Vec<DeviceStep>,
     },
+    /// Runs steps unless the caller, who looks at a turn before it begins, refuses it.
+    Ask {
+        /// The symbol of the turn's counter.
+        counter: usize,
+        /// The steps.
+        body: Vec<DeviceStep>,
+    },
+    /// Says that so many multiply-adds are done.
+    Tally(Size),
     /// Sets a counter to a whole number of 32 bits in device memory.
     Count {
         /// The counter's symbol.

@@ -33,6 +33,8 @@ pub struct Frame {
     pub watch: Watch,
     /// Handed back to `watch`.
     pub watcher: *const c_void,
+    /// Multiply-adds done, of programs that may leave turns out: what they do is added.
+    pub tally: *mut i64,
 }
 
 /// Every buffer starts at a multiple of this many bytes.

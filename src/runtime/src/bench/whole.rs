@@ -14,6 +14,9 @@ use std::time::Instant;
 /// Seconds after which forward passes have been seen often enough.
 const ENOUGH: f64 = 0.5;
 
+/// A turn of less of a pass than this computes a part of the text; whole passes may leave out what nobody reads.
+const WHOLE: f64 = 0.9;
+
 /// What a text costs.
 #[derive(Debug, Clone, Copy)]
 pub struct WholeCost {
@@ -34,8 +37,8 @@ pub struct WholeCost {
 pub struct ForwardCost {
     /// Seconds of one pass.
     pub pass: Figure,
-    /// How many passes a turn makes.
-    pub passes: usize,
+    /// How many passes a turn makes, by its multiply-adds; a part of one if it computes a part of the text.
+    pub passes: f64,
     /// What a turn takes beyond its passes, as a part of them.
     pub added: Figure,
 }
@@ -56,9 +59,8 @@ pub fn whole(
     let mut texts = Whole::new(model, settings, &[ids], 1)?;
     let new = settings.iter().find(|(name, _)| name == NEW).map_or(0.0, |(_, value)| *value);
     let mut pass = pass_over(model, prompt + new as usize)?;
-    let multiply_adds = texts.multiply_adds(model)?;
     let probe = Pool::new(model.pool().threads());
-    let (mut turns, mut passes) = (0, 1);
+    let (mut turns, mut passes, mut multiply_adds) = (0, 1.0, 0.0);
     let [mut of_turns, mut of_passes, mut added] = [const { Vec::new() }; 3];
     let work = || {
         turns = 0;
@@ -71,11 +73,14 @@ pub fn whole(
         if turns == 0 {
             return Err(Error::request("a text without turns takes no time").help("let the sampler make one at least"));
         }
+        multiply_adds = texts.multiply_adds(model)?;
         of_turns.push(seconds / turns as f64);
         if let Some((call, own)) = &mut pass {
-            passes = (multiply_adds / (turns as f64 * *own)).round().max(1.0) as usize;
-            let one = seconds_of_pass(model, call, turns * passes)?;
-            added.push(seconds / (turns * passes) as f64 / one - 1.0);
+            let exactly = multiply_adds / (turns as f64 * *own);
+            passes = if exactly < WHOLE { exactly } else { exactly.round() };
+            let all = turns as f64 * passes;
+            let one = seconds_of_pass(model, call, all.ceil() as usize)?;
+            added.push(seconds / all / one - 1.0);
             of_passes.push(one);
         }
         Ok(2.0 * multiply_adds / seconds)

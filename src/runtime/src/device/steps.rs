@@ -5,7 +5,7 @@ use crate::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceStep};
 use crate::error::{Error, Result};
 
 /// Runs a program of a plan, by its place: one address for each of its buffers, one value for each of its sizes. `watch` is
-/// asked before each watched turn and answers whether it runs.
+/// asked before each watched turn and answers whether it runs. The multiply-adds that the program has told of.
 ///
 /// # Errors
 /// If the driver declines, or a launch has more blocks than a grid can have.
@@ -16,11 +16,13 @@ pub fn run(
     sizes: &[i64],
     driver: &mut dyn Driver,
     watch: &mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
-) -> Result<()> {
+) -> Result<i64> {
     let program = &plan.programs[program];
     let mut values = sizes.to_vec();
     values.resize(sizes.len() + program.counters, 0);
-    Run { addresses, values, driver, watch }.steps(&program.steps)
+    let mut run = Run { addresses, values, driver, watch, tally: 0 };
+    run.steps(&program.steps)?;
+    Ok(run.tally)
 }
 
 struct Run<'r> {
@@ -29,6 +31,7 @@ struct Run<'r> {
     values: Vec<i64>,
     driver: &'r mut dyn Driver,
     watch: &'r mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
+    tally: i64,
 }
 
 impl Run<'_> {
@@ -39,15 +42,21 @@ impl Run<'_> {
     fn step(&mut self, step: &DeviceStep) -> Result<()> {
         match step {
             DeviceStep::Launch(launch) => self.launch(launch),
-            DeviceStep::Loop { counter, turns, reverse, watched, body } => {
+            DeviceStep::Loop { counter, turns, reverse, body } => {
                 let turns = turns.evaluate(&self.values);
                 for number in 0..turns {
                     let turn = if *reverse { turns - 1 - number } else { number };
                     self.values[*counter] = turn;
-                    if !*watched || (self.watch)(turn, self.driver)? {
-                        self.steps(body)?;
-                    }
+                    self.steps(body)?;
                 }
+                Ok(())
+            }
+            DeviceStep::Ask { counter, body } => match (self.watch)(self.values[*counter], self.driver)? {
+                true => self.steps(body),
+                false => Ok(()),
+            },
+            DeviceStep::Tally(size) => {
+                self.tally += size.evaluate(&self.values);
                 Ok(())
             }
             DeviceStep::Count { counter, from } => {

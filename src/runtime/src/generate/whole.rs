@@ -47,12 +47,13 @@ impl Whole {
         model.run_watched(&mut self.call, &self.output, |turn, ids| look(turn, &rows_of(ids, lengths)))
     }
 
-    /// How many multiply-adds all turns together do.
+    /// How many multiply-adds the turns of the last run did together; those that every run does, if it leaves none out.
     ///
     /// # Errors
     /// If the model has no such sampler.
     pub fn multiply_adds(&self, model: &Loaded) -> Result<f64> {
-        Ok(model.program(names::GENERATE)?.multiply_adds.evaluate(self.call.sizes()) as f64)
+        let all = model.program(names::GENERATE)?.multiply_adds.evaluate(self.call.sizes());
+        Ok(if self.call.tally() > 0 { self.call.tally() } else { all } as f64)
     }
 
     /// The rows as they are now.

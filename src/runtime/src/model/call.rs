@@ -12,6 +12,8 @@ pub struct Call {
     /// By the place of the buffer; none for buffers that others own.
     pub(super) tensors: Vec<Option<Tensor>>,
     names: Vec<(String, Role)>,
+    /// Multiply-adds of the last run, as far as the program told.
+    pub(super) tally: i64,
 }
 
 impl Call {
@@ -21,7 +23,7 @@ impl Call {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
         let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
-        let mut call = Call { program, sizes, tensors, names };
+        let mut call = Call { program, sizes, tensors, names, tally: 0 };
         call.fill_lengths(info);
         call.fill_bools(info);
         call.fill_defaults(info);
@@ -61,6 +63,11 @@ impl Call {
     /// The values of the program's sizes, in its order.
     pub fn sizes(&self) -> &[i64] {
         &self.sizes
+    }
+
+    /// How many multiply-adds the last run did, of a program that may leave turns out.
+    pub fn tally(&self) -> i64 {
+        self.tally
     }
 
     /// Whether the program has an input of that name.

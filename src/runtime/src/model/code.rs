@@ -151,6 +151,7 @@ impl Code {
         sizes: &[i64],
         pool: &Pool,
         mut watcher: Watcher<'_>,
+        tally: &mut i64,
     ) {
         let frame = Frame {
             buffers: buffers.as_ptr(),
@@ -159,6 +160,7 @@ impl Code {
             parallel_for,
             watch,
             watcher: (&raw mut watcher).cast(),
+            tally,
         };
         // SAFETY: the function does what its entry says (promised in `new`) within the buffers promised here.
         unsafe { (self.functions[index])(&raw const frame) }

@@ -209,7 +209,9 @@ impl Loaded {
         // SAFETY: `addresses` gives each buffer memory of its size: parameters and packed ones live in `self`, states in
         // `states`, inputs and outputs in `call`, all borrowed mutably; temporaries are apart in the arena as long as
         // they live at the same time.
-        unsafe { self.code.run(call.program, &addresses, &call.sizes, &self.pool, watcher) };
+        let mut tally = 0;
+        unsafe { self.code.run(call.program, &addresses, &call.sizes, &self.pool, watcher, &mut tally) };
+        call.tally = tally;
         Ok(())
     }
 

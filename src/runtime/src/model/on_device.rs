@@ -61,11 +61,13 @@ impl OnDevice {
                 driver.upload(block.address(), tensor.block().bytes()).map_err(|error| naming(error, buffer))?;
             }
         }
-        let sizes = call.sizes.clone();
-        device::run(&self.plan, call.program, &addresses, &sizes, &mut *driver, &mut |turn, driver| {
+        let (program, sizes) = (call.program, call.sizes.clone());
+        let mut look = |turn: i64, driver: &mut dyn Driver| {
             fetch(info, call, own, driver)?;
             Ok(watcher(turn))
-        })?;
+        };
+        let tally = device::run(&self.plan, program, &addresses, &sizes, &mut *driver, &mut look)?;
+        call.tally = tally;
         fetch(info, call, own, &mut *driver)
     }
 

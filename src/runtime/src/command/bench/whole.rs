@@ -220,7 +220,11 @@ fn line(columns: &[String], row: &Settings, cost: &WholeCost, decode: Option<&De
     match &cost.forward {
         None => text += &format!(" {:>11} {:>26}", "-", "-"),
         Some(forward) => {
-            let times = if forward.passes > 1 { format!("{} × ", forward.passes) } else { String::new() };
+            let times = match forward.passes {
+                1.0 => String::new(),
+                passes if passes < 1.0 => format!("{passes:.2} × "),
+                passes => format!("{passes} × "),
+            };
             text += &format!(" {:>11} {:>26}", format!("{times}{:.4}", 1e3 * forward.pass.median), part(forward.added));
         }
     }

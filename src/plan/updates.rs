@@ -1,0 +1,125 @@
+//! Values that are changed in their own memory, turn by turn.
+//!
+//! `y = write(x, …)`, `for (s = x) { … }`, `for { yield s = write(s[turn], …) }`: if nobody else reads x, the new value
+//! takes its memory, and what stays as it was is never copied. So what turns of a sampler keep costs what they write.
+
+use super::lowering::Scope;
+use super::place::View;
+use super::schedule::Planner;
+use crate::graph::{For, NodeId, Op, Region, Value};
+use crate::ops::yields_of;
+use crate::tensor::Extent;
+
+/// What a value becomes that has one reader, which changes it.
+fn successor(region: &Region, value: Value) -> Option<Value> {
+    let reads = |id: &NodeId| region.node(*id).reads().iter().filter(|read| **read == value).count();
+    let users = region.users(value.node).into_iter().filter(|id| reads(id) > 0).collect::<Vec<_>>();
+    let [user] = users.as_slice() else { return None };
+    if region.results.contains(&Some(value)) || reads(user) != 1 {
+        return None;
+    }
+    let node = region.node(*user);
+    let place = node.operands.iter().position(|operand| *operand == value)?;
+    let result = match &node.op {
+        Op::Write(_) if place == 0 => 0,
+        Op::For(repeat) if place < repeat.carried => place,
+        Op::For(repeat) if place < repeat.carried + repeat.sliced => updated(repeat, place)?,
+        _ => return None,
+    };
+    Some(Value { node: *user, result: result as u32 })
+}
+
+/// The yield that every body makes of a slice by changing it, or by handing it on.
+fn updated(repeat: &For, place: usize) -> Option<usize> {
+    let yields = repeat.carried..repeat.carried + yields_of(repeat);
+    let all = |result: &usize| repeat.bodies.iter().all(|body| becomes(body, place, *result));
+    yields.into_iter().find(all)
+}
+
+/// Whether a result of a body is one of its arguments, changed.
+fn becomes(body: &Region, place: usize, result: usize) -> bool {
+    let (Some(mut value), Some(end)) = (argument(body, place), body.results[result]) else { return false };
+    let once = |value: Value| body.results.iter().flatten().filter(|other| **other == value).count() == 1;
+    while value != end {
+        match successor(body, value) {
+            Some(next) => value = next,
+            None => return false,
+        }
+    }
+    once(end)
+}
+
+/// The one node of an argument that somebody reads.
+fn argument(body: &Region, place: usize) -> Option<Value> {
+    let own = |id: &NodeId| matches!(body.node(*id).op, Op::Argument(own) if own == place);
+    let read = |id: &NodeId| body.is_read(Value::of(*id));
+    let all = body.ids().into_iter().filter(|id| own(id) && read(id)).collect::<Vec<_>>();
+    match all.as_slice() {
+        [only] => Some(Value::of(*only)),
+        _ => None,
+    }
+}
+
+/// A sliced operand, the yield that takes its memory, and the memory.
+pub(super) type InPlace = (usize, usize, View);
+
+impl<'p> Planner<'p> {
+    /// The arguments of a body whose memory is that of what they become: carried ones, and slices of a stack that takes
+    /// the place of what it is made of.
+    pub(super) fn own_arguments(&self, repeat: &For, body: &Region, in_place: impl Fn(usize) -> bool) -> Vec<Value> {
+        let alike = match &self.sizes.axes()[repeat.axis].extent {
+            Extent::Sequence => false,
+            Extent::Computed { lengths, .. } => lengths.is_empty(),
+            _ => true,
+        };
+        let places = 0..repeat.carried + repeat.sliced;
+        let own = |place: &usize| match *place < repeat.carried {
+            true => alike && becomes(body, *place, *place),
+            false => in_place(*place),
+        };
+        places.filter(own).filter_map(|place| argument(body, place)).collect()
+    }
+
+    /// The memory of a value that may be overwritten by what its one reader makes of it.
+    fn memory_of(&self, scope: &Scope, value: Value) -> Option<View> {
+        let own = match scope.region.node(value.node).op {
+            Op::Argument(_) => scope.owns(value),
+            Op::For(_) | Op::Write(_) => true,
+            _ => false,
+        };
+        scope.stored(value).filter(|_| own && !self.interface.plain).cloned()
+    }
+
+    /// The memory that a carried value goes on in.
+    pub(super) fn goes_on_in(&self, scope: &Scope, id: NodeId, place: usize) -> Option<View> {
+        let node = scope.region.node(id);
+        let stops = matches!(&node.op, Op::For(repeat) if repeat.until);
+        if scope.running.is_some() && !stops {
+            // Rows that have stopped keep what they have; this loop would not ask which.
+            return None;
+        }
+        let operand = node.operands[place];
+        let next = successor(scope.region, operand)?;
+        (next == Value { node: id, result: place as u32 }).then(|| self.memory_of(scope, operand))?
+    }
+
+    /// For every operand that is sliced, the yield that takes its memory.
+    pub(super) fn stacks_in_place(&self, scope: &Scope, id: NodeId, repeat: &For) -> Vec<InPlace> {
+        let sliced = repeat.carried..repeat.carried + repeat.sliced;
+        let found = sliced.filter_map(|place| {
+            let operand = scope.region.node(id).operands[place];
+            let next = successor(scope.region, operand)?;
+            let view = self.memory_of(scope, operand)?;
+            (next.node == id).then_some((place, next.result as usize - repeat.carried, view))
+        });
+        found.collect()
+    }
+
+    /// The memory of a value that is written over.
+    pub(super) fn written_over(&self, scope: &Scope, value: Value) -> Option<View> {
+        let node = scope.region.node(value.node);
+        let Op::Write(_) = node.op else { return None };
+        let next = successor(scope.region, node.operands[0])?;
+        (next == value).then(|| self.memory_of(scope, node.operands[0]))?
+    }
+}
