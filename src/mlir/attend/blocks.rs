@@ -104,7 +104,7 @@ impl Attention<'_> {
     pub fn pack_across(&mut self, matrix: &Matrix, start: Value, key: Value, count: Value, depth: Value, to: Value) {
         let source = self.key_rows(matrix, start, key);
         let across =
-            Source { rows: source.columns, columns: source.rows, dense: matrix.rows == Amount::Constant(1), ..source };
+            Source { rows: source.columns, columns: source.rows, dense: source.turned, turned: source.dense, ..source };
         for panel in 0..BLOCK_KEYS / self.target.panel {
             let first = self.writer.int((panel * self.target.panel) as i64);
             let left = self.writer.subtract(count, first);
