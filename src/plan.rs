@@ -19,6 +19,7 @@ pub mod report;
 mod scan;
 mod scatter;
 mod schedule;
+mod selection;
 mod sizes;
 mod tally;
 mod text;

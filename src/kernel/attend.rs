@@ -1,7 +1,7 @@
 //! Streamed attention, forward and backward: the matrix of scores exists a block at a time, never whole.
 
 use super::{Amount, Matrix};
-use crate::tensor::Scalar;
+use crate::tensor::{Scalar, ScalarStep};
 
 /// Keys are walked in blocks of so many, which start at its multiples.
 pub const KEY_BLOCK: i64 = 64;
@@ -42,6 +42,9 @@ pub struct Attend {
     pub score: Scalar,
     /// Which keys a query sees.
     pub visible: Visible,
+    /// Few of the keys in range are expected to be present: each query's are listed before they are read, so that time
+    /// goes with their number. Needs [`Attend::sees_alike`].
+    pub listed: bool,
     /// O: rows are queries, columns the value width.
     pub output: Matrix,
     /// L: rows are queries, column stride 0; written by the forward kernel if it is there, read by the backward one.
@@ -56,6 +59,16 @@ impl Attend {
     pub fn shares(&self, place: usize) -> bool {
         let mut keys = self.further.iter().map(|part| &part.key).chain([&self.key, &self.value]);
         keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
+    }
+
+    /// Whether queries that share keys see the same of them, and scores read nothing but the product.
+    pub fn sees_alike(&self) -> bool {
+        let shared = (0..self.batch.len()).filter(|place| self.shares(*place)).collect::<Vec<_>>();
+        let ends = self.visible.from.iter().chain(&self.visible.to).chain(&self.visible.queries);
+        let tables = ends.filter_map(|edge| edge.table.as_ref());
+        let alike = |matrix: &Matrix| shared.iter().all(|place| matrix.batch[*place] == Amount::Constant(0));
+        let plain = self.score.steps.iter().all(|step| !matches!(step, ScalarStep::Operand(1..)));
+        plain && self.ring.is_none() && self.extras.iter().chain(tables).all(alike)
     }
 
     /// The extents of the batch loops that share keys, or of those that do not.

@@ -4,11 +4,12 @@
 //! block of keys is packed once for all of them. Key blocks start at multiples of their length, and each sum is taken
 //! in the order of keys: a row has the same result whatever rows stand beside it.
 //! Order: [`rows`] says where rows are and what they see, [`blocks`] copies, [`scores`] turns products into scores,
-//! then [`forward`] and [`backward`].
+//! then [`forward`], where queries may list their keys first ([`listed`]), and [`backward`].
 
 mod backward;
 mod blocks;
 mod forward;
+mod listed;
 mod rows;
 mod scores;
 pub mod visible;
@@ -33,7 +34,10 @@ pub fn turns(writer: &mut Writer, form: &Attend, amount: &dyn Fn(&mut Writer, Am
     let outer = product(writer, form.batch_extents(false).into_iter(), amount);
     let shared = product(writer, form.batch_extents(true).into_iter(), amount);
     let queries = amount(writer, form.queries);
-    let rows = writer.multiply(shared, queries);
+    let (outer, rows) = match form.listed {
+        true => (writer.multiply(outer, queries), shared),
+        false => (outer, writer.multiply(shared, queries)),
+    };
     let size = writer.int(BLOCK_ROWS as i64);
     let blocks = writer.ceil_divide(rows, size);
     writer.multiply(outer, blocks)
@@ -69,8 +73,10 @@ struct Attention<'a> {
     form: &'a Attend,
     target: &'a Target,
     body: Body,
-    /// Rows of one batch with keys of its own: all queries of all batches that share them.
+    /// Rows of one batch with keys of its own: all queries of all batches that share them, or one query of each.
     rows: Value,
+    /// The query of the turn, where it is one.
+    only: Option<Value>,
     queries: Value,
     keys: Value,
     width: Value,
@@ -92,14 +98,15 @@ impl<'a> Attention<'a> {
         let body = Body::begin(writer, symbol, kernel);
         let extents = [form.queries, form.keys, form.width, form.value_width];
         let [queries, keys, width, value_width] = extents.map(|amount| body.amount(writer, amount));
-        let mut rows = queries;
+        let mut rows = if form.listed { writer.int(1) } else { queries };
         for extent in form.batch_extents(true) {
             let extent = body.amount(writer, extent);
             rows = writer.multiply(rows, extent);
         }
         let size = writer.int((rows::SLOTS * BLOCK_ROWS + rows::further_slots(form) * BLOCK_ROWS) as i64);
         let marks = body.room(writer, size, Kind::I64);
-        Attention { writer, kernel, form, target, body, rows, queries, keys, width, value_width, marks, visits: None }
+        let only = None;
+        Attention { writer, kernel, form, target, body, rows, only, queries, keys, width, value_width, marks, visits: None }
     }
 
     /// Panels of so many columns.

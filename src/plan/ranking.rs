@@ -1,4 +1,4 @@
-//! Long ranks by sorting, and sums over what ranks above as running sums.
+//! Long ranks by sorting (where the first few alone matter: [`super::selection`]), and sums over what ranks above as running sums.
 //!
 //! `rank[v](x)`: the present places in order of index, then merged in runs of 1, 2, 4, …; what is equal keeps its order.
 //! `sum[u](y[v: u] where rank[v: u] < rank)`: y in the order of the rank, summed up once. So top-p takes n log n steps.
@@ -7,6 +7,7 @@ use super::lowering::{Emitter, Scope};
 use super::place::{Place, Places, View};
 use super::program::Step;
 use super::schedule::Planner;
+use super::selection::only_bound;
 use crate::graph::{Node, Op, Value};
 use crate::kernel::{Bound, Carried, Register, ScalarType};
 use crate::tensor::{AxisId, BATCH, DType, Function, Relation, Scalar, Term};
@@ -50,6 +51,11 @@ impl<'p> Planner<'p> {
                     _ => return None,
                 };
                 let counted = outer.is_none() || self.sizes.axes().fixed(axis).is_some();
+                let bound = only_bound(scope.region, value).filter(|_| outer.is_none() && long(&axis));
+                let selected = bound.and_then(|bound| self.select(scope, node, (axis, bound), view));
+                if selected.is_some() {
+                    return selected;
+                }
                 (long(&axis) && counted).then(|| self.sort_ranks(scope, node, (outer, axis), view))
             }
             Op::Reduce(crate::model::Combine::Sum, _) => {
@@ -61,7 +67,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Opens loops over all axes but those that are ranked together.
-    fn open_others(&self, emitter: &mut Emitter<'_, 'p>, axes: &[AxisId], ranked: &[AxisId]) -> Places {
+    pub(super) fn open_others(&self, emitter: &mut Emitter<'_, 'p>, axes: &[AxisId], ranked: &[AxisId]) -> Places {
         let mut places = Places::new();
         for other in axes.iter().filter(|other| !ranked.contains(other)) {
             self.parallel(emitter, *other, &mut places);

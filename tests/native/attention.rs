@@ -16,6 +16,8 @@ pub struct Case {
     pub window: Option<i64>,
     /// A bool for each pair, and a bias for each key.
     pub masked: bool,
+    /// The bool alone, and keys are listed before they are read.
+    pub listed: bool,
 }
 
 /// rows, key heads, heads of a key head, queries, keys, width, value width.
@@ -50,7 +52,12 @@ pub fn forward(case: Case) -> Attend {
     let mut present = None;
     let half = score.push(ScalarStep::Number(0.5, DType::REAL));
     score.push(ScalarStep::Call(Function::Multiply, vec![0, half]));
-    if case.masked {
+    if case.listed {
+        extras.push(matrix(5, n(4), one, [n(24), zero, zero]));
+        let mut holds = Scalar::default();
+        holds.push(ScalarStep::Operand(1));
+        present = Some(holds);
+    } else if case.masked {
         extras.push(matrix(4, zero, one, [n(4), zero, zero]));
         extras.push(matrix(5, n(4), one, [n(24), zero, zero]));
         let scaled = score.steps.len() - 1;
@@ -78,6 +85,7 @@ pub fn forward(case: Case) -> Attend {
         extras,
         score,
         visible: Visible { from: from.into_iter().collect(), to, present, queries: None },
+        listed: case.listed,
         output: matrix(3, n(23), one, [n(14), n(15), n(16)]),
         logsum: Some(matrix(7, one, zero, [n(17), n(18), n(19)])),
         visits: None,
@@ -85,7 +93,7 @@ pub fn forward(case: Case) -> Attend {
 }
 
 pub fn gradient(case: Case) -> AttendGradient {
-    let forward = forward(case);
+    let forward = Attend { listed: false, ..forward(case) };
     let on = |buffer: usize, matrix: &Matrix| Matrix { buffer, ..matrix.clone() };
     let mut slope = Scalar::default();
     slope.push(ScalarStep::Number(0.5, DType::REAL));
@@ -172,7 +180,7 @@ fn reference(case: Case, shape: &Shape, data: &Data) -> Results {
             (!case.causal || j <= i + OFFSET)
                 && case.window.is_none_or(|window| j > i + OFFSET - window)
                 && j < i64::from(data.lengths[row])
-                && (!case.masked || data.mask[(row * queries + query) * keys + key] == 1)
+                && (!(case.masked || case.listed) || data.mask[(row * queries + query) * keys + key] == 1)
         });
         let seen = seen.collect::<Vec<_>>();
         let k_at = |key: usize| (row * keys + key) * heads * width + head * width;
@@ -270,9 +278,11 @@ fn check(case: Case, shape: &Shape, compiled: &[impl Runs; 2], what: &str) {
 /// The kernels of all cases on problems of these shapes, by what runs the program of a kernel.
 pub fn check_all<R: Runs>(shapes: &[Shape], what: &str, compile: impl Fn(&Program) -> R) {
     let cases = [
-        Case { causal: true, window: None, masked: false },
-        Case { causal: true, window: Some(9), masked: false },
-        Case { causal: false, window: None, masked: true },
+        Case { causal: true, window: None, masked: false, listed: false },
+        Case { causal: true, window: Some(9), masked: false, listed: false },
+        Case { causal: false, window: None, masked: true, listed: false },
+        Case { causal: true, window: None, masked: false, listed: true },
+        Case { causal: false, window: Some(50), masked: false, listed: true },
     ];
     for case in cases {
         let lengths = |count: usize| vec![Size::Constant(0); count];

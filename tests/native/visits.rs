@@ -73,7 +73,7 @@ fn shares(group: usize, kernels: &[Compiled; 2]) -> [f64; 2] {
 
 #[test]
 fn a_triangle_is_visited_by_little_more_than_a_half_and_a_window_by_its_width() {
-    let causal = Case { causal: true, window: None, masked: false };
+    let causal = Case { causal: true, window: None, masked: false, listed: false };
     let cases = [
         // All pairs, so that the counters are known to count.
         (Case { causal: false, ..causal }, 1.0, 1.0),

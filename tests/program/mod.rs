@@ -5,6 +5,7 @@ pub mod build;
 mod chosen;
 mod chunks;
 pub mod execute;
+mod few;
 mod fused;
 mod matrices;
 mod meaning;

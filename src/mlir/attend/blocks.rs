@@ -14,6 +14,12 @@ impl Attention<'_> {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let (open, row, _) = self.writer.begin_for(zero, count, one, &[]);
         let start = self.mark(slot, row);
+        self.copy_row(matrix, start, width, to, row);
+        self.writer.end(open, &[]);
+    }
+
+    /// Copies one row, which starts at an element, to a row of `[rows][width]`.
+    pub fn copy_row(&mut self, matrix: &Matrix, start: Value, width: Value, to: Value, row: Value) {
         let target = self.at_product(to, row, width);
         let element = self.kernel.buffers[matrix.buffer].element;
         let base = self.buffer(matrix);
@@ -27,7 +33,6 @@ impl Attention<'_> {
                 None => attention.writer.store(address, value),
             }
         });
-        self.writer.end(open, &[]);
     }
 
     /// A loop over columns in lanes, with a masked end.
@@ -54,15 +59,7 @@ impl Attention<'_> {
 
     /// Panels of a scratch matrix `[rows][width]`: `[panels][rows_room][panel]`.
     pub fn panels_of_rows(&mut self, from: Value, rows: Value, width: Value, room: usize, to: Value) {
-        let one = self.writer.int(1);
-        let source = Source {
-            address: from,
-            rows: width,
-            columns: one,
-            dense: true,
-            turned: false,
-            element: archc_runtime::abi::Element::F32,
-        };
+        let source = self.gathered_rows(from, width);
         self.panels_from(&source, rows, width, room, to);
     }
 
@@ -81,6 +78,13 @@ impl Attention<'_> {
         let source = Source { address, ..*source };
         copy_panel(self.writer, self.target.panel, &source, target, depth, left);
         self.writer.end(open, &[]);
+    }
+
+    /// Rows of a matrix that stand in scratch memory, `[rows][width]`.
+    pub fn gathered_rows(&mut self, from: Value, width: Value) -> Source {
+        let one = self.writer.int(1);
+        let element = archc_runtime::abi::Element::F32;
+        Source { address: from, rows: width, columns: one, dense: true, turned: false, element }
     }
 
     fn key_rows(&mut self, matrix: &Matrix, start: Value, key: Value) -> Source {
@@ -103,8 +107,13 @@ impl Attention<'_> {
     /// Keys (or values) across: panels of keys, `[panels of keys][depth][panel]`, missing keys as zeros.
     pub fn pack_across(&mut self, matrix: &Matrix, start: Value, key: Value, count: Value, depth: Value, to: Value) {
         let source = self.key_rows(matrix, start, key);
+        self.across_from(&source, count, depth, to);
+    }
+
+    /// The same from rows of any source.
+    pub fn across_from(&mut self, source: &Source, count: Value, depth: Value, to: Value) {
         let across =
-            Source { rows: source.columns, columns: source.rows, dense: source.turned, turned: source.dense, ..source };
+            Source { rows: source.columns, columns: source.rows, dense: source.turned, turned: source.dense, ..*source };
         for panel in 0..BLOCK_KEYS / self.target.panel {
             let first = self.writer.int((panel * self.target.panel) as i64);
             let left = self.writer.subtract(count, first);

@@ -12,15 +12,15 @@ use crate::mlir::text::{Kind, Type, Value};
 
 /// Scratch memory of a turn.
 #[derive(Debug, Clone)]
-struct Scratch {
+pub(super) struct Scratch {
     /// Q's rows, `[BLOCK_ROWS][width]`.
     queries: Value,
     /// A block of keys, across.
-    keys: Value,
+    pub keys: Value,
     /// The same for each further product: its queries, its keys, its width.
-    further: Vec<(Value, Value, Value)>,
+    pub further: Vec<(Value, Value, Value)>,
     /// A block of values, in panels.
-    values: Value,
+    pub values: Value,
     /// Products of a tile with a block of keys.
     products: Value,
     /// exp(x - m) of a tile, `[rows][BLOCK_KEYS]`.
@@ -44,8 +44,12 @@ impl Attention<'_> {
         let blocks = self.writer.maximum(blocks, one);
         let (open, turn, _) = self.writer.begin_for(self.body.begin, self.body.end, one, &[]);
         self.count_for(turn);
-        let batch = self.writer.binary("arith.divsi", turn, blocks);
+        let mut batch = self.writer.binary("arith.divsi", turn, blocks);
         let block = self.writer.binary("arith.remsi", turn, blocks);
+        if self.form.listed {
+            self.only = Some(self.writer.binary("arith.remsi", batch, self.queries));
+            batch = self.writer.binary("arith.divsi", batch, self.queries);
+        }
         let outer = self.body.unravel(self.writer, batch, &self.form.batch_extents(false));
         let first = self.writer.multiply(block, size);
         let left = self.writer.subtract(self.rows, first);
@@ -57,15 +61,23 @@ impl Attention<'_> {
             self.copy_rows(further_slot(self.form, place), &part.query, rows, width, queries);
         }
         self.start_rows(&scratch, rows);
-        let step = self.writer.int(BLOCK_KEYS as i64);
-        let number = self.writer.binary("arith.divsi", low, step);
-        let from = self.writer.multiply(number, step);
-        let (inner, key, _) = self.writer.begin_for(from, high, step, &[]);
-        self.forward_block(&scratch, &outer, rows, key);
-        self.writer.end(inner, &[]);
+        match self.form.listed {
+            true => self.forward_listed(&scratch, &outer, rows, (low, high)),
+            false => self.forward_range(&scratch, &outer, rows, (low, high)),
+        }
         let (inner, row, _) = self.writer.begin_for(zero, rows, one, &[]);
         self.finish_row(&scratch, row);
         self.writer.end(inner, &[]);
+        self.writer.end(open, &[]);
+    }
+
+    /// All rows against the blocks of keys from `low` to `high`.
+    fn forward_range(&mut self, scratch: &Scratch, outer: &[Value], rows: Value, (low, high): (Value, Value)) {
+        let step = self.writer.int(BLOCK_KEYS as i64);
+        let number = self.writer.binary("arith.divsi", low, step);
+        let from = self.writer.multiply(number, step);
+        let (open, key, _) = self.writer.begin_for(from, high, step, &[]);
+        self.forward_block(scratch, outer, rows, key);
         self.writer.end(open, &[]);
     }
 
@@ -127,6 +139,11 @@ impl Attention<'_> {
         }
         let start = self.body.start_of(self.writer, &indices, &form.value.batch);
         self.pack_keys(&form.value, start, stored, count, self.value_width, scratch.values);
+        self.forward_tiles(scratch, rows, key, count);
+    }
+
+    /// All rows against a block of keys that is packed.
+    pub(super) fn forward_tiles(&mut self, scratch: &Scratch, rows: Value, key: Value, count: Value) {
         let (zero, height) = (self.writer.int(0), self.writer.int(self.target.rows as i64));
         let (open, first, _) = self.writer.begin_for(zero, rows, height, &[]);
         let left = self.writer.subtract(rows, first);

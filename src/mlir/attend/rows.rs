@@ -85,7 +85,7 @@ impl Attention<'_> {
         self.writer.load(address, Type::scalar(Kind::I64))
     }
 
-    fn set_mark(&mut self, slot: Slot, row: Value, value: Value) {
+    pub(super) fn set_mark(&mut self, slot: Slot, row: Value, value: Value) {
         let address = self.mark_address(slot, row);
         self.writer.store(address, value);
     }
@@ -101,8 +101,13 @@ impl Attention<'_> {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let (open, row, range) = self.writer.begin_for(zero, count, one, &[self.keys, zero]);
         let number = self.writer.add(first, row);
-        let query = self.writer.binary("arith.remsi", number, self.queries);
-        let batch = self.writer.binary("arith.divsi", number, self.queries);
+        let (batch, query) = match self.only {
+            Some(query) => (number, query),
+            None => {
+                let query = self.writer.binary("arith.remsi", number, self.queries);
+                (self.writer.binary("arith.divsi", number, self.queries), query)
+            }
+        };
         let shared = self.body.unravel(self.writer, batch, &self.form.batch_extents(true));
         let indices = self.form.all_indices(outer, &shared);
         for (slot, matrix) in matrices {

@@ -55,6 +55,9 @@ impl Attention<'_> {
         let lanes = Lanes { count: self.lanes(), mask };
         let mut operands = vec![product];
         let form = self.form;
+        if form.listed {
+            return Chunk { operands, mask };
+        }
         for (place, extra) in form.extras.iter().enumerate() {
             operands.push(self.extra(extra, place, line.row, key, lanes));
         }
@@ -66,7 +69,7 @@ impl Attention<'_> {
         Chunk { operands, mask }
     }
 
-    fn extra(&mut self, matrix: &Matrix, place: usize, row: Value, key: Value, lanes: Lanes) -> Value {
+    pub(super) fn extra(&mut self, matrix: &Matrix, place: usize, row: Value, key: Value, lanes: Lanes) -> Value {
         let start = self.mark(Slot::Extra(place), row);
         let at = self.place(matrix, start, key);
         let element = self.kernel.buffers[matrix.buffer].element;
@@ -101,7 +104,7 @@ impl Attention<'_> {
 
     /// Writes a line's code twice: for blocks of which every key counts, and with masks.
     pub fn for_line(&mut self, row: Value, tile_row: Value, key: Value, write: impl Fn(&mut Self, &Line)) {
-        if self.form.visible.present.is_some() {
+        if self.form.visible.present.is_some() && !self.form.listed {
             write(self, &Line { row, tile_row, key, whole: false });
             return;
         }

@@ -2,14 +2,14 @@
 
 use super::matrices::{Matrices, merged};
 use super::softmax::{self, Attention};
-use super::visible::End;
+use super::visible::{End, Sight};
 use crate::graph::Value;
 use crate::kernel::{Amount, Attend, Edge, Form, Matrix, Part, Visible};
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::{AxisId, BATCH, Function, Scalar, ScalarStep};
+use crate::tensor::{AxisId, BATCH, DType, Function, Scalar, ScalarStep};
 
 /// The axes of one attention by what they are for.
 pub(super) struct Frame {
@@ -55,10 +55,12 @@ impl<'p> Planner<'p> {
         let extras = leaves[1..].iter().map(|leaf| scope.view(*leaf)).collect::<Option<Vec<_>>>()?;
         let visible = self.visible(scope, found, &frame, leaves.len(), matrices)?;
         let mut extras = extras.iter().map(|view| matrices.matrix(view, batch, &rows, &columns)).collect::<Vec<_>>();
-        for condition in &scope.sight(found)?.conditions {
+        let sight = scope.sight(found)?;
+        let ranks = sight.ranks.iter().map(|(rank, _)| rank);
+        for condition in sight.conditions.iter().chain(ranks) {
             extras.push(matrices.matrix(&scope.view(*condition)?, batch, &rows, &columns));
         }
-        Some(Attend {
+        let mut attend = Attend {
             batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
             queries: matrices.amount(&self.sizes.extent(*queries)),
             keys: matrices.amount(&self.sizes.extent(*keys)),
@@ -72,10 +74,13 @@ impl<'p> Planner<'p> {
             extras,
             score: found.score.scalar(&leaves, &[])?,
             visible,
+            listed: false,
             output: matrices.matrix(output, batch, &rows, value_width),
             logsum: logsum.map(|view| matrices.matrix(view, batch, &rows, &[])),
             visits: None,
-        })
+        };
+        attend.listed = writes && !sight.ranks.is_empty() && attend.sees_alike();
+        Some(attend)
     }
 
     /// Further products as matrices.
@@ -128,7 +133,7 @@ impl<'p> Planner<'p> {
         };
         to.extend(rows_end(frame.keys));
         let queries = rows_end(frame.queries);
-        Some(Visible { from, to, present: all_of(operands, sight.conditions.len()), queries })
+        Some(Visible { from, to, present: all_of(operands, &sight), queries })
     }
 }
 
@@ -147,12 +152,17 @@ fn edge(scope: &Scope, end: &End, frame: &Frame, matrices: &mut Matrices) -> Opt
     Some(Edge { slope: end.slope, offset: Amount::Constant(0), constant: end.constant, table })
 }
 
-/// `count` truths after the operands of the score, all of which must hold.
-fn all_of(first: usize, count: usize) -> Option<Scalar> {
+/// What must hold of the operands after those of the score: truths, and ranks below their bounds.
+fn all_of(first: usize, sight: &Sight) -> Option<Scalar> {
     let mut scalar = Scalar::default();
     let mut all = None;
-    for place in first..first + count {
-        let truth = scalar.push(ScalarStep::Operand(place));
+    let bounds = sight.conditions.iter().map(|_| None).chain(sight.ranks.iter().map(|(_, bound)| Some(*bound)));
+    for (place, bound) in bounds.enumerate() {
+        let mut truth = scalar.push(ScalarStep::Operand(first + place));
+        if let Some(bound) = bound {
+            let bound = scalar.push(ScalarStep::Number(bound as f64, DType::Int));
+            truth = scalar.push(ScalarStep::Call(Function::Less, vec![truth, bound]));
+        }
         all = Some(match all {
             None => truth,
             Some(all) => scalar.push(ScalarStep::Call(Function::And, vec![all, truth])),

@@ -1,7 +1,7 @@
 //! Relations between queries and keys as first and last keys of each query.
 
 use super::softmax::Attention;
-use crate::graph::Value;
+use crate::graph::{Op, Value};
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::tensor::{Affine, AxisId, BATCH, Extent, Relation, Term};
@@ -27,6 +27,8 @@ pub struct Sight {
     pub to: Vec<End>,
     /// Truths that must hold as well.
     pub conditions: Vec<Value>,
+    /// Ranks, and what each must be below: a chosen few are seen.
+    pub ranks: Vec<(Value, i64)>,
 }
 
 /// The number of positions that each row has along an axis.
@@ -98,15 +100,22 @@ impl Scope<'_> {
     pub fn conditions(&self, found: &Attention) -> Vec<Value> {
         let Some(sight) = self.sight(found) else { return Vec::new() };
         let tables = sight.from.iter().chain(&sight.to).filter_map(|end| end.table);
-        tables.chain(sight.conditions.iter().copied()).collect()
+        let ranks = sight.ranks.iter().map(|(rank, _)| *rank);
+        tables.chain(sight.conditions.iter().copied()).chain(ranks).collect()
     }
 
+    /// Relations of the weights, and those under which the ranks that they read exist.
     fn sight_relations(&self, found: &Attention) -> Vec<Relation<Value>> {
+        let mut open = self.relations(found.weights);
         let mut relations = Vec::new();
-        for relation in self.relations(found.weights) {
-            if !relations.contains(&relation) {
-                relations.push(relation);
+        while let Some(relation) = open.pop() {
+            if relations.contains(&relation) {
+                continue;
             }
+            if let Relation::Below { rank, .. } = &relation {
+                open.extend(self.relations(*rank));
+            }
+            relations.push(relation);
         }
         relations
     }
@@ -119,10 +128,19 @@ impl Scope<'_> {
             match &relation {
                 Relation::AtLeastZero(affine) => self.add_end(&mut sight, affine, queries, found.keys)?,
                 Relation::Holds(value) if self.is_always(*value) => sight.conditions.push(*value),
+                Relation::Below { rank, bound } => sight.ranks.push((*rank, self.number(*bound)?)),
                 _ => return None,
             }
         }
         Some(sight)
+    }
+
+    /// A number that is written down.
+    fn number(&self, value: Value) -> Option<i64> {
+        match &self.region.node(value.node).op {
+            Op::Constant(numbers) => numbers.first().map(|number| *number as i64),
+            _ => None,
+        }
     }
 
     fn add_end(&self, sight: &mut Sight, affine: &Affine<Value>, queries: AxisId, keys: AxisId) -> Option<()> {
