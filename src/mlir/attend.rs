@@ -12,6 +12,7 @@ mod forward;
 mod listed;
 mod rows;
 mod scores;
+mod values;
 pub mod visible;
 
 use super::body::Body;
@@ -83,6 +84,8 @@ struct Attention<'a> {
     value_width: Value,
     /// Row arrays, [`rows`].
     marks: Value,
+    /// Rows that come next, while there are some.
+    ahead: Vec<values::Ahead>,
     /// Where the turn counts what it visits, if it does.
     visits: Option<Place>,
 }
@@ -105,8 +108,23 @@ impl<'a> Attention<'a> {
         }
         let size = writer.int((rows::SLOTS * BLOCK_ROWS + rows::further_slots(form) * BLOCK_ROWS) as i64);
         let marks = body.room(writer, size, Kind::I64);
-        let only = None;
-        Attention { writer, kernel, form, target, body, rows, only, queries, keys, width, value_width, marks, visits: None }
+        let (only, ahead) = (None, Vec::new());
+        Attention {
+            writer,
+            kernel,
+            form,
+            target,
+            body,
+            rows,
+            only,
+            queries,
+            keys,
+            width,
+            value_width,
+            marks,
+            ahead,
+            visits: None,
+        }
     }
 
     /// Panels of so many columns.

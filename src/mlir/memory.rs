@@ -58,6 +58,13 @@ impl Writer {
         self.define(ty, format!("llvm.load {address} {{alignment = {alignment} : i64}} : !llvm.ptr -> {ty}"))
     }
 
+    /// Asks for memory that is read soon: it comes to the second cache. Any address may be asked for.
+    pub fn prefetch(&mut self, address: Value) {
+        self.line(format!(
+            "\"llvm.intr.prefetch\"({address}) <{{rw = 0 : i32, hint = 2 : i32, cache = 1 : i32}}> : (!llvm.ptr) -> ()"
+        ));
+    }
+
     /// Reads a vector of consecutive elements whose address is a multiple of its size.
     pub fn load_aligned(&mut self, address: Value, ty: Type) -> Value {
         let alignment = ty.kind.bytes() * ty.lanes.max(1);

@@ -130,7 +130,8 @@ fn nothing_is_launched_for_no_blocks_and_too_many_are_refused() {
 
 /// The gradient of an attention that keeps a ring of keys, launched for a place in the source.
 fn gradient_of_a_ring() -> Program {
-    let mut gradient = attention::gradient(attention::Case { causal: true, window: None, masked: false, listed: false });
+    let mut gradient =
+        attention::gradient(attention::Case { causal: true, window: None, masked: false, listed: false });
     gradient.forward.ring = Some(64);
     let kernel = attention::kernel(Form::AttendGradient(Box::new(gradient)));
     let mut program = program(kernel, &vec![1.into(); 12], 1);

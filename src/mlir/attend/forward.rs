@@ -3,6 +3,7 @@
 
 use super::rows::{Slot, further_slot, row_matrices};
 use super::scores::Line;
+use super::values::Values;
 use super::{Attention, BLOCK_KEYS, BLOCK_ROWS};
 use crate::kernel::Matrix;
 use crate::mlir::arithmetic::Order;
@@ -138,25 +139,32 @@ impl Attention<'_> {
             self.pack_across(&part.key, start, stored, count, width, keys);
         }
         let start = self.body.start_of(self.writer, &indices, &form.value.batch);
-        self.pack_keys(&form.value, start, stored, count, self.value_width, scratch.values);
-        self.forward_tiles(scratch, rows, key, count);
+        let values = self.values_of(scratch, (start, stored), rows, count);
+        self.look_ahead(&indices, key);
+        self.forward_tiles(scratch, &values, rows, (key, count));
     }
 
     /// All rows against a block of keys that is packed.
-    pub(super) fn forward_tiles(&mut self, scratch: &Scratch, rows: Value, key: Value, count: Value) {
+    pub(super) fn forward_tiles(
+        &mut self,
+        scratch: &Scratch,
+        values: &Values,
+        rows: Value,
+        (key, count): (Value, Value),
+    ) {
         let (zero, height) = (self.writer.int(0), self.writer.int(self.target.rows as i64));
         let (open, first, _) = self.writer.begin_for(zero, rows, height, &[]);
         let left = self.writer.subtract(rows, first);
         let tile_rows = self.writer.minimum(left, height);
         let seen = self.tile_sees(first, tile_rows, key, count);
         let inner = self.writer.begin_if(seen, &[]);
-        self.forward_tile(scratch, first, tile_rows, key, count);
+        self.forward_tile(scratch, values, (first, tile_rows, rows), (key, count));
         self.writer.end(inner, &[]);
         self.writer.end(open, &[]);
     }
 
     /// The row at which a block of keys begins in memory: blocks do not wrap, as a ring is a multiple of them.
-    fn stored_key(&mut self, key: Value) -> Value {
+    pub(super) fn stored_key(&mut self, key: Value) -> Value {
         let Some(size) = self.form.ring else { return key };
         let size = self.writer.int(size);
         self.writer.binary("arith.remsi", key, size)
@@ -178,7 +186,13 @@ impl Attention<'_> {
         self.writer.both(before, after)
     }
 
-    fn forward_tile(&mut self, scratch: &Scratch, first: Value, rows: Value, key: Value, count: Value) {
+    fn forward_tile(
+        &mut self,
+        scratch: &Scratch,
+        values: &Values,
+        (first, rows, all_rows): (Value, Value, Value),
+        (key, count): (Value, Value),
+    ) {
         self.visit(rows, count);
         let queries = self.at_product(scratch.queries, first, self.width);
         self.products(queries, self.width, scratch.keys, scratch.products, rows);
@@ -194,16 +208,21 @@ impl Attention<'_> {
         let row = self.writer.add(first, tile_row);
         self.for_line(row, tile_row, key, |attention, line| attention.soften(scratch, results, line));
         self.writer.end(open, &[]);
+        let tiles = self.writer.ceil_divide(all_rows, height);
+        let turns = self.writer.multiply(tiles, scratch.value_panels);
         let (open, panel, _) = self.writer.begin_for(zero, scratch.value_panels, one, &[]);
         let width = self.writer.int(self.target.panel as i64);
         let keys = self.writer.int(BLOCK_KEYS as i64);
         let column = self.writer.multiply(panel, width);
-        let values = self.at_product(scratch.values, column, keys);
+        let b = self.at_product(values.base, panel, values.next);
         let tile = self.at_product(results, column, height);
         let first = self.writer.number(0.0, Type::scalar(Kind::I1));
         let weights = scratch.weights;
-        let call = Call { a: weights, a_stride: keys, b: values, b_stride: width, tile, depth: count, first };
-        self.call(Layout::Rows, rows, call);
+        let call = Call { a: weights, a_stride: keys, b, b_stride: values.stride, tile, depth: count, first };
+        self.call(Layout::Plain, rows, call);
+        let turn = self.writer.multiply(number, scratch.value_panels);
+        let turn = self.writer.add(turn, panel);
+        self.fetch_ahead(turn, turns);
         self.writer.end(open, &[]);
     }
 

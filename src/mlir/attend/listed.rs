@@ -124,7 +124,8 @@ impl Attention<'_> {
         self.set_mark(Slot::Low, row, zero);
         self.set_mark(Slot::High, row, count);
         self.writer.end(open, &[]);
-        self.forward_tiles(scratch, rows, zero, count);
+        let values = self.packed_values(scratch);
+        self.forward_tiles(scratch, &values, rows, (zero, count));
     }
 
     /// Copies the listed rows of a matrix side by side.
