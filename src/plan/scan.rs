@@ -5,6 +5,7 @@
 //! axes that are shared is summed in parts, and the parts afterwards.
 
 mod emission;
+mod in_place;
 mod riding;
 
 use super::fusion::{Choice, choose};
@@ -45,6 +46,8 @@ struct Scan<'p> {
     parts: i64,
     /// Values that are stored in the course of a turn, in order.
     stored: Vec<(Value, View)>,
+    /// Those of them that take the place of what they are made from.
+    in_place: Vec<Value>,
     /// Yields that are not the stored value itself.
     copies: Vec<(Value, View)>,
     /// Yields that sum over what is shared: the value, its parts, where the sum belongs.
@@ -131,6 +134,7 @@ impl<'p> Planner<'p> {
             part,
             parts: extent / part,
             stored: Vec::new(),
+            in_place: Vec::new(),
             copies: Vec::new(),
             sums: Vec::new(),
             moves: Vec::new(),
@@ -149,6 +153,9 @@ impl<'p> Planner<'p> {
                 continue;
             }
             let target = yields.iter().find(|(yielded, _)| *yielded == value).map(|(_, view)| view.clone());
+            let old = scan.place_of_old(scope, choice, value, ends).filter(|_| target.is_none());
+            scan.in_place.extend(old.is_some().then_some(value));
+            let target = target.or(old);
             let axes = &scope.typed(value).ty.axes;
             if target.is_none() && axes.iter().all(|axis| scan.whole.contains(axis)) {
                 continue;

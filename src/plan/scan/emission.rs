@@ -41,7 +41,10 @@ impl<'p> Planner<'p> {
         emitter.turn_inside(Place::index(turn));
         places.insert(region.axis, Place::index(turn));
         for (value, view) in &scan.stored {
-            self.each(emitter, scan, view, places, |emitter, places| emitter.made(*value, places));
+            self.each(emitter, scan, view, places, |emitter, places| {
+                let new = emitter.made(*value, places);
+                if scan.in_place.contains(value) { self.kept(emitter, scan, view, new, places) } else { new }
+            });
         }
         for (value, view) in &scan.copies {
             self.each(emitter, scan, view, places, |emitter, places| emitter.value(*value, places));
@@ -115,17 +118,29 @@ impl<'p> Planner<'p> {
         })
     }
 
-    /// The new value in rows that this turn is for, else the old.
+    /// What takes the place of something carried.
     fn moved(&self, emitter: &mut Emitter<'_, 'p>, scan: &Scan<'p>, one: &Move, places: &Places) -> Register {
         let new = match &one.copy {
             Some(copy) => emitter.nest.load(copy, places),
             None => emitter.value(one.value, places),
         };
+        self.kept(emitter, scan, &one.to, new, places)
+    }
+
+    /// The new value in rows that this turn is for, else the old.
+    fn kept(
+        &self,
+        emitter: &mut Emitter<'_, 'p>,
+        scan: &Scan<'p>,
+        view: &View,
+        new: Register,
+        places: &Places,
+    ) -> Register {
         let axis = scan.region.axis;
-        if !self.ends_by_row(axis, &one.to) {
+        if !self.ends_by_row(axis, view) {
             return new;
         }
-        let old = emitter.nest.load(&one.to, places);
+        let old = emitter.nest.load(view, places);
         let turn = emitter.nest.place(&places[&axis]);
         let inside = emitter.has_turn(axis, turn, places);
         emitter.choose(Some(inside), new, old)
