@@ -39,7 +39,7 @@ pub(super) fn only_bound(region: &Region, rank: Value) -> Option<i64> {
 /// The bound that a node's presence puts on a rank, if the node reads it nowhere else.
 fn bound_in(region: &Region, id: NodeId, rank: Value) -> Option<i64> {
     let node = region.node(id);
-    let placed = node.op.places().into_iter().any(|(_, place)| place.values().any(|value| *value == rank));
+    let placed = node.op.places().iter().any(|(_, place)| place.values().any(|value| *value == rank));
     if node.operands.contains(&rank) || placed {
         return None;
     }
