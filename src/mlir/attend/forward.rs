@@ -39,6 +39,7 @@ pub(super) struct Scratch {
 impl Attention<'_> {
     pub(super) fn forward(&mut self) {
         let scratch = self.forward_scratch();
+        let list = self.form.listed.then(|| self.list());
         let matrices = row_matrices(self.form, None);
         let (zero, one, size) = (self.writer.int(0), self.writer.int(1), self.writer.int(BLOCK_ROWS as i64));
         let blocks = self.writer.ceil_divide(self.rows, size);
@@ -62,9 +63,9 @@ impl Attention<'_> {
             self.copy_rows(further_slot(self.form, place), &part.query, rows, width, queries);
         }
         self.start_rows(&scratch, rows);
-        match self.form.listed {
-            true => self.forward_listed(&scratch, &outer, rows, (low, high)),
-            false => self.forward_range(&scratch, &outer, rows, (low, high)),
+        match &list {
+            Some(list) => self.forward_listed(&scratch, list, &outer, rows, (low, high)),
+            None => self.forward_range(&scratch, &outer, rows, (low, high)),
         }
         let (inner, row, _) = self.writer.begin_for(zero, rows, one, &[]);
         self.finish_row(&scratch, row);

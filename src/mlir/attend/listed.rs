@@ -13,7 +13,7 @@ use crate::mlir::memory::Lanes;
 use crate::mlir::text::{Kind, Type, Value};
 
 /// Scratch memory of a list.
-struct List {
+pub(super) struct List {
     /// Places of keys: a block, and a vector more than that.
     places: Value,
     /// Gathered rows of a matrix, `[BLOCK_KEYS][width]`.
@@ -25,18 +25,18 @@ impl Attention<'_> {
     pub(super) fn forward_listed(
         &mut self,
         scratch: &Scratch,
+        list: &List,
         outer: &[Value],
         rows: Value,
         (low, high): (Value, Value),
     ) {
-        let list = self.list();
         let (zero, lanes) = (self.writer.int(0), self.writer.int(self.lanes() as i64));
         // One turn more than there are vectors: what is left then is a block as well.
         let end = self.writer.add(high, lanes);
         let some = self.writer.compare(Order::Less, low, high);
         let end = self.writer.select(some, end, low);
         let (open, key, count) = self.writer.begin_for(low, end, lanes, &[zero]);
-        let count = self.append(&list, key, high, count[0]);
+        let count = self.append(list, key, high, count[0]);
         let size = self.writer.int(BLOCK_KEYS as i64);
         let full = self.writer.compare(Order::LessEqual, size, count);
         let past = self.writer.compare(Order::LessEqual, high, key);
@@ -45,15 +45,16 @@ impl Attention<'_> {
         let now = self.writer.either(full, last);
         let inner = self.writer.begin_if(now, &[count.ty]);
         let taken = self.writer.minimum(count, size);
-        self.listed_block(scratch, &list, outer, rows, taken);
-        self.keep_rest(&list);
+        self.listed_block(scratch, list, outer, rows, taken);
+        self.keep_rest(list);
         let rest = self.writer.subtract(count, taken);
         self.writer.begin_else(&[rest]);
         let count = self.writer.end(inner, &[count]);
         self.writer.end(open, &[count[0]]);
     }
 
-    fn list(&mut self) -> List {
+    /// Room for a list: once for all turns.
+    pub(super) fn list(&mut self) -> List {
         let form = self.form;
         let places = self.writer.int((BLOCK_KEYS + self.lanes()) as i64);
         let places = self.body.room(self.writer, places, Kind::I64);
