@@ -2,18 +2,17 @@
 //! computes its newest token and one mask, and the ids are those of the block over whole sequences.
 
 use super::compiled::{fail, loaded, model};
-use archc::driver::{self, Failure, Graphs, Request, Session, find_family};
+use super::generation::prompted;
+use super::sources::known;
+use archc::driver::{self, Failure, Graphs, Session};
 use archc::graph;
-use archc::interpret::{Data, Feed, run};
+use archc::interpret::{Data, run};
 use archc::model::Model;
-use archc::verify::layout::parameters_of;
+use archc::verify::Array;
 use archc::verify::weights::random_weights;
-use archc::verify::{Array, Case};
 use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::rc::Rc;
 
 const NEW: usize = 9;
 const SEED: u64 = 7;
@@ -69,19 +68,10 @@ fn interpreted(
     new: usize,
 ) -> Vec<Vec<u32>> {
     let graph = graph::build(model, &model.generate.as_ref().expect("it generates").program, "generate");
-    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let padded = prompts.iter().flat_map(|prompt| (0..longest).map(|at| f64::from(*prompt.get(at).unwrap_or(&0))));
-    let mut feed = Feed { seed: SEED, ..Feed::default() };
-    feed.inputs.insert("prompt".into(), Data::new([prompts.len(), longest], padded.collect::<Vec<_>>()));
+    let mut feed = prompted(model, weights, prompts, SEED);
     let prefixes = prefixes.iter().map(|prefix| f64::from(*prefix)).collect::<Vec<_>>();
     feed.inputs.insert("prefix".into(), Data::new([prompts.len()], prefixes));
-    feed.lengths.insert("p".into(), prompts.iter().map(Vec::len).collect());
-    feed.sizes.insert("batch".into(), prompts.len());
     feed.settings.extend(settings(model, chosen, new));
-    for (parameter, array) in model.parameters.iter().zip(weights) {
-        let data = Data::new(array.shape.clone(), array.data.clone());
-        feed.parameters.insert(parameter.path.clone(), Rc::new(data));
-    }
     let outputs = run(&graph, &feed).unwrap_or_else(|fault| panic!("{fault}"));
     let numbers = &outputs.all[0].1.numbers;
     let rows = numbers.chunks(numbers.len() / prompts.len()).zip(prompts);
@@ -142,12 +132,7 @@ fn drafts_of_what_a_mask_hides_are_refused() {
 /// UniLM with published weights of the reference case: a source, seen in both directions, and a target after it.
 #[test]
 fn a_published_model_writes_its_target_behind_the_source() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/unilm");
-    let case = Case::read(&folder).expect("a case of the repository");
-    let file = find_family(case.architecture(), &["unilm"]).expect("there is a map");
-    let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
-    let model = driver::check(&request, &mut Session::default()).expect("a model of the repository");
-    let weights = parameters_of(&model, &model.weights[0], &case.weights).expect("fits");
+    let (case, model, weights) = known("unilm", None);
     let prefixes = case.tensors["prefix_len"].data.iter().map(|length| *length as u32).collect::<Vec<_>>();
     let ids = &case.tensors["input_ids"];
     let rows = ids.data.chunks(ids.shape[1]).zip(&prefixes);

@@ -2,6 +2,7 @@
 //! that would change something, whole texts are computed, and the reason is said.
 
 use super::compiled::{graphs, loaded, model, programs};
+use super::whole::{interpreted, natively, settings};
 use archc::driver::Graphs;
 use archc::graph::{Op, build};
 use archc::model::Model;
@@ -35,41 +36,10 @@ fn rows() -> Vec<Vec<u32>> {
     vec![vec![3, 1, 4, 1, 5], vec![9, 2], vec![6, MASK, 7, MASK], long]
 }
 
-fn settings(model: &Model, others: &[(&str, f64)]) -> Vec<(String, f64)> {
-    let generate = model.generate.as_ref().expect("it has a generate line");
-    let own = generate.settings.iter().filter_map(|(name, setting)| Some((name.clone(), setting.number()?)));
-    let other = |name: &String| others.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
-    own.map(|(name, value)| (name.clone(), other(&name).unwrap_or(value))).collect()
-}
-
 /// The sampler as it is written, over whole texts.
 fn whole_texts(model: &Model, graphs: &Graphs) -> Graphs {
     let generate = model.generate.as_ref().expect("it has a generate line");
     Graphs { generate: Some(build(model, &generate.program, "generate")), ..graphs.clone() }
-}
-
-fn interpreted(model: &Model, graphs: &Graphs, weights: &[Array], settings: &[(String, f64)]) -> Vec<Vec<i32>> {
-    let rows = rows();
-    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let data = rows.iter().flat_map(|row| (0..longest).map(|at| f64::from(*row.get(at).unwrap_or(&0)))).collect();
-    let prompt = Array { shape: vec![rows.len(), longest], data };
-    let lengths = BTreeMap::from([("p".to_string(), rows.iter().map(Vec::len).collect())]);
-    let batch = Batch { rows: rows.len(), lengths, inputs: BTreeMap::from([("prompt".to_string(), prompt)]) };
-    let settings: BTreeMap<String, f64> = settings.iter().cloned().collect();
-    let outputs = Interpreted::new(model, graphs).generated(weights, &batch, &settings);
-    let outputs = outputs.unwrap_or_else(|failure| panic!("{failure:?}"));
-    let (first, _) = &model.generate.as_ref().expect("it has a generate line").program.outputs[0];
-    let ids = &outputs[first];
-    let own = |(row, ids): (&Vec<u32>, &[f64])| {
-        ids[..row.len() + settings["new"] as usize].iter().map(|id| *id as i32).collect()
-    };
-    rows.iter().zip(ids.data.chunks(ids.shape[1])).map(own).collect()
-}
-
-fn natively(loaded: &mut Loaded, settings: &[(String, f64)]) -> Vec<Vec<i32>> {
-    let mut whole = Whole::new(loaded, settings, &rows(), SEED).expect("good settings");
-    whole.run(loaded, |_, _| true).expect("runs");
-    whole.rows().expect("gives rows").into_iter().map(<[i32]>::to_vec).collect()
 }
 
 /// Token for token what the whole text gives, by the interpreter and natively, for blocks that are the model's and for
@@ -93,10 +63,10 @@ fn blocks_leave_what_whole_texts_leave() {
         ];
         for others in all {
             let own = settings(&model, &[others, &[("new", 9.0)]].concat());
-            let ids = interpreted(&model, &plain, &weights, &own);
-            assert_eq!(interpreted(&model, &graphs, &weights, &own), ids, "{others:?}");
-            assert_eq!(natively(&mut one, &own), ids, "{others:?}, natively");
-            assert_eq!(natively(&mut two, &own), ids, "{others:?}, two threads");
+            let ids = interpreted(&model, &plain, &weights, &own, &rows());
+            assert_eq!(interpreted(&model, &graphs, &weights, &own, &rows()), ids, "{others:?}");
+            assert_eq!(natively(&mut one, &own, &rows()), ids, "{others:?}, natively");
+            assert_eq!(natively(&mut two, &own, &rows()), ids, "{others:?}, two threads");
             assert!(ids.iter().flatten().all(|id| (0..MASK as i32 + 1).contains(id)), "{ids:?}");
             for (row, ids) in rows().iter().zip(&ids) {
                 let kept = row.iter().zip(ids).all(|(given, now)| *given == MASK || *given as i32 == *now);
@@ -187,8 +157,8 @@ fn what_a_later_block_changes_is_not_kept() {
         assert!(why.contains("layers") && why.contains("later ones"), "{why}");
         let weights = random_weights(&model, 3);
         let own = settings(&model, &[("new", 9.0), ("steps", 2.0)]);
-        let ids = natively(&mut loaded(&model, &graphs, &weights, 1), &own);
-        assert_eq!(ids, interpreted(&model, &graphs, &weights, &own));
+        let ids = natively(&mut loaded(&model, &graphs, &weights, 1), &own, &rows());
+        assert_eq!(ids, interpreted(&model, &graphs, &weights, &own, &rows()));
     }
 }
 

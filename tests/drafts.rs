@@ -2,18 +2,17 @@
 //! what they are is what the block says of each turn, and the model runs once for both.
 
 use super::compiled::{fail, loaded, model_with};
-use archc::driver::{self, Failure, Graphs, Request, Session, find_family};
+use super::generation::prompted;
+use super::sources::known;
+use archc::driver::{self, Failure, Graphs, Session};
 use archc::graph::{self, Graph, Op};
-use archc::interpret::{Data, Feed, run};
+use archc::interpret::run;
 use archc::model::Model;
-use archc::verify::layout::parameters_of;
+use archc::verify::Array;
 use archc::verify::weights::random_weights;
-use archc::verify::{Array, Case};
 use archc_runtime::generate::{Decoder, Given, Judgement, Limits, Lookup, Runs, Sampling, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::rc::Rc;
 
 const NEW: usize = 11;
 const SEED: u64 = 23;
@@ -114,17 +113,8 @@ fn interpreted(model: &Model, weights: &[Array], chosen: &[(&str, f64)]) -> (Vec
     let generate = model.generate.as_ref().expect("it generates");
     let graph = graph::build(model, &generate.program, "generate");
     let prompts = prompts();
-    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let padded = prompts.iter().flat_map(|prompt| (0..longest).map(|at| f64::from(*prompt.get(at).unwrap_or(&0))));
-    let mut feed = Feed { seed: SEED, ..Feed::default() };
-    feed.inputs.insert("prompt".into(), Data::new([prompts.len(), longest], padded.collect::<Vec<_>>()));
-    feed.lengths.insert("p".into(), prompts.iter().map(Vec::len).collect());
-    feed.sizes.insert("batch".into(), prompts.len());
+    let mut feed = prompted(model, weights, &prompts, SEED);
     feed.settings.extend(turns(model, chosen, prompts.len()).settings);
-    for (parameter, array) in model.parameters.iter().zip(weights) {
-        let data = Data::new(array.shape.clone(), array.data.clone());
-        feed.parameters.insert(parameter.path.clone(), Rc::new(data));
-    }
     let outputs = run(&graph, &feed).unwrap_or_else(|fault| panic!("{fault}"));
     let rows = |place: usize| {
         let numbers = &outputs.all[place].1.numbers;
@@ -256,20 +246,10 @@ fn what_a_draft_would_have_to_read_of_the_new_position_is_refused_by_its_place()
     assert!(message.contains("further than one position ahead"), "{message}");
 }
 
-fn deepseek() -> (Model, Vec<Array>, Case) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/deepseek_v3_mtp");
-    let case = Case::read(&folder).expect("a case of the repository");
-    let file = find_family(case.architecture(), &["deepseek_v3_mtp"]).expect("there is a map");
-    let request = Request { file, settings: Vec::new(), config: Some(case.config_file()), model: None };
-    let model = driver::check(&request, &mut Session::default()).expect("a model of the repository");
-    let weights = parameters_of(&model, &model.weights[0], &case.weights).expect("fits");
-    (model, weights, case)
-}
-
 /// The published module's logits, given what follows, have their best where a run of the same text drafts.
 #[test]
 fn a_module_that_predicts_the_token_after_the_next_drafts_it() {
-    let (model, weights, case) = deepseek();
+    let (case, model, weights) = known("deepseek_v3_mtp", None);
     let mut loaded = loaded(&model, &speculating(&model), &weights, 2);
     let greedy = [("temperature", 0.0)];
     let ids = &case.tensors["input_ids"];

@@ -74,21 +74,27 @@ fn searched(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, 
     rows.map(|(row, prompt)| [prompt, answer(row)].concat()).collect()
 }
 
-/// What the block gives each prompt, by the interpreter.
-fn given(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<f64>> {
-    let prompts = prompts();
+/// What the interpreter is told of prompts and weights.
+pub fn prompted(model: &Model, weights: &[Array], prompts: &[Vec<u32>], seed: u64) -> Feed {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padded = prompts.iter().flat_map(|prompt| (0..longest).map(|at| f64::from(*prompt.get(at).unwrap_or(&0))));
-    let mut feed = Feed { seed: SEED, ..Feed::default() };
+    let mut feed = Feed { seed, ..Feed::default() };
     feed.inputs.insert("prompt".into(), Data::new([prompts.len(), longest], padded.collect::<Vec<_>>()));
     feed.lengths.insert("p".into(), prompts.iter().map(Vec::len).collect());
     feed.sizes.insert("batch".into(), prompts.len());
-    let settings = with_defaults(settings);
-    feed.settings.extend(settings.iter().map(|(name, value)| (name.to_string(), *value)));
     for (parameter, array) in model.parameters.iter().zip(weights) {
         let data = Data::new(array.shape.clone(), array.data.clone());
         feed.parameters.insert(parameter.path.clone(), Rc::new(data));
     }
+    feed
+}
+
+/// What the block gives each prompt, by the interpreter.
+fn given(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<f64>> {
+    let prompts = prompts();
+    let mut feed = prompted(model, weights, &prompts, SEED);
+    let settings = with_defaults(settings);
+    feed.settings.extend(settings.iter().map(|(name, value)| (name.to_string(), *value)));
     let outputs = run(graph, &feed).unwrap_or_else(|fault| panic!("{fault}"));
     let (_, ids) = &outputs.all[0];
     ids.numbers.chunks(ids.numbers.len() / prompts.len()).map(<[f64]>::to_vec).collect()

@@ -17,7 +17,7 @@ use std::rc::Rc;
 const SEED: u64 = 5;
 
 /// A case of the repository, its model with a sampler, and its weights.
-fn known(name: &str, sampler: Option<&str>) -> (Case, Model, Vec<Array>) {
+pub fn known(name: &str, sampler: Option<&str>) -> (Case, Model, Vec<Array>) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name);
     let case = Case::read(&folder).expect("a case of the repository");
     let file = find_family(case.architecture(), &[name]).expect("there is a map");

@@ -33,15 +33,21 @@ fn rows() -> Vec<Vec<u32>> {
 }
 
 /// The settings of the block, and others in place of some.
-fn settings(model: &Model, others: &[(&str, f64)]) -> Vec<(String, f64)> {
+pub fn settings(model: &Model, others: &[(&str, f64)]) -> Vec<(String, f64)> {
     let generate = model.generate.as_ref().expect("it has a generate line");
     let own = generate.settings.iter().filter_map(|(name, setting)| Some((name.clone(), setting.number()?)));
     let other = |name: &String| others.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
     own.map(|(name, value)| (name.clone(), other(&name).unwrap_or(value))).collect()
 }
 
-fn interpreted(model: &Model, graphs: &Graphs, weights: &[Array], settings: &[(String, f64)]) -> Vec<Vec<i32>> {
-    let rows = rows();
+/// What the block leaves of each row, by the interpreter.
+pub fn interpreted(
+    model: &Model,
+    graphs: &Graphs,
+    weights: &[Array],
+    settings: &[(String, f64)],
+    rows: &[Vec<u32>],
+) -> Vec<Vec<i32>> {
     let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
     let data = rows.iter().flat_map(|row| (0..longest).map(|at| f64::from(*row.get(at).unwrap_or(&0)))).collect();
     let prompt = Array { shape: vec![rows.len(), longest], data };
@@ -58,8 +64,9 @@ fn interpreted(model: &Model, graphs: &Graphs, weights: &[Array], settings: &[(S
     rows.iter().zip(ids.data.chunks(ids.shape[1])).map(own).collect()
 }
 
-fn natively(loaded: &mut Loaded, settings: &[(String, f64)]) -> Vec<Vec<i32>> {
-    let mut whole = Whole::new(loaded, settings, &rows(), SEED).expect("good settings");
+/// What the program leaves of each row.
+pub fn natively(loaded: &mut Loaded, settings: &[(String, f64)], rows: &[Vec<u32>]) -> Vec<Vec<i32>> {
+    let mut whole = Whole::new(loaded, settings, rows, SEED).expect("good settings");
     whole.run(loaded, |_, _| true).expect("runs");
     whole.rows().expect("gives rows").into_iter().map(<[i32]>::to_vec).collect()
 }
@@ -86,9 +93,9 @@ fn one_program_leaves_what_the_block_leaves() {
         // Later settings win.
         let own: BTreeMap<String, f64> = own.into_iter().chain(settings_of(others)).collect();
         let own: Vec<(String, f64)> = own.into_iter().collect();
-        let ids = interpreted(&model, &graphs, &weights, &own);
-        assert_eq!(natively(&mut two, &own), ids, "{others:?}");
-        assert_eq!(natively(&mut one, &own), ids, "{others:?}, one thread");
+        let ids = interpreted(&model, &graphs, &weights, &own, &rows());
+        assert_eq!(natively(&mut two, &own, &rows()), ids, "{others:?}");
+        assert_eq!(natively(&mut one, &own, &rows()), ids, "{others:?}, one thread");
         assert!(ids.iter().flatten().all(|id| (0..=MASK).contains(id)), "{ids:?}");
         for (row, ids) in rows().iter().zip(&ids) {
             let kept = row.iter().zip(ids).all(|(given, now)| *given as i32 == MASK || *given as i32 == *now);
@@ -185,8 +192,8 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
         let mut loaded = loaded(&model, &graphs, &weights, 2);
         for others in settings_of_it {
             let own = settings(&model, &[&[("new", 8.0)], *others].concat());
-            let ids = interpreted(&model, &graphs, &weights, &own);
-            assert_eq!(natively(&mut loaded, &own), ids, "{}: {others:?}", model.name);
+            let ids = interpreted(&model, &graphs, &weights, &own, &rows());
+            assert_eq!(natively(&mut loaded, &own, &rows()), ids, "{}: {others:?}", model.name);
         }
     }
 }
@@ -223,7 +230,7 @@ fn a_text_without_blanks_is_done() {
     let weights = random_weights(&model, 3);
     let mut loaded = loaded(&model, &graphs, &weights, 1);
     let own = settings(&model, &[("new", 0.0), ("steps", 150.0)]);
-    assert_eq!(natively(&mut loaded, &own), interpreted(&model, &graphs, &weights, &own));
+    assert_eq!(natively(&mut loaded, &own, &rows()), interpreted(&model, &graphs, &weights, &own, &rows()));
     let mut done = |prompt: &[u32]| {
         let mut whole = Whole::new(&mut loaded, &own, &[prompt.to_vec()], SEED).expect("good settings");
         let mut turns = 0;

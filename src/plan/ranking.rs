@@ -1,4 +1,5 @@
-//! Long ranks by sorting (where the first few alone matter: [`super::selection`]), and sums over what ranks above as running sums.
+//! Long ranks by sorting, and sums over what ranks above as running sums. Where the first few alone matter, ranks are not
+//! needed: [`super::selection`].
 //!
 //! `rank[v](x)`: the present places in order of index, then merged in runs of 1, 2, 4, …; what is equal keeps its order.
 //! `sum[u](y[v: u] where rank[v: u] < rank)`: y in the order of the rank, summed up once. So top-p takes n log n steps.

@@ -17,8 +17,8 @@ impl Scan<'_> {
         let view = &ends.carried[place];
         let alike = element_of(scope.typed(value).ty.dtype) == view.element;
         let is_old = |id: &NodeId| matches!(self.body.node(*id).op, Op::Argument(own) if own == place);
-        let old = self.body.ids().into_iter().find(is_old);
-        let alone = old.is_none_or(|old| self.is_read_by(choice, Value::of(old), value));
+        let mut olds = self.body.ids().into_iter().filter(is_old);
+        let alone = olds.all(|old| self.is_read_by(choice, Value::of(old), value));
         (once && alike && alone).then(|| view.clone())
     }
 
