@@ -136,6 +136,9 @@ pub struct Frame {
     pub riding: Vec<AxisId>,
     /// Axes that the caller of a model fixed.
     pub preset: HashMap<String, AxisId>,
+    /// Axes of the results that the body sizes itself, and which axis of the caller each is to be; absent for a block whose
+    /// results nobody in the file reads.
+    pub sized: HashMap<String, Option<AxisId>>,
     /// Values that the caller of a model gave for its inputs.
     pub inputs: Option<HashMap<String, Operand>>,
     /// Outputs of a model.
@@ -161,6 +164,7 @@ impl Frame {
             labels: HashMap::new(),
             riding: Vec::new(),
             preset: HashMap::new(),
+            sized: HashMap::new(),
             inputs: None,
             outputs: Vec::new(),
             returned: None,

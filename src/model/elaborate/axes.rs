@@ -71,15 +71,45 @@ impl Elaborator<'_> {
             (DimSize::Sequence, None) => self.keyed_axis(&dim.name.text, Extent::Sequence, None),
             (DimSize::Like(other), None) => {
                 let model = self.axis(other)?;
-                self.keyed_axis(&dim.name.text, self.state.values.axes[model].extent.clone(), Some(model))
+                let extent = self.state.values.axes[model].extent.clone();
+                self.sized_axis(dim, extent, Some(model))?
             }
             (DimSize::Value(size), None) => {
                 let extent = self.extent(&dim.name, size)?;
-                self.keyed_axis(&dim.name.text, extent, None)
+                self.sized_axis(dim, extent, None)?
             }
         };
         self.define(&dim.name, Meaning::Axis(axis), Origin::Dim);
         Ok(())
+    }
+
+    /// An axis that the body sizes. If a result lies along it, it is the caller's axis of the same size: an axis that the
+    /// caller cannot name would ride on everything that is made of the result.
+    fn sized_axis(&mut self, dim: &Dim, extent: Extent, like: Option<AxisId>) -> Answer<AxisId> {
+        let name = &dim.name.text;
+        let Some(of_caller) = self.frame().sized.get(name).copied() else {
+            return Ok(self.keyed_axis(name, extent, like));
+        };
+        let riding = self.frame().riding.clone();
+        let axes = &self.state.values.axes;
+        let same_size = |axis: &AxisId| match like {
+            Some(model) => *axis != model && axes.alike(*axis, model),
+            None => axes[*axis].extent == extent,
+        };
+        if let Some(axis) = of_caller.filter(|axis| !riding.contains(axis) && same_size(axis)) {
+            return Ok(axis);
+        }
+        let label = match of_caller {
+            Some(axis) => format!("`{}` here is another", axes[axis].name),
+            None => format!("there is no axis `{name}` here"),
+        };
+        let (block, call) = (self.frame().name.clone(), self.frame().call.unwrap_or(dim.name.span));
+        Err(self.report(
+            Diagnostic::new(E0308, format!("`{block}` sizes `{name}` itself, and its caller has no such axis"))
+                .label(call, label)
+                .label(dim.name.span, "sized here, and a result lies along it")
+                .help(format!("declare an axis of this size before the call, `dim {name} = …`, or say which one it is: `{block}[{name} = …](…)`")),
+        ))
     }
 
     /// The size that a `dim` line gives.

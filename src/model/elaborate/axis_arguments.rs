@@ -166,6 +166,22 @@ impl Elaborator<'_> {
     }
 }
 
+/// Axes of a block's results that its body sizes, and those of the caller that they are to be: as the call says, else by name.
+pub fn sized_for_caller(
+    block: &Block,
+    request: &Request,
+    axes: &HashMap<String, AxisId>,
+) -> HashMap<String, Option<AxisId>> {
+    let sized = super::signature::axes_sized_inside(block);
+    let results = block.results.iter().flat_map(|result| &result.axes).map(|name| &name.text);
+    let of_caller = |name: &String| {
+        let named = axes.get(name).or_else(|| request.bound.get(name)).or_else(|| request.scope.get(name)).copied();
+        let taken = axes.iter().any(|(other, axis)| other != name && Some(*axis) == named);
+        named.filter(|_| !taken)
+    };
+    results.filter(|name| sized.contains(name)).map(|name| (name.clone(), of_caller(name))).collect()
+}
+
 /// A name for a second index over an axis.
 fn fresh(axis: &str) -> String {
     if axis == "s" { "u".into() } else { "s".into() }

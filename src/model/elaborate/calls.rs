@@ -141,6 +141,10 @@ impl Elaborator<'_> {
         let given = self.place_arguments(block, &request)?;
         let given = self.merge_arguments(given, &merged, request.span)?;
         frame.riding = self.riding(&given, &axes);
+        // What a `generate` line gives is read from outside, by place.
+        if !(self.naming && self.state.frames.len() == 1) {
+            frame.sized = super::axis_arguments::sized_for_caller(block, &request, &axes);
+        }
         let floor = self.state.floor;
         if shared {
             self.state.floor = self.state.regions.len();
@@ -169,7 +173,8 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Answer<Vec<Operand>> {
         for name in super::signature::signature_axes(block) {
-            if let Some(axis) = axes.get(&name.text) {
+            let sized = self.frame().sized.contains_key(&name.text);
+            if let Some(axis) = axes.get(&name.text).filter(|_| !sized) {
                 self.define(&name, Meaning::Axis(*axis), Origin::Argument);
             }
         }
