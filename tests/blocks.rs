@@ -37,7 +37,7 @@ fn rows() -> Vec<Vec<u32>> {
 }
 
 /// The sampler as it is written, over whole texts.
-fn whole_texts(model: &Model, graphs: &Graphs) -> Graphs {
+pub fn whole_texts(model: &Model, graphs: &Graphs) -> Graphs {
     let generate = model.generate.as_ref().expect("it has a generate line");
     Graphs { generate: Some(build(model, &generate.program, "generate")), ..graphs.clone() }
 }

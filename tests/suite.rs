@@ -32,6 +32,7 @@ mod scans;
 mod sources;
 mod speculation;
 mod step;
+mod stopping;
 mod syntax;
 mod texts;
 mod tidy;

@@ -132,6 +132,12 @@ impl<'a> Loop<'a> {
             }
             self.blank = blank;
         }
+        if self.blank.is_none() && self.goes_by_what_it_writes(root) {
+            return Err("what a turn stops by or hands on follows from the position that it has just written");
+        }
+        if self.answers_with_all_turns(root) {
+            return Err("what it gives in the end follows from all turns together");
+        }
         let draws = |region: &Region| region.ids().into_iter().any(|id| has_draw(region, id));
         let inner = self.body.ids().into_iter().flat_map(|id| self.body.node(id).bodies());
         if inner.into_iter().any(draws) {
@@ -149,6 +155,21 @@ impl<'a> Loop<'a> {
     /// What of the sequence at the end of the turn a value of the body is, if it is that.
     pub fn written(&self, value: Value) -> Option<Written> {
         self.ends.get(&value).copied()
+    }
+
+    /// Whether something that a turn says beside its choice is made of the sequence with that choice in it: the turn knows
+    /// the positions before.
+    fn goes_by_what_it_writes(&self, root: &Region) -> bool {
+        let handed_on = self.others(root).into_iter().filter_map(|place| self.body.results[place]);
+        let says = handed_on.chain(self.until).chain([self.next]).collect();
+        is_made_of(self.body, says, &|value| self.written(value) == Some(Written::Sequence))
+    }
+
+    /// Whether the answer is made of the sequence in the end, or of what all turns yield: no turn knows these.
+    fn answers_with_all_turns(&self, root: &Region) -> bool {
+        let others = self.others(root);
+        let of_all = |value: Value| value.node == self.node && !others.contains(&(value.result as usize));
+        is_made_of(root, self.answer.into_iter().collect(), &of_all)
     }
 
     /// Whether turns read a value at the position that they write.
@@ -236,6 +257,20 @@ fn yielded(root: &Region, result: Value, id: NodeId, repeat: &For, along: AxisId
     let ty = &root.typed(value).ty;
     let token = ty.dtype == DType::Int && ty.axes.iter().all(|axis| [BATCH, repeat.axis].contains(axis));
     if yields && token && repeat.axis != along { repeat.bodies[0].results[place] } else { None }
+}
+
+/// Whether any of some values is, or is made of, one of a kind.
+fn is_made_of(region: &Region, mut open: Vec<Value>, kind: &dyn Fn(Value) -> bool) -> bool {
+    let mut seen = HashSet::new();
+    while let Some(value) = open.pop() {
+        if kind(value) {
+            return true;
+        }
+        if seen.insert(value) {
+            open.extend(region.node(value.node).reads());
+        }
+    }
+    false
 }
 
 fn until(repeat: &For) -> Option<Value> {
