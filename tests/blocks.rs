@@ -9,7 +9,7 @@ use archc::model::Model;
 use archc::plan::{Program, Step};
 use archc::verify::weights::random_weights;
 use archc::verify::{Array, Batch, Engine, Interpreted};
-use archc_runtime::generate::Whole;
+use archc_runtime::generate::{Moment, Whole};
 use archc_runtime::model::Loaded;
 use std::collections::BTreeMap;
 
@@ -82,12 +82,32 @@ fn blocks_leave_what_whole_texts_leave() {
 fn counted(loaded: &mut Loaded, settings: &[(String, f64)]) -> (f64, usize) {
     let mut whole = Whole::new(loaded, settings, &[vec![1; 10]], SEED).expect("good settings");
     let mut turns = 0;
-    let look = |_: i64, _: &[&[i32]]| {
+    let look = |_: Moment, _: &[&[i32]]| {
         turns += 1;
         true
     };
     whole.run(loaded, look).expect("runs");
     (whole.multiply_adds(loaded).expect("it has a sampler"), turns)
+}
+
+/// Turns are counted in their blocks, as a person who looks on is told.
+#[test]
+fn every_block_counts_its_own_turns() {
+    let model = tiny(OWN, 5);
+    let graphs = graphs(&model);
+    let mut loaded = loaded(&model, &graphs, &random_weights(&model, 3), 1);
+    let own = settings(&model, &[("new", 9.0), ("steps", 3.0)]);
+    let mut whole = Whole::new(&mut loaded, &own, &[vec![3, 1, 4, 1, 5, 9]], SEED).expect("good settings");
+    let mut seen = Vec::new();
+    let look = |now: Moment, _: &[&[i32]]| {
+        seen.push(now);
+        true
+    };
+    whole.run(&mut loaded, look).expect("runs");
+    let wanted = (0..2).flat_map(|block| (0..3).map(move |turn| Moment { block, turn })).collect::<Vec<_>>();
+    assert_eq!(seen, wanted);
+    assert_eq!(seen[2].to_string(), "turn 3");
+    assert_eq!(seen[4].to_string(), "block 2, turn 2");
 }
 
 /// What four more turns of every block cost, for each turn: one block of the model, and attention to what is kept.

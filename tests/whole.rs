@@ -8,7 +8,7 @@ use archc::model::Model;
 use archc::verify::weights::random_weights;
 use archc::verify::{Array, Batch, Engine, Interpreted};
 use archc_runtime::bench::{Limit, whole};
-use archc_runtime::generate::Whole;
+use archc_runtime::generate::{Moment, Whole};
 use archc_runtime::model::Loaded;
 use std::collections::BTreeMap;
 
@@ -135,7 +135,7 @@ fn turns_can_be_looked_at_and_stopped() {
         assert!(changed.count() <= 2, "turn {turn} changes its share: {seen:?}");
     }
     let mut short = Whole::new(&mut loaded, &own, &prompts, SEED).expect("good settings");
-    short.run(&mut loaded, |turn, _| turn < 2).expect("runs");
+    short.run(&mut loaded, |now, _| now.turn < 2).expect("runs");
     assert_eq!(short.rows().expect("gives rows")[0], seen[2], "stopped before the third turn");
 }
 
@@ -234,7 +234,7 @@ fn a_text_without_blanks_is_done() {
     let mut done = |prompt: &[u32]| {
         let mut whole = Whole::new(&mut loaded, &own, &[prompt.to_vec()], SEED).expect("good settings");
         let mut turns = 0;
-        let look = |_: i64, _: &[&[i32]]| {
+        let look = |_: Moment, _: &[&[i32]]| {
             turns += 1;
             true
         };

@@ -25,4 +25,4 @@ pub use sampler::{Sampling, choose};
 pub use session::{Limits, Session, row_numbers};
 pub use speculation::{Draft, Lookup, Runs};
 pub use turns::{Choice, Turns};
-pub use whole::{NEW, Whole, accept};
+pub use whole::{Moment, NEW, Whole, accept};

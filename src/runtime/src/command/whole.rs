@@ -1,14 +1,14 @@
 //! `generate` for samplers that change positions anywhere: all turns are one program, which is looked at as it goes.
 //!
 //! In: prompts, some positions of which may be blanks to be filled in. Out: the texts; on a terminal the text as it
-//! stands before each turn, blanks shown as dots.
+//! stands before each turn, blanks shown as dots, and below it the turn, and the block if there are several.
 
 use super::begun::prompts;
 use super::generate::{Options, Plan};
 use super::options::print;
 use crate::abi::GenerateInfo;
 use crate::error::{Error, Result};
-use crate::generate::{NEW, Whole};
+use crate::generate::{Moment, NEW, Whole};
 use crate::interrupt;
 use crate::model::Code;
 use crate::tokenizer::Tokenizer;
@@ -41,9 +41,11 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
     let view = View { tokenizer, mask: blank(&settings).map(|mask| mask as i32) };
     let live = std::io::stderr().is_terminal() && rows.len() == 1 && !options.print_ids;
     let mut shown = Instant::now().checked_sub(BETWEEN);
-    whole.run(&mut model, |turn, rows| {
-        if live && turn > 0 && shown.is_none_or(|shown| shown.elapsed() >= BETWEEN) {
-            view.show(rows[0]);
+    let mut begun = false;
+    whole.run(&mut model, |now, rows| {
+        // Before the first turn there is nothing to see.
+        if live && std::mem::replace(&mut begun, true) && shown.is_none_or(|shown| shown.elapsed() >= BETWEEN) {
+            view.show(now, rows[0]);
             shown = Some(Instant::now());
         }
         !interrupt::asked()
@@ -226,9 +228,9 @@ impl View<'_> {
         Some(id) == self.mask
     }
 
-    /// Clears the screen and writes the text as it stands.
-    fn show(&self, ids: &[i32]) {
-        eprint!("\x1b[H\x1b[2J{}", self.text(ids));
+    /// Clears the screen and writes the text as it stands before a turn.
+    fn show(&self, now: Moment, ids: &[i32]) {
+        eprint!("\x1b[H\x1b[2J{}\n\n{now}", self.text(ids));
     }
 
     fn clear(&self) {

@@ -7,9 +7,40 @@ use super::turns::set;
 use crate::abi::{BufferInfo, Element, GenerateInfo, ProgramInfo, Role, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
+use std::fmt;
 
 /// Positions that the sampler adds to each row: the setting of this name.
 pub const NEW: &str = "new";
+
+/// Where a sampler stands before one of its turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// How many blocks had turns before: of a sampler whose turns stand in a `for` over blocks.
+    pub block: usize,
+    /// How many turns its block has had.
+    pub turn: usize,
+}
+
+impl Moment {
+    /// The next, before a turn of this number; `first` is the number of the first turn of all, with which blocks begin.
+    fn after(before: Option<Moment>, turn: i64, first: i64) -> Moment {
+        match before {
+            None => Moment { block: 0, turn: 0 },
+            Some(Moment { block, .. }) if turn == first => Moment { block: block + 1, turn: 0 },
+            Some(Moment { block, turn }) => Moment { block, turn: turn + 1 },
+        }
+    }
+}
+
+/// As a person counts. One block alone may be none.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.block > 0 {
+            write!(f, "block {}, ", self.block + 1)?;
+        }
+        write!(f, "turn {}", self.turn + 1)
+    }
+}
 
 /// One call of a sampler.
 #[derive(Debug)]
@@ -38,13 +69,18 @@ impl Whole {
         Ok(Whole { call, output: generate.output, lengths })
     }
 
-    /// Runs all turns. Before each, `look` sees the turn's number and the rows as they stand; false: no more turns.
+    /// Runs all turns. Before each, `look` sees which it is and the rows as they stand; false: no more turns.
     ///
     /// # Errors
     /// If there is not enough memory.
-    pub fn run(&mut self, model: &mut Loaded, mut look: impl FnMut(i64, &[&[i32]]) -> bool) -> Result<()> {
+    pub fn run(&mut self, model: &mut Loaded, mut look: impl FnMut(Moment, &[&[i32]]) -> bool) -> Result<()> {
         let lengths = &self.lengths;
-        model.run_watched(&mut self.call, &self.output, |turn, ids| look(turn, &rows_of(ids, lengths)))
+        let (mut first, mut before) = (None, None);
+        model.run_watched(&mut self.call, &self.output, |turn, ids| {
+            let now = Moment::after(before, turn, *first.get_or_insert(turn));
+            before = Some(now);
+            look(now, &rows_of(ids, lengths))
+        })
     }
 
     /// How many multiply-adds the turns of the last run did together; those that every run does, if it leaves none out.
