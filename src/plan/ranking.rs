@@ -182,15 +182,14 @@ impl<'p> Planner<'p> {
         let (zero, nothing) = (emitter.nest.int(0), emitter.nest.number(0.0, scalar));
         let all = emitter.length(found.axis, &at(Place::number(0)));
         let end = emitter.end(found.rank, found.axis, &at(Place::number(0)));
-        let turns = |emitter: &mut Emitter<'_, 'p>| {
+        let turns = |emitter: &mut Emitter<'_, 'p>, end: Register| {
             emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false)
         };
-        let index = turns(&mut emitter);
-        emitter.nest.store(&sums, &at(Place::index(index)), nothing);
-        emitter.nest.close_loop(Vec::new());
-
-        let index = turns(&mut emitter);
+        clear(&mut emitter, &sums, [zero, end, nothing], &at);
+        // What is ranked stands in the first places.
+        let index = turns(&mut emitter, end);
         emitter.runs(index, found.axis);
+        let count = emitter.nest.carry(ScalarType::Int);
         let (here, there) = (at(Place::index(index)), with(found.summed, Place::index(index)));
         let ranked = emitter.present(found.rank, &here);
         let present = emitter.present(found.value, &there);
@@ -200,9 +199,12 @@ impl<'p> Planner<'p> {
         emitter.nest.open_if();
         emitter.nest.store(&sums, &at(Place::register(rank)), value);
         emitter.nest.close_if(present);
-        emitter.nest.close_loop(Vec::new());
+        let ranked = ranked.unwrap_or_else(|| emitter.nest.number(1.0, ScalarType::Bool));
+        let one = emitter.nest.convert(ranked, ScalarType::Int);
+        let next = emitter.nest.call(Function::Add, &[count, one]);
+        emitter.nest.close_loop(vec![Carried { register: count, initial: zero, next, combine: None }]);
 
-        let index = turns(&mut emitter);
+        let index = turns(&mut emitter, count);
         let sum = emitter.nest.carry(scalar);
         let own = emitter.nest.load(&sums, &at(Place::index(index)));
         emitter.nest.store(&sums, &at(Place::index(index)), sum);
@@ -222,6 +224,13 @@ impl<'p> Planner<'p> {
         let work = self.sizes.elements(&ty.axes).times(Size::Constant(8));
         self.launch(emitter.nest.finish("sum_above".into(), node.path.clone(), work))
     }
+}
+
+/// Stores a number in all places from one to another.
+fn clear(emitter: &mut Emitter<'_, '_>, view: &View, [from, to, number]: [Register; 3], at: &dyn Fn(Place) -> Places) {
+    let index = emitter.nest.open_loop(Bound::Register(from), Bound::Register(to), false, true);
+    emitter.nest.store(view, &at(Place::index(index)), number);
+    emitter.nest.close_loop(Vec::new());
 }
 
 /// Merges runs until there is one: each turn from the first list to the second and back.
