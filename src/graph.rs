@@ -14,6 +14,6 @@ mod edit;
 mod rename;
 pub mod text;
 
-pub use build::{UPDATE, build};
+pub use build::{Derivative, UPDATE, build};
 pub use op::*;
 pub use region::*;

@@ -4,8 +4,8 @@
 use super::compiled::{fail, loaded, model};
 use super::generation::prompted;
 use super::sources::known;
+use archc::derive;
 use archc::driver::{self, Failure, Graphs, Session};
-use archc::graph;
 use archc::interpret::{Data, run};
 use archc::model::Model;
 use archc::verify::Array;
@@ -67,7 +67,7 @@ fn interpreted(
     chosen: &[(&str, f64)],
     new: usize,
 ) -> Vec<Vec<u32>> {
-    let graph = graph::build(model, &model.generate.as_ref().expect("it generates").program, "generate");
+    let graph = derive::build(model, &model.generate.as_ref().expect("it generates").program, "generate");
     let mut feed = prompted(model, weights, prompts, SEED);
     let prefixes = prefixes.iter().map(|prefix| f64::from(*prefix)).collect::<Vec<_>>();
     feed.inputs.insert("prefix".into(), Data::new([prompts.len()], prefixes));

@@ -3,8 +3,9 @@
 
 use super::compiled::{graphs, loaded, model, programs};
 use super::whole::{interpreted, natively, settings};
+use archc::derive::build;
 use archc::driver::Graphs;
-use archc::graph::{Op, build};
+use archc::graph::Op;
 use archc::model::Model;
 use archc::plan::{Program, Step};
 use archc::verify::weights::random_weights;

@@ -2,7 +2,8 @@
 
 use super::compiled::model;
 use super::interpret::numbers;
-use archc::graph::{Graph, build};
+use archc::derive::build;
+use archc::graph::Graph;
 use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
 use std::collections::HashMap;

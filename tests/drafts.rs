@@ -4,6 +4,7 @@
 use super::compiled::{fail, loaded, model_with};
 use super::generation::prompted;
 use super::sources::known;
+use archc::derive;
 use archc::driver::{self, Failure, Graphs, Session};
 use archc::graph::{self, Graph, Op};
 use archc::interpret::run;
@@ -111,7 +112,7 @@ fn in_runs(model: &Model, loaded: &mut Loaded, chosen: &[(&str, f64)], most: usi
 /// What the block says of each row, by the interpreter: its text, and the draft of each turn.
 fn interpreted(model: &Model, weights: &[Array], chosen: &[(&str, f64)]) -> (Vec<Vec<u32>>, Vec<Vec<i64>>) {
     let generate = model.generate.as_ref().expect("it generates");
-    let graph = graph::build(model, &generate.program, "generate");
+    let graph = derive::build(model, &generate.program, "generate");
     let prompts = prompts();
     let mut feed = prompted(model, weights, &prompts, SEED);
     feed.settings.extend(turns(model, chosen, prompts.len()).settings);

@@ -2,6 +2,7 @@
 //! the block itself, run by the interpreter turn by turn over whole sequences, chooses under the same draws.
 
 use super::compiled::{self, graphs, model};
+use archc::derive;
 use archc::graph::{self, Graph, Op, Region};
 use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
@@ -36,7 +37,7 @@ fn prompts() -> Vec<Vec<u32>> {
 /// The graph of the `generate` line, and the paths of its draws.
 fn block(model: &Model) -> (Graph, Vec<String>) {
     let generate = model.generate.as_ref().expect("it has a generate line");
-    let graph = graph::build(model, &generate.program, "generate");
+    let graph = derive::build(model, &generate.program, "generate");
     let mut paths = Vec::new();
     let mut regions: Vec<&Region> = vec![&graph.root];
     while let Some(region) = regions.pop() {

@@ -1,7 +1,7 @@
 //! Objectives: what they do to a text has the statistics that their papers state, and nothing is lost on the way.
 
 use crate::program::models::checked;
-use archc::graph::build;
+use archc::derive::build;
 use archc::interpret::{Data, Feed, run};
 use std::collections::HashMap;
 

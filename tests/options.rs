@@ -1,7 +1,7 @@
 //! Options of the library's attention and rotary positions, against their formulas written out.
 
 use crate::program::models::checked;
-use archc::graph::build;
+use archc::derive::build;
 use archc::interpret::{Data, Feed, run};
 use std::rc::Rc;
 

@@ -5,8 +5,8 @@ mod forms;
 mod layout;
 pub mod operators;
 
+use archc::derive;
 use archc::driver::{self, Request, Session};
-use archc::graph;
 use archc::passes::scans::{Class, Form, Scan, explain};
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ fn sized_model_of(scan: &str, k: u32, m: u32) -> archc::model::Model {
 
 fn scan_of(scan: &str) -> Scan {
     let model = model_of(scan);
-    let scans = explain(&graph::build(&model, &model.forward, "forward"), Form::Planned);
+    let scans = explain(&derive::build(&model, &model.forward, "forward"), Form::Planned);
     assert_eq!(scans.len(), 1, "one scan");
     scans.into_iter().next().expect("one scan")
 }
@@ -88,7 +88,7 @@ fn classes_in(file: &str, sizes: &[&str]) -> Vec<(Vec<String>, Option<u32>)> {
     let settings = sizes.iter().map(|name| (name.to_string(), "128".to_string())).collect();
     let model = driver::check(&Request { file, settings, ..Request::default() }, &mut Session::default());
     let model = model.expect("checks");
-    let scans = explain(&graph::build(&model, &model.forward, "forward"), Form::Planned);
+    let scans = explain(&derive::build(&model, &model.forward, "forward"), Form::Planned);
     let classes = |scan: &Scan| scan.states.iter().map(|state| state.class.to_string()).collect();
     scans.iter().map(|scan| (classes(scan), scan.chunk)).collect()
 }
@@ -122,7 +122,7 @@ fn what_looks_at_nothing_later_is_known_first_and_the_rest_is_linear() {
                 for t { n = max(peak + fade, beta);  S = exp(peak + fade - n) * S + exp(beta - n) * kk * vv;  peak = n\n\
                 yield y = sum[k](S * qq) }";
     let model = sized_model_of(text, 64, 64);
-    let scans = explain(&graph::build(&model, &model.forward, "forward"), Form::Planned);
+    let scans = explain(&derive::build(&model, &model.forward, "forward"), Form::Planned);
     let classes = scans.iter().map(|scan| (scan.states[0].class.clone(), scan.chunk)).collect::<Vec<_>>();
     assert!(matches!(classes.as_slice(), [(Class::Nonlinear(_), None), (Class::Scalar, Some(32))]), "{classes:?}");
 }

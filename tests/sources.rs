@@ -2,8 +2,8 @@
 //! block itself says by the interpreter, alone and side by side with sources of other lengths.
 
 use super::compiled::{graphs, loaded};
+use archc::derive;
 use archc::driver::{self, Request, Session, find_family};
-use archc::graph;
 use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
 use archc::verify::layout::parameters_of;
@@ -73,7 +73,7 @@ fn interpreted(model: &Model, weights: &[Array], sources: &[Vec<u32>], settings:
 /// The ids of each row that the block gives to what is fed, by the interpreter.
 fn said(model: &Model, weights: &[Array], mut feed: Feed, settings: &[(String, f64)]) -> Vec<Vec<u32>> {
     let generate = model.generate.as_ref().expect("it generates");
-    let graph = graph::build(model, &generate.program, "generate");
+    let graph = derive::build(model, &generate.program, "generate");
     let rows = feed.sizes["batch"];
     feed.settings.extend(settings.iter().cloned());
     for (parameter, array) in model.parameters.iter().zip(weights) {

@@ -6,6 +6,7 @@ mod bounds;
 mod compiled;
 mod certificate;
 mod conformance;
+mod control;
 mod cuda;
 mod damage;
 mod diagnostics;

@@ -3,8 +3,8 @@
 mod state;
 
 use super::{Outcome, Verdict, arguments::CheckArguments, output};
+use crate::derive;
 use crate::driver::{self, Request, Session};
-use crate::graph;
 use crate::model::{Model, Parameter};
 use crate::passes::scans;
 use archc_runtime::abi::names;
@@ -43,7 +43,7 @@ pub fn run(arguments: &CheckArguments, session: &mut Session) -> Outcome {
 fn explain_scans(model: &Model, session: &mut Session) -> Outcome {
     let form = session.scan;
     let scans =
-        session.stage("graph", |_| scans::explain(&graph::build(model, &model.forward, names::FORWARD), form))?;
+        session.stage("graph", |_| scans::explain(&derive::build(model, &model.forward, names::FORWARD), form))?;
     match scans.is_empty() {
         true => output::print("no `for` runs over a sequence\n")?,
         false => output::print(&scans.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?,

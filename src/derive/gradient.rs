@@ -3,16 +3,18 @@
 //! In: a graph and the name of a scalar output. Out: the same graph, with an output `gradient PATH` more for each asked
 //! parameter or input, of its own type. `ops` knows each operation's derivative; here the sweep goes back over a
 //! region ([`sweep`]), and a `for` becomes a `for` the other way round ([`repeat`]). Only what depends on what was asked
-//! for ([`active`]) gets an adjoint. Parameters and inputs share one name space, so a name is enough.
+//! for ([`active`]) gets an adjoint. Parameters and inputs share one name space, so a name is enough. What a model derives
+//! itself, `grad(y, x)`, is the same sweep from one value of a region to another ([`derivative`]).
 
 mod active;
 mod repeat;
 
 use crate::fault::Bug;
-use crate::graph::{Graph, Op, Value};
+use crate::graph::{Graph, NodeId, Op, Region, Typed, Value};
 use crate::ops::{Tape, gradient as gradient_of_op};
-use crate::tensor::TensorType;
-use active::{active_values, is_one_of};
+use crate::tensor::{Axes, TensorType};
+use active::{active_from, active_values, is_one_of};
+use std::collections::HashSet;
 
 /// What the names of outputs that are gradients begin with; the path of the parameter or the input's name follows.
 pub const GRADIENT: &str = "gradient ";
@@ -30,7 +32,7 @@ pub fn gradient(graph: &Graph, loss: &str, leaves: &[String]) -> Result<Graph, B
     let ty = tape.ty(value);
     let seed = tape.number(1.0, ty.dtype);
     tape.give(value, seed);
-    sweep(&mut tape)?;
+    sweep(&mut tape, None)?;
     let mut outputs = graph.outputs.clone();
     let mut results = Vec::new();
     for path in leaves {
@@ -62,9 +64,27 @@ fn sum_of_adjoints(tape: &mut Tape, values: impl Iterator<Item = Value>, ty: &Te
     }
 }
 
-/// Goes back over the forward region, handing on adjoints. What has no operands keeps its own.
-fn sweep(tape: &mut Tape) -> Result<(), Bug> {
-    for id in tape.forward.order().into_iter().rev() {
+/// Adds to a region the derivative of one of its values, summed over its positions, by another: of its type, present
+/// where it is. Whatever the first is made of by way of the second lies in the region: the checker has seen to that.
+pub(super) fn derivative(axes: &Axes, region: &mut Region, of: Value, by: Value) -> Value {
+    let active = active_from(region, HashSet::from([by]));
+    let mut tape = Tape::beside(axes, std::mem::take(region), active);
+    let Typed { ty, presence } = tape.typed(by).clone();
+    let summed = tape.ty(of);
+    let seed = tape.filled(1.0, &summed);
+    tape.give(of, seed);
+    if let Err(fault) = sweep(&mut tape, Some(by.node)) {
+        unreachable!("the checker let through a derivative that cannot be made: {fault:?}");
+    }
+    let sum = sum_of_adjoints(&mut tape, std::iter::once(by), &ty);
+    let derivative = tape.narrow(sum, &presence);
+    *region = tape.into_regions().0;
+    derivative
+}
+
+/// Goes back over the forward region, handing on adjoints. What has no operands keeps its own, and so does `kept`.
+fn sweep(tape: &mut Tape, kept: Option<NodeId>) -> Result<(), Bug> {
+    for id in tape.forward.order().into_iter().rev().filter(|id| kept != Some(*id)) {
         let node = tape.forward.node(id).clone();
         tape.node = id;
         tape.path.clone_from(&node.path);

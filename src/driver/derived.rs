@@ -132,13 +132,13 @@ pub fn graphs_with(model: &Model, inputs: &[String], session: &mut Session) -> R
 fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut Session) -> Result<Graphs, Failure> {
     let leaves = [trained(model).as_slice(), inputs].concat();
     let made = session.stage("graph", |_| {
-        let forward = graph::build(model, &model.forward, names::FORWARD);
+        let forward = derive::build(model, &model.forward, names::FORWARD);
         let (begin, step, refused) = decode(model, &forward, grown_by_tokens(model))?;
         let forward = chunkwise(forward, form)?;
-        let train = model.train.as_ref().map(|train| graph::build(model, train, names::TRAIN));
+        let train = model.train.as_ref().map(|train| derive::build(model, train, names::TRAIN));
         let train = train.map(|train| passes::prepare(chunkwise(train, form)?)).transpose()?;
         let train = train.map(|train| derive::gradient(&train, names::LOSS, &leaves)).transpose()?;
-        let evaluate = model.evaluate.as_ref().map(|losses| graph::build(model, losses, names::EVALUATE));
+        let evaluate = model.evaluate.as_ref().map(|losses| derive::build(model, losses, names::EVALUATE));
         let evaluate = evaluate.map(|losses| chunkwise(losses, form)).transpose()?;
         let begin = begin.map(|begin| chunkwise(begin, form)).transpose()?;
         // A step is mostly one position: in chunks it is only made if that is asked for.
@@ -147,7 +147,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
         let (turn, whole) = turn(model)?;
         let generate = model.generate.as_ref().filter(|_| turn.is_none());
         let require = generate.and_then(|generate| requirements(model, &generate.program));
-        let generate = generate.map(|generate| graph::build(model, &generate.program, names::GENERATE));
+        let generate = generate.map(|generate| derive::build(model, &generate.program, names::GENERATE));
         let (generate, whole) = match generate.zip(whole) {
             Some((generate, whole)) => block_by_block(generate, whole).map(|(made, whole)| (Some(made), whole))?,
             None => (None, None),
@@ -186,7 +186,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
 /// A bug of a stage.
 pub fn step(model: &Model, session: &mut Session) -> Result<Steps, Failure> {
     let steps = session.stage("graph", |_| {
-        let forward = graph::build(model, &model.forward, names::FORWARD);
+        let forward = derive::build(model, &model.forward, names::FORWARD);
         decode(model, &forward, grown_by_tokens(model))
     })??;
     Ok(steps)
@@ -254,7 +254,7 @@ pub fn step_without_tokens(model: &Model, graphs: &mut Graphs, session: &mut Ses
     if graphs.step.is_none() && grown_input(model).is_none() {
         // Of the program as it is written: the one that runs may go in chunks.
         let made = session.stage("graph", |_| {
-            let forward = graph::build(model, &model.forward, names::FORWARD);
+            let forward = derive::build(model, &model.forward, names::FORWARD);
             decode(model, &forward, grown_axis(model))
         })??;
         (graphs.begin, graphs.step, graphs.refused) = made;
@@ -280,7 +280,7 @@ fn decode(model: &Model, forward: &Graph, along: Option<AxisId>) -> Result<Steps
 fn with_runs(model: &Model, mut graphs: Graphs, session: &mut Session) -> Result<Graphs, Failure> {
     let decode = session.stage("graph", |_| {
         let Some(generate) = &model.generate else { return Ok(None) };
-        let (every, along) = match derive::run(&graph::build(model, &generate.program, names::GENERATE)) {
+        let (every, along) = match derive::run(&derive::build(model, &generate.program, names::GENERATE)) {
             Ok(found) => found,
             Err(refused) => return Ok(Some(Err(refused))),
         };
@@ -302,7 +302,7 @@ fn requirements(model: &Model, program: &model::Program) -> Option<Graph> {
     let numbered = program.requirements.iter().enumerate();
     let outputs = numbered.map(|(number, (value, _))| (number.to_string(), *value)).collect::<Vec<_>>();
     let asked = model::Program { outputs, losses: Vec::new(), updates: Vec::new(), ..program.clone() };
-    (!asked.outputs.is_empty()).then(|| graph::build(model, &asked, names::REQUIRE))
+    (!asked.outputs.is_empty()).then(|| derive::build(model, &asked, names::REQUIRE))
 }
 
 /// Plans each program.

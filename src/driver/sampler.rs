@@ -8,7 +8,7 @@ use crate::derive::{self, NotIncremental};
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::codes::N0603;
 use crate::fault::Bug;
-use crate::graph::{self, Graph};
+use crate::graph::Graph;
 use crate::model::{self, Model};
 use crate::passes;
 use archc_runtime::abi::names;
@@ -16,7 +16,7 @@ use archc_runtime::abi::names;
 /// One turn of the model's sampler, or why there is none.
 pub(super) fn turn(model: &Model) -> Result<(Option<derive::Decode>, Option<NotIncremental>), Bug> {
     let Some(generate) = &model.generate else { return Ok((None, None)) };
-    let sampler = graph::build(model, &generate.program, "generate");
+    let sampler = derive::build(model, &generate.program, "generate");
     let (whole, along) = match derive::turn(&sampler) {
         Ok(found) => found,
         Err(refused) => return Ok((None, Some(refused))),
@@ -58,7 +58,7 @@ pub fn turns(model: &Model, session: &mut Session) -> Result<Turns, Failure> {
     let turns = session.stage("graph", |_| {
         let (_, whole) = turn(model)?;
         let Some((generate, whole)) = model.generate.as_ref().zip(whole) else { return Ok(Turns::Position) };
-        let generate = graph::build(model, &generate.program, names::GENERATE);
+        let generate = derive::build(model, &generate.program, names::GENERATE);
         let (_, whole) = block_by_block(generate, whole)?;
         Ok::<_, Bug>(whole.map_or(Turns::Block, Turns::Whole))
     })??;

@@ -1,6 +1,6 @@
 //! Makes the graph of one program of a checked model.
 //!
-//! In: a [`Model`] and one of its programs. Out: a [`Graph`] that names inputs, parameters and outputs as the model does.
+//! In: a [`Model`], one of its programs, and how a derivative is made of nodes. Out: a [`Graph`] that names inputs, parameters and outputs as the model does.
 //! Each value becomes one node; a `for` stays a region. Order: [`outer`] finds what bodies read from outside, [`values`]
 //! makes nodes, [`regions`] makes the `for`s, [`layout`] orders the axes of what they carry.
 
@@ -12,7 +12,7 @@ mod values;
 
 use super::{Graph, Op, Region, Typed, Value};
 use crate::model::{Body, BodyId, Model, Program, ValueId};
-use crate::tensor::{DType, Function, Scalar, ScalarStep, TensorType};
+use crate::tensor::{Axes, DType, Function, Scalar, ScalarStep, TensorType};
 use std::collections::HashMap;
 
 /// The output that is the sum of all losses.
@@ -21,10 +21,13 @@ const LOSS: &str = archc_runtime::abi::names::LOSS;
 /// What the names of outputs that are new values of buffers begin with.
 pub const UPDATE: &str = "update ";
 
-/// The graph of a program. A program with losses gives their weighted sum as the output `loss`, where one that is
-/// absent counts as 0, and the new values of buffers.
-pub fn build(model: &Model, program: &Program, name: &str) -> Graph {
-    let builder = Builder { model, program };
+/// Adds to a region the derivative of its first value, summed, by the second, and says which value it is.
+pub type Derivative = dyn Fn(&Axes, &mut Region, Value, Value) -> Value;
+
+/// The graph of a program; `derivative` makes its derivatives. A program with losses gives their weighted sum as the
+/// output `loss`, where one that is absent counts as 0, and the new values of buffers.
+pub fn build(model: &Model, program: &Program, name: &str, derivative: &Derivative) -> Graph {
+    let builder = Builder { model, program, derivative };
     let mut scope = Scope::default();
     builder.fill(&mut scope, None);
     let mut outputs = Vec::new();
@@ -71,6 +74,7 @@ impl Scope {
 struct Builder<'a> {
     model: &'a Model,
     program: &'a Program,
+    derivative: &'a Derivative,
 }
 
 impl Builder<'_> {

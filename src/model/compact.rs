@@ -63,6 +63,7 @@ impl Walk<'_> {
             ValueKind::Stop(x) => ValueKind::Stop(self.value(*x)),
             ValueKind::Peek(x) => ValueKind::Peek(self.value(*x)),
             ValueKind::Else(x, y) => ValueKind::Else(self.value(*x), self.value(*y)),
+            ValueKind::Gradient(y, x) => ValueKind::Gradient(self.value(*y), self.value(*x)),
             ValueKind::Reduce(combine, axes, x) => ValueKind::Reduce(*combine, axes.clone(), self.value(*x)),
             ValueKind::Rank(axes, x) => ValueKind::Rank(axes.clone(), self.value(*x)),
             ValueKind::Index(x, places) => {

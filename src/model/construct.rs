@@ -256,7 +256,7 @@ impl ValueKind {
             ValueKind::Scalar(_, operands) | ValueKind::Draw { operands, .. } => operands.clone(),
             ValueKind::Broadcast(x) | ValueKind::Where(x) | ValueKind::Stop(x) | ValueKind::Peek(x) => vec![*x],
             ValueKind::Reduce(_, _, x) | ValueKind::Rank(_, x) => vec![*x],
-            ValueKind::Else(x, y) => vec![*x, *y],
+            ValueKind::Else(x, y) | ValueKind::Gradient(x, y) => vec![*x, *y],
             ValueKind::Index(x, places) => {
                 let mut reads = vec![*x];
                 reads.extend(places.iter().flat_map(|(_, place)| place.values()));

@@ -16,6 +16,7 @@ mod builtins;
 mod calls;
 mod carried;
 mod expressions;
+mod gradients;
 mod lines;
 mod making;
 mod nets;

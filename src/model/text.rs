@@ -203,6 +203,7 @@ impl Writer<'_> {
             ValueKind::Draw { law, path, operands } => format!("draw {} {path:?} {}", self.law(*law), ids(operands)),
             ValueKind::Stop(x) => format!("stop {}", id(*x)),
             ValueKind::Peek(x) => format!("peek {}", id(*x)),
+            ValueKind::Gradient(y, x) => format!("gradient of {} by {}", id(*y), id(*x)),
             ValueKind::Carried(place) => format!("carried {place}"),
             ValueKind::Turn => "turn".into(),
             ValueKind::Final(region, place) => format!("final {}.{place}", region.0),

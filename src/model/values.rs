@@ -106,6 +106,8 @@ pub enum ValueKind {
     Stop(ValueId),
     /// The operand; blindness does not look through it.
     Peek(ValueId),
+    /// The derivative of the first, summed over all its positions, by the second: of its axes, present where it is.
+    Gradient(ValueId, ValueId),
     /// In a body: the carried value of that place.
     Carried(u32),
     /// In a body: the number of the turn.
@@ -175,4 +177,31 @@ pub struct Body {
     pub yields: Vec<Option<ValueId>>,
     /// A bool for each row: this row stops after the turn.
     pub until: Option<ValueId>,
+}
+
+impl Program {
+    /// The values that a value is made of, presence aside; of what a `for` carries, the first value and what the turns
+    /// make of it. Nothing is behind a `peek`.
+    pub fn sources(&self, id: ValueId) -> Vec<ValueId> {
+        let value = &self.values[id.0 as usize];
+        match &value.kind {
+            ValueKind::Peek(_) => Vec::new(),
+            ValueKind::Carried(place) => match value.body {
+                Some(body) => self.carried_at(body.region, *place as usize),
+                None => Vec::new(),
+            },
+            ValueKind::Final(region, place) => self.carried_at(*region, *place as usize),
+            ValueKind::Yielded(region, place) => {
+                let bodies = self.regions[region.0 as usize].bodies.iter();
+                bodies.filter_map(|body| body.yields.get(*place as usize).copied().flatten()).collect()
+            }
+            other => other.operands(),
+        }
+    }
+
+    fn carried_at(&self, region: RegionId, place: usize) -> Vec<ValueId> {
+        let region = &self.regions[region.0 as usize];
+        let start = region.carried.get(place).copied();
+        start.into_iter().chain(region.bodies.iter().filter_map(|body| body.carried.get(place).copied())).collect()
+    }
 }

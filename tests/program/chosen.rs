@@ -2,6 +2,7 @@
 
 use super::build::{Call, check, feed};
 use super::models::{checked, forward, train};
+use archc::derive;
 use archc::graph::{self, Graph, Op, Region};
 use archc::interpret;
 use archc::model::Model;
@@ -61,7 +62,7 @@ fn no_turn_of_an_expert_is_left() {
 #[test]
 fn the_chosen_alone_mean_what_all_of_them_mean() {
     for model in variants() {
-        let plain = graph::build(&model, &model.forward, "forward");
+        let plain = derive::build(&model, &model.forward, "forward");
         for (batch, extent) in [(1, 1), (3, 7)] {
             let call = Call::ragged(batch, extent);
             let given = feed(&plain, &call);

@@ -4,7 +4,7 @@
 use super::build::{Call, check};
 use archc::derive;
 use archc::diagnostics::Diagnostics;
-use archc::graph::{self, Graph};
+use archc::graph::Graph;
 use archc::model::{self, Model};
 use archc::passes;
 use archc::plan::{Interface, Program, report, schedule};
@@ -34,12 +34,12 @@ pub fn checked(text: String) -> Model {
 
 /// Its forward pass.
 pub fn forward(model: &Model) -> Graph {
-    optimized(graph::build(model, &model.forward, "forward"))
+    optimized(derive::build(model, &model.forward, "forward"))
 }
 
 /// Its loss and gradients.
 pub fn train(model: &Model) -> Graph {
-    let loss = model.train.as_ref().map(|train| graph::build(model, train, "train")).expect("it has a loss");
+    let loss = model.train.as_ref().map(|train| derive::build(model, train, "train")).expect("it has a loss");
     let loss = passes::prepare(loss).unwrap_or_else(|bug| panic!("{bug:?}"));
     let paths = model.parameters.iter().map(|parameter| parameter.path.clone()).collect::<Vec<_>>();
     optimized(derive::gradient(&loss, "loss", &paths).unwrap_or_else(|bug| panic!("{bug:?}")))

@@ -5,7 +5,7 @@ mod lengths;
 
 use super::compiled::{graphs, model, programs};
 use super::{gradient, random_models};
-use archc::graph;
+use archc::derive;
 use archc::interpret::{Data, Feed};
 use archc::passes;
 use archc::plan::Step;
@@ -53,7 +53,7 @@ fn agree(mixer: &str) {
     }
     let model = model(&text);
     let losses = model.train.as_ref().expect("it learns");
-    let graph = passes::prepare(graph::build(&model, losses, "train")).expect("prepares");
+    let graph = passes::prepare(derive::build(&model, losses, "train")).expect("prepares");
     gradient::assert_gradients(&graph, &feed(&model));
 }
 

@@ -1,6 +1,6 @@
 //! Which form is chosen: the one that costs less at the sizes of the program.
 
-use archc::graph;
+use archc::derive;
 use archc::passes::scans::{Form, Scan, explain};
 
 use crate::program::models::checked;
@@ -19,7 +19,7 @@ fn scan_of(update: &str, size: u32, form: Form) -> Scan {
          input qq[t, h, k], kk[t, h, k], vv[t, h, m], fade[t, h], gate[t, h, k], beta[t, h]\n\
          S[h, k, m] : f32 = 0\nfor t {{ {update}\n yield y = sum[k](S * qq) }}\n  output out = y\n}}\n"
     ));
-    let scans = explain(&graph::build(&model, &model.forward, "forward"), form);
+    let scans = explain(&derive::build(&model, &model.forward, "forward"), form);
     assert_eq!(scans.len(), 1, "one scan");
     scans.into_iter().next().expect("one scan")
 }

@@ -3,7 +3,7 @@
 use super::model_of;
 use crate::gradient::{assert_gradients, parameters};
 use archc::derive;
-use archc::graph::{self, Graph, Op, Typed, Value};
+use archc::graph::{Graph, Op, Typed, Value};
 use archc::interpret::{Data, Feed, run};
 use archc::model::Combine;
 use archc::passes::scans::{Form, chunkwise};
@@ -71,7 +71,7 @@ fn feed(length: usize, spread: f64) -> Feed {
 /// The graph of a scan with a loss: all that it yields, weighted by position.
 fn with_loss(scan: &str) -> Graph {
     let model = model_of(scan);
-    let mut graph = graph::build(&model, &model.forward, "forward");
+    let mut graph = derive::build(&model, &model.forward, "forward");
     let out = graph.root.results[0].expect("an output");
     let ty = graph.root.typed(out).ty.clone();
     let square = archc::tensor::Scalar::function(archc::tensor::Function::Multiply);

@@ -1,5 +1,6 @@
 //! In which order the axes of a carried value lie.
 
+use archc::derive;
 use archc::graph::{self, Op};
 
 use crate::program::models::checked;
@@ -9,7 +10,7 @@ fn axes_of(inputs: &str, scan: &str) -> Vec<String> {
     let model = checked(format!(
         "use activations\nmodel Scan {{\n  dim t, h = 3, r = 2, k = 4, m = 5\n  input {inputs}\n{scan}\n  output out = y\n}}\n"
     ));
-    let graph = graph::build(&model, &model.forward, "forward");
+    let graph = derive::build(&model, &model.forward, "forward");
     graph.verify().expect("well typed");
     let nodes = graph.root.ids().into_iter().map(|id| graph.root.node(id));
     let node = nodes.into_iter().find(|node| matches!(node.op, Op::For(_))).expect("a recurrence");

@@ -2,8 +2,9 @@
 
 use super::forms::{assert_same, in_chunks, shifted};
 use crate::interpret::numbers;
+use archc::derive;
 use archc::driver::{self, Request, Session};
-use archc::graph::{self, Graph, Op};
+use archc::graph::{Graph, Op};
 use archc::interpret::{Data, Feed};
 use archc::model::Model;
 use archc::tensor::BATCH;
@@ -56,7 +57,7 @@ fn feed(graph: &Graph, length: usize, seed: u64) -> Feed {
 fn operators_of_the_library_give_in_chunks_what_they_give_turn_by_turn() {
     for file in OPERATORS {
         let model = model_in(file);
-        let graph = graph::build(&model, &model.forward, "forward");
+        let graph = derive::build(&model, &model.forward, "forward");
         for size in [16, 32] {
             let chunked = in_chunks(&graph, size);
             for (seed, length) in [1, 2, 37, 63, 65].into_iter().enumerate() {
@@ -71,7 +72,7 @@ fn operators_of_the_library_give_in_chunks_what_they_give_turn_by_turn() {
 fn a_chunk_of_one_position_is_a_turn() {
     for file in ["op_gated_delta_rule", "op_kda", "rwkv7_mix"] {
         let model = model_in(file);
-        let graph = graph::build(&model, &model.forward, "forward");
+        let graph = derive::build(&model, &model.forward, "forward");
         assert_same(file, &graph, &shifted(&graph, 1), &feed(&graph, 5, 3));
     }
 }

@@ -12,9 +12,17 @@ pub(super) fn is_one_of(paths: &[String]) -> impl Fn(&Node) -> bool {
     move |node| matches!(&node.op, Op::Parameter(path) | Op::Input(path) if paths.contains(path))
 }
 
+/// The values of a region that depend on some of its own, these included.
+pub(super) fn active_from(region: &Region, first: HashSet<Value>) -> HashSet<Value> {
+    spread(region, first, &|_| false, &[])
+}
+
 /// The active values of a region whose arguments are active as said.
 pub(super) fn active_values(region: &Region, asked: &Asked, arguments: &[bool]) -> HashSet<Value> {
-    let mut active = HashSet::new();
+    spread(region, HashSet::new(), asked, arguments)
+}
+
+fn spread(region: &Region, mut active: HashSet<Value>, asked: &Asked, arguments: &[bool]) -> HashSet<Value> {
     for id in region.order() {
         let node = region.node(id);
         let operands = node.operands.iter().map(|operand| active.contains(operand)).collect::<Vec<_>>();

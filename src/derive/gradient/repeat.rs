@@ -92,7 +92,7 @@ impl Plan<'_> {
                 inner.give(*value, argument);
             }
         }
-        sweep(&mut inner)?;
+        sweep(&mut inner, None)?;
         let mut results = self.carried().map(|place| self.adjoint(&mut inner, place)).collect::<Vec<_>>();
         for place in self.captured() {
             let sum = inner.hand_in(Slot::Sum(place), Typed::always(self.types[place].clone()));

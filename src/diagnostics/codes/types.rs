@@ -59,6 +59,7 @@ E0409 = "a part of the language that is not compiled yet", r#"
 What is written has a meaning in the language, and this version of archc has no program for it. It says so here,
 instead of computing something else.
 
-    g = grad(energy, x)                  # refused
+    for n in 8 until done { x = step(x) }
+    g = grad(energy(x), start)           # refused: through turns that rows leave early
 "#;
 }

@@ -72,7 +72,13 @@ impl Builder<'_> {
         let ValueKind::Index(operand, places) = &value.kind else { return None };
         let source = &self.program.values[operand.0 as usize];
         let direct = value.body.is_some_and(|body| body.region == region);
-        if !direct || self.is_inside(source.body, region) || !source.presence.is_always() {
+        let is_varied = |other: &Value| matches!(other.kind, ValueKind::Gradient(_, by) if by == *operand);
+        // What something is derived by stays one value.
+        if self.program.values.iter().any(is_varied)
+            || !direct
+            || self.is_inside(source.body, region)
+            || !source.presence.is_always()
+        {
             return None;
         }
         let axis = self.program.regions[region.0 as usize].axis;
@@ -101,7 +107,7 @@ fn reads(value: &Value) -> Vec<ValueId> {
         ValueKind::Scalar(_, operands) | ValueKind::Draw { operands, .. } => operands.clone(),
         ValueKind::Broadcast(operand) | ValueKind::Where(operand) | ValueKind::Stop(operand) => vec![*operand],
         ValueKind::Peek(operand) | ValueKind::Reduce(_, _, operand) | ValueKind::Rank(_, operand) => vec![*operand],
-        ValueKind::Else(first, second) => vec![*first, *second],
+        ValueKind::Else(first, second) | ValueKind::Gradient(first, second) => vec![*first, *second],
         ValueKind::Index(operand, places) => {
             let mut all = vec![*operand];
             places.iter().for_each(|(_, place)| all.extend(place.values()));

@@ -22,6 +22,12 @@ impl Builder<'_> {
                 let result = self.result(scope, *region, carried + place);
                 return self.flagged(scope, *region, value, result);
             }
+            ValueKind::Gradient(of, by) => {
+                let (of, by) = (scope.values[of], scope.values[by]);
+                let derivative = (self.derivative)(&self.model.axes, &mut scope.region, of, by);
+                let typed = self.typed(scope, value);
+                return scope.cast(derivative, typed, &self.path(value));
+            }
             ValueKind::Index(operand, places) => match self.slice(scope, value) {
                 Some((slice, rest)) if rest.is_empty() => return slice,
                 Some((slice, rest)) => (Op::Index(rest), vec![slice]),

@@ -165,32 +165,12 @@ impl<'p> Walk<'p> {
 
     /// The values that a value is made of.
     pub fn sources(&self, id: ValueId) -> Vec<ValueId> {
-        let value = &self.program.values[id.0 as usize];
-        match &value.kind {
-            ValueKind::Scalar(_, operands) | ValueKind::Draw { operands, .. } => operands.clone(),
-            ValueKind::Broadcast(x) | ValueKind::Where(x) | ValueKind::Stop(x) => vec![*x],
-            ValueKind::Reduce(_, _, x) | ValueKind::Rank(_, x) => vec![*x],
-            ValueKind::Else(a, b) => vec![*a, *b],
-            ValueKind::Index(x, places) => {
-                let read = places.iter().flat_map(|(_, at)| at.values().copied().collect::<Vec<_>>());
-                std::iter::once(*x).chain(read).collect()
-            }
-            ValueKind::Carried(place) => match value.body {
-                Some(body) => self.turns(self.region(body.region), *place as usize, true),
-                None => Vec::new(),
-            },
-            ValueKind::Final(region, place) => self.turns(self.region(*region), *place as usize, true),
-            ValueKind::Yielded(region, place) => {
-                let bodies = self.region(*region).bodies.iter();
-                bodies.filter_map(|body| body.yields.get(*place as usize).copied().flatten()).collect()
-            }
-            _ => Vec::new(),
-        }
+        self.program.sources(id)
     }
 
-    fn turns(&self, region: &Region, place: usize, first: bool) -> Vec<ValueId> {
-        let start = region.carried.get(place).copied().filter(|_| first);
-        start.into_iter().chain(region.bodies.iter().filter_map(|body| body.carried.get(place).copied())).collect()
+    /// What is carried at a place at the end of the turns.
+    fn turns(&self, region: &Region, place: usize) -> Vec<ValueId> {
+        region.bodies.iter().filter_map(|body| body.carried.get(place).copied()).collect()
     }
 
     fn input(&self, place: usize) -> Vec<Read> {
@@ -206,7 +186,7 @@ impl<'p> Walk<'p> {
         let region = self.region(body.region);
         let start = region.carried.get(*place as usize).map(|start| self.reads_of(*start).to_vec());
         let mut reads = start.unwrap_or_default();
-        for made in self.turns(region, *place as usize, false) {
+        for made in self.turns(region, *place as usize) {
             reads.extend(self.reads_of(made).iter().cloned().map(|mut read| {
                 for (_, distances) in &mut read.places {
                     if let Some(distance) = distances.get_mut(&Mark::Axis(region.axis)) {

@@ -166,7 +166,7 @@ impl Elaborator<'_> {
             Builtin::Reduce(Combine::Minimum) => Function::Minimum,
             Builtin::Stop => return self.wrap(name, operands, span, ValueKind::Stop),
             Builtin::Peek => return self.wrap(name, operands, span, ValueKind::Peek),
-            Builtin::Gradient => return self.gradient(span),
+            Builtin::Gradient => return self.gradient(operands, span),
             Builtin::Blind => {
                 let help = "write it in a line of its own: `require blind(a, b)`";
                 return Err(self.fault_with(E0601, "`blind` is a proof, not a value", (span, "here".into()), help));
@@ -202,11 +202,5 @@ impl Elaborator<'_> {
         let value = self.values().value(x).clone();
         let draft = Draft::new(kind(x), value.ty.axes, value.ty.dtype);
         Ok(Operand::Value(self.values().emit(draft.present(value.presence).index_of(value.index_of))))
-    }
-
-    /// A derivative inside of a model is part of the language and of no program that can be compiled today.
-    fn gradient(&mut self, span: Span) -> Answer<Operand> {
-        let help = "leave it out: training derives the gradients of `train` and `loss` by itself";
-        Err(self.fault_with(E0409, "`grad` inside a model is not compiled yet", (span, "here".into()), help))
     }
 }
