@@ -55,6 +55,7 @@ impl Driver for Emulated {
 
     fn release(&mut self, address: u64) {
         self.blocks.remove(&address);
+        self.machine.release(address);
     }
 
     fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<()> {

@@ -11,6 +11,8 @@ use archc::plan::{Program, Step};
 use archc_runtime::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size};
 use archc_runtime::device::{self, Driver};
 use archc_runtime::error::Result;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 fn launches(example: &str, program: &str) -> String {
     let text = embedded(&format!("examples/{example}.arch")).expect("an example");
@@ -29,11 +31,29 @@ fn a_training_step_as_launches() {
     insta::assert_snapshot!(launches("llama-tiny", "train"));
 }
 
-/// Writes down what is launched. Memory is what `number` says, everywhere.
+/// Writes down what is launched, and what memory is taken. Memory is what `number` says, everywhere.
 #[derive(Debug, Default)]
-struct Recorder {
+pub struct Recorder {
     launched: Vec<(usize, u32, Vec<u64>, Vec<i64>)>,
     number: i32,
+    /// For who wants to know after the runtime has taken the driver over.
+    pub memory: Arc<Mutex<Memory>>,
+}
+
+/// Memory of a device as a list.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Bytes of the blocks that nobody has given back, by address.
+    blocks: BTreeMap<u64, usize>,
+    /// How many blocks were ever taken.
+    pub taken: u64,
+}
+
+impl Memory {
+    /// Bytes that are taken.
+    pub fn bytes(&self) -> usize {
+        self.blocks.values().sum()
+    }
 }
 
 impl Driver for Recorder {
@@ -41,18 +61,26 @@ impl Driver for Recorder {
         "a recorder".to_string()
     }
 
-    fn allocate(&mut self, _: usize) -> Result<u64> {
-        Ok(0)
+    fn allocate(&mut self, bytes: usize) -> Result<u64> {
+        let mut memory = self.memory.lock().expect("nobody panics");
+        memory.taken += 1;
+        let address = memory.taken << 32;
+        memory.blocks.insert(address, bytes);
+        Ok(address)
     }
 
-    fn release(&mut self, _: u64) {}
+    fn release(&mut self, address: u64) {
+        let known = self.memory.lock().expect("nobody panics").blocks.remove(&address);
+        assert!(known.is_some(), "{address:#x} is given back, and nobody has it");
+    }
 
     fn upload(&mut self, _: u64, _: &[u8]) -> Result<()> {
         Ok(())
     }
 
     fn download(&mut self, _: u64, bytes: &mut [u8]) -> Result<()> {
-        bytes.copy_from_slice(&self.number.to_le_bytes());
+        let number = self.number.to_le_bytes();
+        bytes.iter_mut().zip(number.iter().cycle()).for_each(|(byte, own)| *byte = *own);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ pub mod emulated;
 mod examples;
 mod kernels;
 mod launches;
+mod memory;
 mod models;
 mod operations;
 mod precision;

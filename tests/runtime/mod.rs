@@ -1,7 +1,7 @@
 //! The runtime crate, without the compiler: fake programs are functions written here.
 
 mod command;
-mod fake;
+pub mod fake;
 mod generation;
 mod memory;
 mod model;

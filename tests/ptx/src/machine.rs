@@ -69,6 +69,11 @@ impl Machine {
         self.memory.add(vec![crate::shared::POISON; bytes], false, false)
     }
 
+    /// Gives a buffer back: a kernel that touches it later is at fault.
+    pub fn release(&mut self, buffer: u64) {
+        self.memory.release(buffer);
+    }
+
     /// Replaces the content of a buffer by as many bytes.
     pub fn write(&mut self, buffer: u64, bytes: &[u8]) -> Result<(), Fault> {
         self.memory.replace(buffer, bytes).map_err(|trouble| launch_fault(trouble.message))

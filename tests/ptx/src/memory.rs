@@ -115,6 +115,13 @@ impl Memory {
         Ok(())
     }
 
+    /// Takes the bytes of a buffer away: its addresses are nobody's from here on.
+    pub fn release(&mut self, base: u64) {
+        if let Some(buffer) = self.buffers.iter_mut().find(|buffer| buffer.base == base) {
+            (buffer.data, buffer.written) = (Vec::new(), None);
+        }
+    }
+
     /// The whole content of the buffer that starts at `base`, and which bytes were written.
     pub fn buffer(&self, base: u64) -> Option<(&[u8], Option<&[bool]>)> {
         let buffer = self.buffers.iter().find(|buffer| buffer.base == base)?;

@@ -20,6 +20,16 @@ fn accesses_outside_of_a_buffer_are_found() {
 }
 
 #[test]
+fn a_buffer_that_was_given_back_is_out_of_bounds() {
+    let module = kernel(1, "ld.param.b64 %d1, [p0]; ld.global.b32 %r1, [%d1];");
+    let mut machine = Machine::new(1);
+    let buffer = machine.buffer(&[0; 4]);
+    run(&mut machine, &module, 1, &[buffer]).expect("no fault");
+    machine.release(buffer);
+    assert_eq!(run(&mut machine, &module, 1, &[buffer]).expect_err("a fault").rule, Rule::Bounds);
+}
+
+#[test]
 fn unaligned_accesses_are_found_with_their_line() {
     let fault = fault(1, "\nld.global.v2.b32 {%r2, %r3}, [%d1+4];");
     assert_eq!((fault.rule, fault.line), (Rule::Alignment, 7));

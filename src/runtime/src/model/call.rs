@@ -1,8 +1,10 @@
 //! The inputs and outputs of one program for fixed sizes. Made once, run as often as one likes.
 
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
+use crate::device::Block;
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Number, Tensor};
+use std::collections::BTreeMap;
 
 /// One program's own buffers.
 #[derive(Debug)]
@@ -11,6 +13,8 @@ pub struct Call {
     pub(super) sizes: Vec<i64>,
     /// By the place of the buffer; none for buffers that others own.
     pub(super) tensors: Vec<Option<Tensor>>,
+    /// The same on a GPU, by the place of the buffer; none until the call first runs there.
+    pub(super) resident: BTreeMap<usize, Block>,
     names: Vec<(String, Role)>,
     /// Multiply-adds of the last run, as far as the program told.
     pub(super) tally: i64,
@@ -23,7 +27,7 @@ impl Call {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
         let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
-        let mut call = Call { program, sizes, tensors, names, tally: 0 };
+        let mut call = Call { program, sizes, tensors, resident: BTreeMap::new(), names, tally: 0 };
         call.fill_lengths(info);
         call.fill_bools(info);
         call.fill_defaults(info);

@@ -1,7 +1,7 @@
 //! The programs of a model on a GPU: what lies there from call to call, and what is copied for a call.
 //!
 //! Parameters, packed parameters and states stay on the device. Inputs are copied there before a call, outputs and
-//! gradients back after it. Temporaries share one arena, laid out as on the CPU.
+//! gradients back after it; their memory goes with the call. Temporaries share one arena, laid out as on the CPU.
 
 use super::call::shape_of;
 use super::code::Watcher;
@@ -10,7 +10,7 @@ use crate::abi::{BufferInfo, DevicePlan, ProgramInfo, Role};
 use crate::device::{self, Block, Driver, Shared};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// A model's memory on a device.
 #[derive(Debug)]
@@ -21,8 +21,6 @@ pub(super) struct OnDevice {
     parameters: BTreeMap<String, Block>,
     packed: BTreeMap<String, Block>,
     arena: Option<Block>,
-    /// Inputs and outputs, by program and sizes.
-    calls: HashMap<(usize, Vec<i64>), BTreeMap<usize, Block>>,
 }
 
 /// Where the temporaries of a call lie: an offset for each, and the size of the whole.
@@ -31,8 +29,7 @@ pub(super) type Layout = (Vec<usize>, usize);
 impl OnDevice {
     /// A device without anything on it.
     pub(super) fn new(plan: DevicePlan, driver: Shared) -> OnDevice {
-        let (parameters, packed, calls) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-        OnDevice { plan, driver, parameters, packed, arena: None, calls }
+        OnDevice { plan, driver, parameters: BTreeMap::new(), packed: BTreeMap::new(), arena: None }
     }
 
     /// Copies a parameter to the device.
@@ -54,28 +51,27 @@ impl OnDevice {
         watcher: Watcher<'_>,
     ) -> Result<()> {
         let addresses = self.addresses(info, call, states, layout)?;
-        let own = &self.calls[&(call.program, call.sizes.clone())];
         let mut driver = self.driver.lock()?;
         for (place, buffer) in info.buffers.iter().enumerate().filter(|(_, buffer)| buffer.role == Role::Input) {
-            if let (Some(tensor), Some(block)) = (&call.tensors[place], own.get(&place)) {
+            if let (Some(tensor), Some(block)) = (&call.tensors[place], call.resident.get(&place)) {
                 driver.upload(block.address(), tensor.block().bytes()).map_err(|error| naming(error, buffer))?;
             }
         }
         let (program, sizes) = (call.program, call.sizes.clone());
         let mut look = |turn: i64, driver: &mut dyn Driver| {
-            fetch(info, call, own, driver)?;
+            fetch(info, call, driver)?;
             Ok(watcher(turn))
         };
         let tally = device::run(&self.plan, program, &addresses, &sizes, &mut *driver, &mut look)?;
         call.tally = tally;
-        fetch(info, call, own, &mut *driver)
+        fetch(info, call, &mut *driver)
     }
 
     /// One address for each buffer of the call's program.
     fn addresses(
         &mut self,
         info: &ProgramInfo,
-        call: &Call,
+        call: &mut Call,
         states: &mut States,
         (offsets, total): &Layout,
     ) -> Result<Vec<u64>> {
@@ -85,7 +81,6 @@ impl OnDevice {
             self.arena = Some(Block::uninitialised(&self.driver, *total)?);
         }
         let base = self.arena.as_ref().map_or(0, Block::address);
-        let own = self.calls.entry((call.program, call.sizes.clone())).or_default();
         let mut temporaries = offsets.iter();
         let mut addresses = Vec::with_capacity(info.buffers.len());
         for (place, buffer) in info.buffers.iter().enumerate() {
@@ -98,7 +93,9 @@ impl OnDevice {
                 Role::Packed => provide(&mut self.packed, buffer.name.clone(), &self.driver, bytes)?,
                 Role::State => states.provide_on(&self.driver, &buffer.name, bytes)?,
                 Role::Temporary { .. } => base + temporaries.next().copied().unwrap_or_default() as u64,
-                Role::Input | Role::Output | Role::Gradient | Role::Update => provide(own, place, &self.driver, bytes)?,
+                Role::Input | Role::Output | Role::Gradient | Role::Update => {
+                    provide(&mut call.resident, place, &self.driver, bytes)?
+                }
             });
         }
         Ok(addresses)
@@ -114,10 +111,10 @@ fn provide<K: Ord + Clone>(blocks: &mut BTreeMap<K, Block>, key: K, driver: &Sha
 }
 
 /// Copies what a call gives back from the device.
-fn fetch(info: &ProgramInfo, call: &mut Call, own: &BTreeMap<usize, Block>, driver: &mut dyn Driver) -> Result<()> {
+fn fetch(info: &ProgramInfo, call: &mut Call, driver: &mut dyn Driver) -> Result<()> {
     for (place, buffer) in info.buffers.iter().enumerate() {
         let gives = matches!(buffer.role, Role::Output | Role::Gradient | Role::Update);
-        if let (true, Some(tensor), Some(block)) = (gives, &mut call.tensors[place], own.get(&place)) {
+        if let (true, Some(tensor), Some(block)) = (gives, &mut call.tensors[place], call.resident.get(&place)) {
             driver.download(block.address(), tensor.bytes_mut()).map_err(|error| naming(error, buffer))?;
         }
     }
