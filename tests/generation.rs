@@ -14,14 +14,14 @@ use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-const NEW: usize = 7;
+pub const NEW: usize = 7;
 const SEED: u64 = 41;
 
 fn tiny(sampler: &str) -> Model {
     tiny_of(sampler, 19)
 }
 
-fn tiny_of(sampler: &str, tokens: usize) -> Model {
+pub fn tiny_of(sampler: &str, tokens: usize) -> Model {
     model(&format!(
         "model Tiny {{\n  set layers = 2\n  dim t, d = 12, v = {tokens}\n  input ids[t] : v\n  param table[v, d]\n  x = table[v: ids]\n  \
          for i in layers {{\n    x += attn: gqa(norm1: rmsnorm(x), 4, 2, width = 6)\n    \
@@ -30,12 +30,12 @@ fn tiny_of(sampler: &str, tokens: usize) -> Model {
     ))
 }
 
-fn prompts() -> Vec<Vec<u32>> {
+pub fn prompts() -> Vec<Vec<u32>> {
     vec![vec![3, 1, 4, 1, 5], vec![9, 2], vec![6], vec![9, 2]]
 }
 
 /// The graph of the `generate` line, and the paths of its draws.
-fn block(model: &Model) -> (Graph, Vec<String>) {
+pub fn block(model: &Model) -> (Graph, Vec<String>) {
     let generate = model.generate.as_ref().expect("it has a generate line");
     let graph = derive::build(model, &generate.program, "generate");
     let mut paths = Vec::new();
@@ -62,7 +62,7 @@ fn with_defaults<'s>(settings: &[(&'s str, f64)]) -> Vec<(&'s str, f64)> {
 }
 
 /// The ids that the block gives each prompt, by the interpreter.
-fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<u32>> {
+pub fn interpreted(model: &Model, graph: &Graph, weights: &[Array], settings: &[(&str, f64)]) -> Vec<Vec<u32>> {
     let prompts = prompts();
     let rows = given(model, graph, weights, settings).into_iter().zip(&prompts);
     rows.map(|(row, prompt)| row[..prompt.len() + NEW].iter().map(|id| *id as u32).collect()).collect()
@@ -130,7 +130,7 @@ fn turned(model: &Model, weights: &[Array], settings: &[(&str, f64)], threads: u
 }
 
 /// The same from prompts of one's own, for so many turns.
-fn turned_from(loaded: &mut Loaded, prompts: &[Vec<u32>], settings: &[(&str, f64)], new: usize) -> Vec<Vec<u32>> {
+pub fn turned_from(loaded: &mut Loaded, prompts: &[Vec<u32>], settings: &[(&str, f64)], new: usize) -> Vec<Vec<u32>> {
     let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
     let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
     let decoder = Decoder::choosing(loaded, 16, Given::default(), turns).expect("it has turns");
@@ -150,19 +150,34 @@ fn a_turn_is_the_step_and_the_choice() {
     insta::assert_snapshot!(graph::text::print(&optimized));
 }
 
+/// Settings of samplers.
+pub type Settings = &'static [(&'static str, f64)];
+
+const ALL_OF: &[(&str, f64)] = &[("temperature", 0.7), ("top_k", 9.0), ("top_p", 0.9), ("min_p", 0.05)];
+
+/// Samplers, the number of tokens that they choose from, and settings. Few tokens are ranked by comparing each with each,
+/// many by sorting.
+pub const CHOICES: [(&str, usize, &[Settings]); 3] = [
+    ("greedy", 19, &[&[]]),
+    (
+        "sample",
+        19,
+        &[
+            &[],
+            &[("temperature", 1.5), ("top_p", 0.8)],
+            &[("top_k", 5.0)],
+            ALL_OF,
+            &[("temperature", 0.0)],
+            &[("temperature", 0.0), ("repetition_penalty", 1.8)],
+            &[("temperature", 0.8), ("top_k", 3.0), ("repetition_penalty", 0.7)],
+        ],
+    ),
+    ("sample", 259, &[ALL_OF]),
+];
+
 #[test]
 fn compiled_turns_choose_what_the_block_chooses() {
-    let all: [&[(&str, f64)]; 7] = [
-        &[],
-        &[("temperature", 1.5), ("top_p", 0.8)],
-        &[("top_k", 5.0)],
-        &[("temperature", 0.7), ("top_k", 9.0), ("top_p", 0.9), ("min_p", 0.05)],
-        &[("temperature", 0.0)],
-        &[("temperature", 0.0), ("repetition_penalty", 1.8)],
-        &[("temperature", 0.8), ("top_k", 3.0), ("repetition_penalty", 0.7)],
-    ];
-    // Few tokens are ranked by comparing each with each, many by sorting.
-    for (sampler, tokens, all) in [("greedy", 19, &all[..1]), ("sample", 19, &all), ("sample", 259, &all[3..4])] {
+    for (sampler, tokens, all) in CHOICES {
         let model = tiny_of(sampler, tokens);
         let weights = random_weights(&model, 3);
         let (graph, _) = block(&model);

@@ -1,5 +1,6 @@
 //! A GPU's driver whose GPU is the interpreter of `archc-ptx`: what the runtime asks for happens there, in disorder.
 
+use super::coverage::Coverage;
 use archc_ptx::{Machine, Module, Parameter};
 use archc_runtime::abi::DevicePlan;
 use archc_runtime::device::Driver;
@@ -14,13 +15,16 @@ pub struct Emulated {
     machine: Machine,
     /// Bytes of each block of memory, by address.
     blocks: BTreeMap<u64, usize>,
+    /// What has been launched.
+    pub coverage: Coverage,
 }
 
 impl Emulated {
     /// A machine for a plan and its code; the seed is its disorder.
     pub fn new(plan: &DevicePlan, code: &str, seed: u64) -> Emulated {
         let module = Module::parse(code).unwrap_or_else(|error| panic!("{error}\n{}", numbered(code, error.line)));
-        Emulated { plan: plan.clone(), module, machine: Machine::new(seed), blocks: BTreeMap::new() }
+        let (machine, coverage) = (Machine::new(seed), Coverage::of(plan));
+        Emulated { plan: plan.clone(), module, machine, blocks: BTreeMap::new(), coverage }
     }
 
     /// Makes sure that bytes are in a block that nobody has given back.
@@ -81,6 +85,7 @@ impl Driver for Emulated {
     }
 
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
+        self.coverage.add(entry);
         let entry = &self.plan.entries[entry];
         assert_eq!((addresses.len(), sizes.len()), (entry.buffers, entry.sizes), "{}", entry.symbol);
         let addresses = addresses.iter().map(|&address| Parameter::from(address));

@@ -1,9 +1,12 @@
 //! Code for GPUs without a GPU: PTX that is run by an interpreter, assembled, and launched as planned.
 
 mod assembled;
+mod coverage;
 pub mod emulated;
 mod examples;
+mod families;
 mod kernels;
+mod generation;
 mod launches;
 mod memory;
 mod models;

@@ -36,7 +36,7 @@ pub fn batch(model: &Model, random: &mut Random) -> Batch {
 }
 
 /// Everything that the programs for whole sequences give: outputs where rows have positions, loss, gradients.
-pub fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Batch) -> BTreeMap<String, Vec<f64>> {
+pub fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Batch) -> Numbers {
     let outputs = engine.forward(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
     let logits = &outputs["logits"];
     let longest = batch.inputs["ids"].shape[1];
@@ -45,13 +45,22 @@ pub fn numbers(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch:
     let rows = batch.lengths["t"].iter().enumerate();
     let real = rows.flat_map(|(row, length)| &logits.data[row * longest * width..][..length * width]);
     all.insert("logits".to_string(), real.copied().collect::<Vec<_>>());
-    let trained = engine.gradients(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
-    all.insert("loss".into(), vec![trained.loss]);
-    for (parameter, gradient) in model.parameters.iter().zip(trained.gradients) {
-        let gradient = gradient.unwrap_or_else(|| panic!("{} has no gradient", parameter.path));
-        all.insert(format!("gradient of {}", parameter.path), gradient.data);
-    }
+    all.extend(trained(engine, weights, model, batch));
+    let without = model.parameters.iter().find(|parameter| !all.contains_key(&gradient_of(&parameter.path)));
+    assert!(without.is_none(), "{without:?} has no gradient");
     all
+}
+
+fn gradient_of(path: &str) -> String {
+    format!("gradient of {path}")
+}
+
+/// The loss, and the gradient of each parameter that has one.
+pub fn trained(engine: &mut dyn Engine, weights: &[Array], model: &Model, batch: &Batch) -> Numbers {
+    let trained = engine.gradients(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let gradients = model.parameters.iter().zip(trained.gradients);
+    let gradients = gradients.filter_map(|(parameter, found)| Some((gradient_of(&parameter.path), found?.data)));
+    gradients.chain([("loss".to_string(), vec![trained.loss])]).collect()
 }
 
 fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
@@ -63,21 +72,51 @@ fn difference(left: &[f64], right: &[f64]) -> f64 {
     largest(left.iter().zip(right).map(|(left, right)| left - right))
 }
 
-/// What native code gets wrong. Allowed is what the certificate allows, measured by the size of the numbers.
+/// What native code gets wrong of a drawn batch.
 pub fn disagreements(model: &Model, graphs: &Graphs, native: &mut Native<'_>, seed: u64) -> Vec<String> {
+    let batch = batch(model, &mut Random::new(seed));
+    wrong_numbers((model, graphs), &batch, native, seed, numbers)
+}
+
+/// Numbers by name.
+pub type Numbers = BTreeMap<String, Vec<f64>>;
+
+/// What an engine is asked for.
+pub type Asked = fn(&mut dyn Engine, &[Array], &Model, &Batch) -> Numbers;
+
+/// What native code gets wrong of the numbers that it is asked for, with random weights.
+pub fn wrong_numbers(
+    (model, graphs): (&Model, &Graphs),
+    batch: &Batch,
+    native: &mut Native<'_>,
+    seed: u64,
+    asked: Asked,
+) -> Vec<String> {
+    let weights = random_weights(model, seed);
+    let truths = truths((model, graphs), batch, seed, asked);
+    let found = asked(native, &weights, model, batch);
+    let wrong = differing(&truths, &found).into_iter();
+    wrong.map(|fault| format!("{fault}, rows {:?}", batch.lengths)).collect()
+}
+
+/// The interpreter's numbers with random weights, and with the same weights one rounding step away.
+pub fn truths((model, graphs): (&Model, &Graphs), batch: &Batch, seed: u64, asked: Asked) -> [Numbers; 2] {
     let mut interpreter = Interpreted::new(model, graphs);
     let weights = random_weights(model, seed);
-    let batch = batch(model, &mut Random::new(seed));
-    let truth = numbers(&mut interpreter, &weights, model, &batch);
-    let moved = numbers(&mut interpreter, &one_step_away(&weights, seed), model, &batch);
-    let found = numbers(native, &weights, model, &batch);
+    let moved = one_step_away(&weights, seed);
+    [weights, moved].map(|weights| asked(&mut interpreter, &weights, model, batch))
+}
+
+/// Where numbers differ from the interpreter's. Allowed is what the certificate allows, measured by their size.
+pub fn differing([truth, moved]: &[Numbers; 2], found: &Numbers) -> Vec<String> {
+    assert!(truth.keys().eq(found.keys()), "{:?} and {:?}", truth.keys(), found.keys());
     let mut wrong = Vec::new();
-    for (name, expected) in &truth {
+    for (name, expected) in truth {
         let allowed =
             f64::max(2e-5 * largest(expected.iter().copied()).max(1.0), 10.0 * difference(expected, &moved[name]));
         let error = difference(expected, &found[name]);
         if error.is_nan() || error > allowed {
-            wrong.push(format!("{name}: {error:e} of {allowed:e}, rows {:?}", batch.lengths));
+            wrong.push(format!("{name}: {error:e} of {allowed:e}"));
         }
     }
     wrong

@@ -11,8 +11,10 @@ use crate::module::{Function, Module};
 use crate::random::Random;
 use crate::thread::{State, Thread};
 
-/// Instructions without any change to memory after which the launch counts as standing still.
+/// Instructions without any change to memory after which the launch counts as standing still, if few threads run …
 const STANDSTILL: u64 = 5_000_000;
+/// … and of each thread, if many do: each may compute for a while before it writes.
+const STANDSTILL_OF_THREAD: u64 = 200_000;
 /// Instructions of a thread in one turn at most.
 const TURN: usize = 400;
 /// Times that the lanes of a warp run in one turn at most.
@@ -184,11 +186,16 @@ impl<'a> Launch<'a> {
             self.last_change = (self.memory.changes, self.executed);
             return Ok(());
         }
-        if self.executed - self.last_change.1 < STANDSTILL {
+        let unchanged = self.executed - self.last_change.1;
+        if unchanged < STANDSTILL {
+            return Ok(());
+        }
+        let running = resident.iter().map(|block| block.running as u64).sum::<u64>();
+        if unchanged < running * STANDSTILL_OF_THREAD {
             return Ok(());
         }
         let (line, report) = self.whereabouts(resident);
-        let message = format!("{STANDSTILL} instructions changed no memory: {report}");
+        let message = format!("{unchanged} instructions changed no memory: {report}");
         Err(Fault { rule: Rule::Livelock, line, message })
     }
 

@@ -125,6 +125,20 @@ fn blocks_that_wait_for_each_other_need_a_cooperative_launch() {
 }
 
 #[test]
+fn many_threads_that_compute_for_long_before_they_write_do_not_stand_still() {
+    let module = kernel(
+        1,
+        "ld.param.b64 %d1, [p0]; mov.u32 %r1, %tid.x; mov.u32 %r2, 0;
+         L: add.u32 %r2, %r2, 1; setp.lt.u32 %p1, %r2, 5000; @%p1 bra L;
+         shl.b32 %r1, %r1, 2; cvt.u64.u32 %d2, %r1; add.u64 %d1, %d1, %d2; st.global.b32 [%d1], %r2;",
+    );
+    let mut machine = Machine::new(3);
+    let buffer = machine.buffer(&[0; 4 * 512]);
+    run(&mut machine, &module, 512, &[buffer]).expect("no fault");
+    assert_eq!(to_words(&machine.read(buffer)), [5000; 512]);
+}
+
+#[test]
 fn functions_take_arguments_and_return_results() {
     let text = format!(
         "{HEAD}.func (.param .b32 out) twice(.param .b32 in) {{
