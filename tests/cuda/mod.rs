@@ -12,3 +12,4 @@ mod memory;
 mod models;
 mod operations;
 mod precision;
+mod training;
