@@ -6,12 +6,14 @@
 //! Reading order: [`Op`], [`Region`] and [`Node`]; `reads` says what a node reads, `edit` changes a region and keeps
 //! its edges. What each operation means and how it is typed is [`crate::ops`], which also holds the verifier.
 
+mod axes;
 mod op;
 mod region;
 mod reads;
 mod build;
 mod edit;
 mod rename;
+mod turns;
 pub mod text;
 
 pub use build::{Derivative, UPDATE, build};

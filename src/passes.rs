@@ -12,6 +12,7 @@ mod contract;
 mod dead_code;
 mod hoist;
 mod narrow;
+mod own_axes;
 mod recompute;
 mod regions;
 pub mod scans;
@@ -41,6 +42,7 @@ const PREPARE: &[&dyn Pass] = &[
     &common_subexpressions::CommonSubexpressions,
     &slots::Slots,
     &slices::Slices,
+    &own_axes::OwnAxes,
     &contract::Contractions,
     &simplify::Simplify,
     &dead_code::DeadCode,
@@ -57,6 +59,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &common_subexpressions::CommonSubexpressions,
     &slots::Slots,
     &slices::Slices,
+    &own_axes::OwnAxes,
     &best::Best,
     &contract::Contractions,
     &narrow::Narrow,

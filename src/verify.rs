@@ -30,4 +30,4 @@ pub use engine::{Batch, Decoded, Engine, Gradients};
 pub use interpreted::Interpreted;
 pub use native::Native;
 pub use report::Report;
-pub use run::{By, against, certify, compare};
+pub use run::{By, against, certify, certify_far, compare};

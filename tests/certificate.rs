@@ -3,10 +3,11 @@
 use archc::derive::STATE;
 use archc::driver::{self, Failure, Graphs, Request, Session};
 use archc::graph::Graph;
-use archc::passes::scans::Form;
+use archc::kernel::Form;
+use archc::passes::scans::Form as ScanForm;
 use archc::target::Target;
-use archc::verify::{Report, certify};
-use archc_runtime::abi::Role;
+use archc::verify::{Report, certify, certify_far};
+use archc_runtime::abi::{BufferInfo, Role};
 use std::path::PathBuf;
 
 /// A file of the repository, or one that a test wrote.
@@ -85,6 +86,28 @@ fn latent_attention_is_certified() {
     certified("tests/model/mla.arch", &[]);
 }
 
+/// Whether a step takes keys in pieces that all heads share.
+fn takes_pieces(graphs: &Graphs) -> bool {
+    let mut session = Session::default();
+    let programs = driver::programs(graphs, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+    let step = programs.iter().find(|program| program.name == "step").expect("has a step program");
+    let in_pieces = |form: &Form| matches!(form, Form::Attend(attend) if attend.piece.is_some());
+    step.kernels.iter().any(|kernel| in_pieces(&kernel.form))
+}
+
+/// A piece is 512 keys: rows of two, and of less than one. Prefill has several queries, whose keys are one piece.
+#[test]
+fn keys_that_all_heads_share_are_taken_in_pieces() {
+    let file = "tests/model/mla.arch";
+    assert!(takes_pieces(&graphs(file, &[])));
+    assert!(!takes_pieces(&graphs("examples/llama.arch", &[])), "its keys are four sets");
+    let mut session = Session::default();
+    let small = [("layers", "1"), ("heads", "2"), ("hidden", "8")];
+    let report = certify_far(&request(file, &small), &Target::native(), 540, &mut session);
+    let report = report.unwrap_or_else(|failure| fail(&failure, &session));
+    assert!(report.passed() && report.has("far: step by step"), "{report}");
+}
+
 /// DeepSeek-V3's sizes, with two layers.
 const LATENT: &str = "
 model Latent {
@@ -114,6 +137,41 @@ fn latent_attention_keeps_the_latent_and_the_shared_key_and_nothing_else() {
     assert_eq!(kept, ["batch i context c", "batch i context e"]);
     assert_eq!(state_bytes(&large, 1), 2 * 576 * 4);
     insta::assert_snapshot!(body_of_the_layers(step));
+}
+
+#[test]
+fn layers_of_two_kinds_with_the_same_attention_share_what_they_keep() {
+    let published = graphs("examples/deepseek_v3.arch", &[]);
+    assert_eq!(state_bytes(&published, 1), 61 * 576 * 4);
+}
+
+/// What a further position costs in all layers.
+fn bytes_of_a_position(graphs: &Graphs) -> i64 {
+    state_bytes(graphs, 1025) - state_bytes(graphs, 1024)
+}
+
+#[test]
+fn what_some_layers_keep_is_kept_for_these_alone() {
+    let attention_in_four_of_32 = graphs("examples/jamba.arch", &[]);
+    assert_eq!(bytes_of_a_position(&attention_in_four_of_32), 4 * 2 * 8 * 128 * 4);
+    let attention_in_twelve_of_48 = graphs("examples/qwen3_next.arch", &[]);
+    assert_eq!(bytes_of_a_position(&attention_in_twelve_of_48), 12 * 2 * 2 * 256 * 4);
+}
+
+/// The weights of a kind of layers are read where they are: what a step computes besides is small.
+#[test]
+fn weights_that_some_layers_have_are_not_copied() {
+    for name in ["deepseek_v3", "jamba", "qwen3_next"] {
+        let mut session = Session::default();
+        let graphs = graphs(&format!("examples/{name}.arch"), &[]);
+        let programs = driver::programs(&graphs, &mut session).unwrap_or_else(|failure| fail(&failure, &session));
+        let step = programs.iter().find(|program| program.name == "step").expect("has a step program");
+        let symbols = vec![1; step.symbols.len() + step.counters];
+        let elements = |buffer: &&BufferInfo| buffer.shape.iter().map(|one| one.evaluate(&symbols)).product::<i64>();
+        let made = step.buffers.iter().filter(|buffer| matches!(buffer.role, Role::Temporary { .. }));
+        let large = made.filter(|buffer| elements(buffer) > 1 << 20).collect::<Vec<_>>();
+        assert!(large.is_empty(), "{name}: {large:?}");
+    }
 }
 
 /// What one layer of a step computes, optimized.
@@ -193,7 +251,7 @@ fn recurrences_are_one_program_in_every_form() {
     let wide = [("key_width", "8"), ("width", "8")];
     for (file, own) in [("examples/retnet.arch", vec![("inner", "32")]), ("examples/deltanet.arch", wide.to_vec())] {
         let request = request(file, &[common.to_vec(), own].concat());
-        for form in [Form::Sequential, Form::Chunkwise(None), Form::Chunkwise(Some(7))] {
+        for form in [ScanForm::Sequential, ScanForm::Chunkwise(None), ScanForm::Chunkwise(Some(7))] {
             let mut session = Session::new(None);
             session.scan = form;
             let report = certify(&request, &Target::native(), &mut session);

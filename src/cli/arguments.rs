@@ -288,6 +288,10 @@ pub struct VerifyArguments {
     /// Compute by the interpreter, not by native code
     #[arg(long)]
     pub interpret: bool,
+    /// Compare sequences of about so many positions, instead of short ones; the interpreter needs its time for them
+    #[arg(long, value_name = "POSITIONS", conflicts_with_all = ["against", "interpret"],
+        value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub far: Option<u32>,
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,

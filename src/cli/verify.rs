@@ -5,7 +5,7 @@ use super::{Outcome, Verdict, output};
 use crate::driver::{Request, Session};
 use crate::fault::Environment;
 use crate::target::Target;
-use crate::verify::{By, against, certify};
+use crate::verify::{By, against, certify, certify_far};
 
 /// Computes, prints a line for each quantity, and tells whether all agree.
 pub fn run(arguments: &VerifyArguments, session: &mut Session) -> Outcome {
@@ -18,7 +18,10 @@ pub fn run(arguments: &VerifyArguments, session: &mut Session) -> Outcome {
         (None, Some(file)) if !arguments.interpret => {
             let request =
                 Request { file: file.clone(), settings: arguments.settings.clone(), config: None, model: None };
-            certify(&request, &target, session)?
+            match arguments.far {
+                Some(length) => certify_far(&request, &target, length as usize, session)?,
+                None => certify(&request, &target, session)?,
+            }
         }
         _ => {
             return Err(Environment::new("--interpret goes with --against")

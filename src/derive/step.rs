@@ -13,6 +13,7 @@ mod ahead;
 mod blocks;
 mod causality;
 mod elsewhere;
+mod homes;
 mod keep;
 mod last;
 mod reach;

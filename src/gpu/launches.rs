@@ -88,7 +88,7 @@ fn launches(steps: &[Step]) -> Vec<&Launch> {
             Step::Launch(launch) => all.push(launch),
             Step::Loop { body, .. } | Step::Ask { body, .. } => all.extend(launches(body)),
             Step::Switch { arms, .. } => all.extend(arms.iter().flat_map(|arm| launches(arm))),
-            Step::Count { .. } | Step::Tally(_) => {}
+            Step::Count { .. } | Step::Lookup { .. } | Step::Tally(_) => {}
         }
     }
     all
@@ -132,6 +132,9 @@ impl Planner<'_> {
             Step::Ask { counter, body } => DeviceStep::Ask { counter: *counter, body: self.steps(body) },
             Step::Tally(size) => DeviceStep::Tally(size.clone()),
             Step::Count { counter, from } => DeviceStep::Count { counter: *counter, from: self.argument(from) },
+            Step::Lookup { counter, of, table } => {
+                DeviceStep::Lookup { counter: *counter, of: *of, table: table.clone() }
+            }
             Step::Switch { counter, table, arms } => DeviceStep::Switch {
                 counter: *counter,
                 table: table.clone(),

@@ -37,7 +37,8 @@ impl Text<'_> {
                         self.steps(arm, depth + 2);
                     }
                 }
-                DeviceStep::Launch(_) | DeviceStep::Count { .. } | DeviceStep::Tally(_) => {}
+                DeviceStep::Launch(_) | DeviceStep::Count { .. } | DeviceStep::Lookup { .. } | DeviceStep::Tally(_) => {
+                }
             }
         }
     }
@@ -53,6 +54,7 @@ impl Text<'_> {
             DeviceStep::Ask { counter, .. } => format!("ask {}", name(*counter)),
             DeviceStep::Tally(size) => format!("tally {}", self.names.size(size)),
             DeviceStep::Count { counter, from } => format!("{} = {}", name(*counter), self.argument(from)),
+            DeviceStep::Lookup { counter, of, table } => format!("{} = {} of {table:?}", name(*counter), name(*of)),
             DeviceStep::Switch { counter, table, .. } => format!("switch {} {table:?}", name(*counter)),
         }
     }

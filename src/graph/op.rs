@@ -54,7 +54,8 @@ pub enum Op {
 
 /// A rolled region. Operands: `carried` initial values, then `sliced` values that have the axis (a body sees its turn's
 /// slice), then values that bodies see whole. Results: the carried values in the end, then what is yielded, which
-/// gains the axis (in front, after batch).
+/// gains the axis (in front, after batch). Where only some bodies have slices of something, it lies along the axis of a
+/// [`Track`] in the place of that of the turns.
 #[derive(Debug, Clone)]
 pub struct For {
     /// The axis of the turns.
@@ -70,8 +71,22 @@ pub struct For {
     pub bodies: Vec<Region>,
     /// Which body each turn runs; absent: the first.
     pub turns: Option<Vec<u32>>,
+    /// Axes of what not all bodies have slices of.
+    pub tracks: Vec<Track>,
+    /// The axis that each yield gains; that of the turns for those after the last one listed.
+    pub stacks: Vec<AxisId>,
     /// Whether bodies end with a bool that stops a row.
     pub until: bool,
     /// The label, for reports.
     pub label: String,
+}
+
+/// The slices of something that only some bodies have: each is the slice of one turn. All turns of a body have one, or
+/// none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// Its axis, which has a place for each turn that has a slice.
+    pub axis: AxisId,
+    /// For each turn of the `for` its slice.
+    pub slices: Vec<Option<u32>>,
 }

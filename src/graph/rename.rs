@@ -49,8 +49,10 @@ fn rename_op(op: &mut Op, from: AxisId, to: AxisId) {
             }
         }
         Op::Draw(Law::UniformIndex(axis) | Law::Categorical(axis), _) => *axis = name(*axis),
-        Op::For(For { axis, bodies, .. }) => {
+        Op::For(For { axis, bodies, tracks, stacks, .. }) => {
             *axis = name(*axis);
+            tracks.iter_mut().for_each(|track| track.axis = name(track.axis));
+            stacks.iter_mut().for_each(|axis| *axis = name(*axis));
             bodies.iter_mut().for_each(|body| body.rename(from, to));
         }
         _ => {}

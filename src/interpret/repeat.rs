@@ -35,9 +35,10 @@ pub(super) fn evaluate(
         let values = region::evaluate(inner, body, &arguments)?;
         let read = |value: Value| values[value.node.index()][value.result as usize].clone();
         hand_on(&mut carried, body, read, active.as_deref());
-        for (stack, result) in stacks.iter_mut().zip(&body.results[region.carried..]) {
-            if let Some(value) = result {
-                put(stack, &read(*value), region.axis, turn, active.as_deref());
+        for (place, (stack, result)) in stacks.iter_mut().zip(&body.results[region.carried..]).enumerate() {
+            let axis = region.stack_axis(place);
+            if let (Some(value), Some(at)) = (result, region.slice_at(axis, turn)) {
+                put(stack, &read(*value), axis, at, active.as_deref());
             }
         }
         if region.until
@@ -71,8 +72,16 @@ fn active_rows(scene: &Scene, axis: AxisId, turn: usize, stopped: &[bool]) -> Op
 
 fn arguments(region: &For, carried: &[Rc<Array>], operands: &[Rc<Array>], turn: usize) -> Vec<Rc<Array>> {
     let (sliced, captured) = operands[region.carried..].split_at(region.sliced);
-    let slices = sliced.iter().map(|operand| Rc::new(slice(operand, region.axis, turn)));
+    let slices = sliced.iter().map(|operand| slice_of_turn(region, operand, turn));
     carried.iter().cloned().chain(slices).chain(captured.iter().cloned()).collect()
+}
+
+/// What a turn sees of a sliced operand; nothing reads it where the turn has none.
+fn slice_of_turn(region: &For, operand: &Rc<Array>, turn: usize) -> Rc<Array> {
+    let tracks = region.tracks.iter().map(|track| track.axis);
+    let axis = std::iter::once(region.axis).chain(tracks).find(|axis| operand.shape.place(*axis).is_some());
+    let axis = axis.unwrap_or(region.axis);
+    region.slice_at(axis, turn).map_or_else(|| operand.clone(), |at| Rc::new(slice(operand, axis, at)))
 }
 
 /// The part of an array at one position of an axis.

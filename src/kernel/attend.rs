@@ -45,6 +45,9 @@ pub struct Attend {
     /// Few of the keys in range are expected to be present: each query's are listed before they are read, so that time
     /// goes with their number. Needs [`Attend::sees_alike`].
     pub listed: bool,
+    /// Keys in pieces of so many, a multiple of [`KEY_BLOCK`] unless it is all of them: the outermost batch loop counts pieces, whatever the strides
+    /// of keys along it, and sees the keys of its own alone. L is minus infinity then for a query that sees none.
+    pub piece: Option<Amount>,
     /// O: rows are queries, columns the value width.
     pub output: Matrix,
     /// L: rows are queries, column stride 0; written by the forward kernel if it is there, read by the backward one.
@@ -58,7 +61,8 @@ impl Attend {
     /// Whether a batch loop shares its keys and values.
     pub fn shares(&self, place: usize) -> bool {
         let mut keys = self.further.iter().map(|part| &part.key).chain([&self.key, &self.value]);
-        keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
+        let counts_pieces = self.piece.is_some() && place == 0;
+        !counts_pieces && keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
     }
 
     /// Whether queries that share keys see the same of them, and scores read nothing but the product.
@@ -69,6 +73,16 @@ impl Attend {
         let alike = |matrix: &Matrix| shared.iter().all(|place| matrix.batch[*place] == Amount::Constant(0));
         let plain = self.score.steps.iter().all(|step| !matches!(step, ScalarStep::Operand(1..)));
         plain && self.ring.is_none() && self.extras.iter().chain(tables).all(alike)
+    }
+
+    /// All matrices that it reads and writes.
+    pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
+        let parts = self.further.iter_mut().flat_map(|part| [&mut part.query, &mut part.key]);
+        let visible = &mut self.visible;
+        let edges = visible.from.iter_mut().chain(&mut visible.to).chain(&mut visible.queries);
+        let tables = edges.filter_map(|edge| edge.table.as_mut());
+        let own = [&mut self.query, &mut self.key, &mut self.value, &mut self.output];
+        own.into_iter().chain(&mut self.logsum).chain(&mut self.extras).chain(parts).chain(tables)
     }
 
     /// The extents of the batch loops that share keys, or of those that do not.

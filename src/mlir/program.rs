@@ -77,6 +77,7 @@ impl Function<'_> {
                 Step::Ask { counter, body } => self.asked(*counter, body),
                 Step::Tally(size) => self.tally(size),
                 Step::Count { counter, from } => self.count(*counter, from),
+                Step::Lookup { counter, of, table } => self.look_up(*counter, *of, table),
                 Step::Switch { counter, table, arms } => self.switch(*counter, table, arms),
             }
         }
@@ -128,6 +129,19 @@ impl Function<'_> {
         let address = self.writer.element_address(self.buffers[from.buffer], offset, Kind::I32);
         let number = self.writer.load(address, Type::scalar(Kind::I32));
         self.values[counter] = Some(self.writer.cast("arith.extsi", number, Kind::I64));
+    }
+
+    /// Reads a constant table.
+    fn look_up(&mut self, counter: usize, of: usize, table: &[u32]) {
+        let name = format!("{}_table_{counter}", symbol(&self.program.name));
+        let (numbers, count) = (table.iter().map(u32::to_string).collect::<Vec<_>>().join(", "), table.len());
+        self.writer.declare(&format!(
+            "llvm.mlir.global internal constant @{name}(dense<[{numbers}]> : tensor<{count}xi64>) : !llvm.array<{count} x i64>"
+        ));
+        let base = self.writer.define(Type::scalar(Kind::Pointer), format!("llvm.mlir.addressof @{name} : !llvm.ptr"));
+        let place = self.value(of);
+        let address = self.writer.element_address(base, place, Kind::I64);
+        self.values[counter] = Some(self.writer.load(address, Type::scalar(Kind::I64)));
     }
 
     /// The arm is looked up in a constant table; a chain of branches is enough for the few arms there are.

@@ -53,9 +53,9 @@ fn key_of(node: &Node) -> String {
 
 /// Everything about a `for` but its label.
 fn key_of_turns(repeat: &For) -> String {
-    let For { axis, reverse, carried, sliced, bodies, turns, until, label: _ } = repeat;
+    let For { axis, reverse, carried, sliced, bodies, turns, tracks, stacks, until, label: _ } = repeat;
     let bodies = bodies.iter().map(key_of_body).collect::<Vec<_>>();
-    format!("for {axis:?} {reverse} {carried} {sliced} {turns:?} {until} {bodies:?}")
+    format!("for {axis:?} {reverse} {carried} {sliced} {turns:?} {tracks:?} {stacks:?} {until} {bodies:?}")
 }
 
 /// A body, its nodes numbered by the order in which they can be evaluated.

@@ -130,6 +130,7 @@ fn shrink(op: &mut Op, needed: &Needed) {
         }
     }
     let (carried, sliced) = (repeat.carried, repeat.carried + repeat.sliced);
+    repeat.stacks = kept(&repeat.stacks, &needed.results[carried..]);
     repeat.carried = place_of(carried);
     repeat.sliced = place_of(sliced) - repeat.carried;
 }

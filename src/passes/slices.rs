@@ -1,12 +1,18 @@
 //! What the bodies of a `for` read of a value from outside at their turn alone, they are handed slice by slice.
 //! `for i captured w { … w[i: turn] … }`  →  `for i sliced w { … w … }`
+//! `for i sliced n captured w { … w[j: n] … }`  →  `for i sliced w along j by n { … w … }`, n a table of each turn's j
 //!
-//! Only then is the gradient of w a slice of each turn too, and not a sum over all turns of something as large as w.
+//! Only then is a slice read where it is, and the gradient of w a slice of each turn too, and not a sum over all turns of
+//! something as large as w. The second is what a kind of layers has that not all layers are of: each place of j is that
+//! of one turn, and turns of other bodies have none.
+
+mod change;
 
 use super::Pass;
 use super::regions::each_region;
-use crate::graph::{For, Graph, NodeId, Op, Region, Value};
-use crate::tensor::{Affine, AxisId, Term};
+use crate::graph::{For, Graph, NodeId, Op, Region, Track, Value};
+use crate::tensor::{Affine, Axes, AxisId, Term};
+use change::change;
 
 pub(super) struct Slices;
 
@@ -16,55 +22,77 @@ impl Pass for Slices {
     }
 
     fn run(&self, graph: &mut Graph) -> bool {
-        each_region(graph, &mut |_, region| {
+        each_region(graph, &mut |axes, region| {
             let repeats = region.ids().into_iter().filter(|id| matches!(region.node(*id).op, Op::For(_)));
-            repeats.collect::<Vec<_>>().into_iter().fold(false, |changed, id| changed | rewrite(region, id))
+            repeats.collect::<Vec<_>>().into_iter().fold(false, |changed, id| changed | rewrite(axes, region, id))
         })
     }
 }
 
-fn rewrite(region: &mut Region, id: NodeId) -> bool {
+/// A captured operand that bodies read slice by slice.
+pub(super) struct Found {
+    /// Which operand.
+    place: usize,
+    /// Its axis that bodies read at one place.
+    axis: AxisId,
+    /// The slices, if they are not simply those of the turns.
+    track: Option<Track>,
+}
+
+fn rewrite(axes: &Axes, region: &mut Region, id: NodeId) -> bool {
     let node = region.node(id);
     let Op::For(own) = &node.op else { return false };
     let first = own.carried + own.sliced;
-    let fits = |place: &usize| {
-        let typed = region.typed(node.operands[*place]);
-        typed.presence.is_always() && typed.ty.has(own.axis) && is_read_at_turns(own, *place)
-    };
-    let moved = (first..node.operands.len()).filter(fits).collect::<Vec<_>>();
-    if moved.is_empty() {
-        return false;
-    }
-    let rest = (first..node.operands.len()).filter(|place| !moved.contains(place));
-    let order = (0..first).chain(moved.iter().copied()).chain(rest).collect::<Vec<_>>();
-    region.edit(id, |node| {
-        node.operands = order.iter().map(|place| node.operands[*place]).collect();
-        if let Op::For(own) = &mut node.op {
-            own.sliced += moved.len();
-            let axis = own.axis;
-            own.bodies.iter_mut().for_each(|body| change(body, axis, &order, &moved));
+    let found = (first..node.operands.len()).filter_map(|place| {
+        let typed = region.typed(node.operands[place]);
+        if !typed.presence.is_always() {
+            return None;
         }
+        let at_turns = || (typed.ty.has(own.axis) && is_read_at_turns(own, place)).then_some((own.axis, None));
+        let by_table = || tracked(axes, region, id, place).map(|track| (track.axis, Some(track)));
+        let (axis, track) = at_turns().or_else(by_table)?;
+        Some(Found { place, axis, track })
     });
-    true
+    let mut found = found.collect::<Vec<_>>();
+    let mut tracks = own.tracks.clone();
+    found.retain(|found| found.track.as_ref().is_none_or(|track| fits(&mut tracks, track)));
+    if !found.is_empty() {
+        change(region, id, &found);
+    }
+    !found.is_empty()
+}
+
+/// Whether an axis has these slices among all tracks of a `for`: one axis has one table.
+fn fits(tracks: &mut Vec<Track>, track: &Track) -> bool {
+    match tracks.iter().find(|known| known.axis == track.axis) {
+        Some(known) => known == track,
+        None => {
+            tracks.push(track.clone());
+            true
+        }
+    }
 }
 
 /// Whether bodies read an operand at all, and only at the turn.
 fn is_read_at_turns(own: &For, place: usize) -> bool {
+    let reads = own.bodies.iter().map(|body| reads_of(body, place, |at| at.0 == own.axis && is_turn(body, &at.1)));
+    reads.collect::<Option<Vec<_>>>().is_some_and(|reads| reads.iter().sum::<usize>() > 0)
+}
+
+/// How often a body reads an operand; nothing if it does so in any other way than at such a place.
+fn reads_of(body: &Region, place: usize, is_slice: impl Fn(&(AxisId, Affine<Value>)) -> bool) -> Option<usize> {
     let mut reads = 0;
-    for body in &own.bodies {
-        for id in arguments(body, place) {
-            if body.results.iter().flatten().any(|result| result.node == id) {
-                return false;
-            }
-            for user in body.users(id) {
-                if !reads_slice(body, user, Value::of(id), own.axis) {
-                    return false;
-                }
-                reads += 1;
-            }
+    for id in arguments(body, place) {
+        if body.results.iter().flatten().any(|result| result.node == id) {
+            return None;
+        }
+        for user in body.users(id) {
+            let places = index_of(body, user, Value::of(id))?;
+            places.iter().any(&is_slice).then_some(())?;
+            reads += 1;
         }
     }
-    reads > 0
+    Some(reads)
 }
 
 fn arguments(body: &Region, place: usize) -> Vec<NodeId> {
@@ -72,41 +100,76 @@ fn arguments(body: &Region, place: usize) -> Vec<NodeId> {
     body.ids().into_iter().filter(is_it).collect()
 }
 
-/// Whether a node is an index at the turn, and reads the value in no other way.
-fn reads_slice(body: &Region, user: NodeId, value: Value, axis: AxisId) -> bool {
+/// The places of a node that is an index of a value, and reads it in no other way.
+fn index_of(body: &Region, user: NodeId, value: Value) -> Option<&[(AxisId, Affine<Value>)]> {
     let node = body.node(user);
-    let Op::Index(places) = &node.op else { return false };
+    let Op::Index(places) = &node.op else { return None };
     let once = node.reads().into_iter().filter(|read| *read == value).count() == 1;
-    once && node.operands[0] == value && places.iter().any(|(own, place)| *own == axis && is_turn(body, place))
+    (once && node.operands[0] == value).then_some(places)
 }
 
 fn is_turn(body: &Region, place: &Affine<Value>) -> bool {
-    matches!(place.terms.as_slice(), [(Term::Value(turn), 1)] if place.constant == 0
-        && matches!(body.node(turn.node).op, Op::Turn))
+    bare(place).is_some_and(|turn| matches!(body.node(turn.node).op, Op::Turn))
 }
 
-/// Numbers the arguments of a body anew, and lets those that moved be slices.
-fn change(body: &mut Region, axis: AxisId, order: &[usize], moved: &[usize]) {
-    for id in body.ids() {
-        let Some(Op::Argument(place)) = body.find(id).map(|node| node.op.clone()) else { continue };
-        if moved.contains(&place) {
-            body.edit(id, |node| node.results[0].ty = node.results[0].ty.without(&[axis]));
-            body.users(id).into_iter().for_each(|user| take_slice(body, user, Value::of(id), axis));
-        }
-        let new = order.iter().position(|old| *old == place).unwrap_or(place);
-        body.edit(id, |node| node.op = Op::Argument(new));
+/// The value that a place is.
+fn bare(place: &Affine<Value>) -> Option<Value> {
+    match place.terms.as_slice() {
+        [(Term::Value(value), 1)] if place.constant == 0 => Some(*value),
+        _ => None,
     }
 }
 
-fn take_slice(body: &mut Region, user: NodeId, slice: Value, axis: AxisId) {
-    body.edit(user, |node| {
-        if let Op::Index(places) = &mut node.op {
-            places.retain(|(own, _)| *own != axis);
-        }
-    });
-    let node = body.node(user);
-    if node.op.places().is_empty() && node.results[0] == *body.typed(slice) {
-        body.replace(Value::of(user), slice);
-        body.remove(user);
+/// The track along which the bodies of a `for` read an operand: at the places that a table gives to their turns, each
+/// place at one turn.
+fn tracked(axes: &Axes, region: &Region, id: NodeId, place: usize) -> Option<Track> {
+    let node = region.node(id);
+    let Op::For(own) = &node.op else { return None };
+    let turns = own.turns.as_ref()?;
+    let ty = &region.typed(node.operands[place]).ty;
+    if own.slice_axis(ty).is_some() {
+        return None;
     }
+    let axis =
+        ty.axes.iter().copied().find(|axis| own.bodies.iter().any(|body| reads_by_table(own, body, place, *axis)))?;
+    let mut slices = vec![None; turns.len()];
+    for (number, body) in own.bodies.iter().enumerate() {
+        let mut tables = Vec::new();
+        let reads = reads_of(body, place, |(along, at)| *along == axis && table_of(own, body, at).is_some())?;
+        if reads == 0 {
+            continue;
+        }
+        for read in arguments(body, place) {
+            for user in body.users(read) {
+                let (_, at) = index_of(body, user, Value::of(read))?.iter().find(|(along, _)| *along == axis)?;
+                tables.push(numbers(region, node.operands[table_of(own, body, at)?])?);
+            }
+        }
+        tables.dedup();
+        let [table] = tables.as_slice() else { return None };
+        for turn in (0..turns.len()).filter(|turn| turns[*turn] as usize == number) {
+            let slice = *table.get(turn)?;
+            slices[turn] = Some((slice >= 0.0).then_some(slice as u32)?);
+        }
+    }
+    let mut all = slices.iter().flatten().copied().collect::<Vec<_>>();
+    all.sort_unstable();
+    let each_once = all.iter().enumerate().all(|(place, slice)| *slice as usize == place);
+    (each_once && axes.fixed(axis) == i64::try_from(all.len()).ok()).then_some(Track { axis, slices })
+}
+
+fn reads_by_table(own: &For, body: &Region, place: usize, axis: AxisId) -> bool {
+    let read = |(along, at): &(AxisId, Affine<Value>)| *along == axis && table_of(own, body, at).is_some();
+    reads_of(body, place, read).is_some_and(|reads| reads > 0)
+}
+
+/// The sliced operand of which a place is this turn's number.
+fn table_of(own: &For, body: &Region, place: &Affine<Value>) -> Option<usize> {
+    let Op::Argument(table) = body.node(bare(place)?.node).op else { return None };
+    (own.carried..own.carried + own.sliced).contains(&table).then_some(table)
+}
+
+/// The numbers of a constant.
+fn numbers(region: &Region, value: Value) -> Option<&[f64]> {
+    if let Op::Constant(numbers) = &region.node(value.node).op { Some(numbers) } else { None }
 }

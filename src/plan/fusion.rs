@@ -14,6 +14,7 @@ mod gemm;
 mod grouped;
 mod matrices;
 mod pack;
+mod pieces;
 mod price;
 mod ring;
 mod softmax;

@@ -108,7 +108,7 @@ impl<'p> Planner<'p> {
     }
 
     /// A temporary buffer over axes that are not the graph's.
-    fn apart(&mut self, name: &str, element: Element, axes: &[(AxisId, Size)]) -> View {
+    pub(super) fn apart(&mut self, name: &str, element: Element, axes: &[(AxisId, Size)]) -> View {
         let shape = axes.iter().map(|(_, size)| size.clone()).collect();
         let role = Role::Temporary { first: 0, last: 0 };
         let buffer = self.buffer(format!("{name}.{}", self.buffers.len()), role, element, shape);

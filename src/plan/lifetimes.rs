@@ -51,7 +51,7 @@ impl Walk {
                         self.touched[argument.buffer].push(number);
                     }
                 }
-                Step::Tally(_) => {}
+                Step::Tally(_) | Step::Lookup { .. } => {}
                 Step::Ask { body, .. } => self.steps(body),
                 Step::Count { from, .. } => self.touched[from.buffer].push(number),
                 Step::Loop { body, .. } => {

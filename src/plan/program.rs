@@ -56,6 +56,15 @@ pub enum Step {
         /// Where the number is, an `I32`.
         from: Argument,
     },
+    /// Sets a counter to what a table holds for another's value, for the steps after it.
+    Lookup {
+        /// The counter.
+        counter: usize,
+        /// The counter that is looked up.
+        of: usize,
+        /// A number for each of its values.
+        table: Vec<u32>,
+    },
     /// Runs the arm that the table names for a counter's value.
     Switch {
         /// The counter.

@@ -26,6 +26,16 @@ struct Turns<'r> {
     watched: bool,
     /// Sliced operands whose memory is that of a stack.
     in_place: Vec<usize>,
+    /// The slice that a turn has along the axis of each track.
+    tracks: Vec<(AxisId, Size)>,
+}
+
+impl Turns<'_> {
+    /// The slice that a turn has along an axis.
+    fn at(&self, axis: AxisId) -> Size {
+        let found = self.tracks.iter().find(|(track, _)| *track == axis);
+        found.map_or_else(|| self.counter.clone(), |(_, at)| at.clone())
+    }
 }
 
 impl<'p> Planner<'p> {
@@ -54,8 +64,18 @@ impl<'p> Planner<'p> {
         let leaves = watched || self.is_pieces(region.axis);
         let going = running.as_ref().filter(|_| leaves).map(|_| self.begin_going(scope, steps));
         let in_place = in_place.into_iter().map(|(place, ..)| place).collect();
-        let turns =
-            Turns { region, counter: Size::Symbol(counter), carried, stacks, running, going, watched, in_place };
+        let (tracks, looked_up) = self.tracks(region, counter);
+        let turns = Turns {
+            region,
+            counter: Size::Symbol(counter),
+            carried,
+            stacks,
+            running,
+            going,
+            watched,
+            in_place,
+            tracks,
+        };
         let before = turns.going.as_ref().map(|_| self.tally.begin());
         let arms = self.arms(scope, &turns, &operands);
         let told = before.map(|before| self.tally.end(before));
@@ -63,12 +83,23 @@ impl<'p> Planner<'p> {
             Some(table) if arms.len() > 1 => vec![Step::Switch { counter, table: table.clone(), arms }],
             _ => arms.into_iter().next().unwrap_or_default(),
         };
-        let body = body.into_iter().chain(told).collect();
+        let body = looked_up.into_iter().chain(body).chain(told).collect();
         let body = if watched { vec![Step::Ask { counter, body }] } else { body };
         let body = self.while_any(&turns, body);
         let extent = self.sizes.extent(region.axis);
         steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, body });
         place_results(scope, id, turns.carried.into_iter().chain(turns.stacks));
+    }
+
+    /// A counter for each track, and the steps that set them.
+    fn tracks(&mut self, region: &For, of: usize) -> (Vec<(AxisId, Size)>, Vec<Step>) {
+        let pairs = region.tracks.iter().map(|track| {
+            let counter = self.sizes.symbols().len() + self.counters;
+            self.counters += 1;
+            let table = track.slices.iter().map(|slice| slice.unwrap_or(0)).collect();
+            ((track.axis, Size::Symbol(counter)), Step::Lookup { counter, of, table })
+        });
+        pairs.unzip()
     }
 
     /// Every operand in memory.
@@ -124,8 +155,9 @@ impl<'p> Planner<'p> {
             }
             let value = Value { node: id, result: (region.carried + place) as u32 };
             let ty = &scope.typed(value).ty;
-            let mut axes = ty.without(&[region.axis]).axes;
-            axes.insert(0, region.axis);
+            let axis = region.stack_axis(place);
+            let mut axes = ty.without(&[axis]).axes;
+            axes.insert(0, axis);
             let view = targets.get(&value).cloned().unwrap_or_else(|| self.temporary("stack", &axes, ty.dtype));
             views.push(view);
         }
@@ -211,7 +243,8 @@ impl<'p> Planner<'p> {
         let region = turns.region;
         let yields = turns.stacks.iter().enumerate().filter_map(|(place, stack)| {
             let value = body.results[region.carried + place]?;
-            Some((value, stack.slice(region.axis, turns.counter.clone(), self.sizes.extent(region.axis))))
+            let axis = region.stack_axis(place);
+            Some((value, stack.slice(axis, turns.at(axis), self.sizes.extent(axis))))
         });
         let mut steps = self.region(&mut scope, yields.collect());
         self.hand_over(&mut scope, turns, &mut steps);
@@ -220,11 +253,13 @@ impl<'p> Planner<'p> {
 
     fn argument_view(&self, turns: &Turns, operands: &[View], place: usize) -> View {
         let sliced = turns.region.carried..turns.region.carried + turns.region.sliced;
-        let axis = turns.region.axis;
         match turns.carried.get(place) {
             Some(carried) => carried.clone(),
             None if sliced.contains(&place) => {
-                operands[place].slice(axis, turns.counter.clone(), self.sizes.extent(axis))
+                let has = |axis: &AxisId| operands[place].stride(*axis).is_some();
+                let tracks = turns.tracks.iter().map(|(axis, _)| *axis);
+                let axis = std::iter::once(turns.region.axis).chain(tracks).find(has).unwrap_or(turns.region.axis);
+                operands[place].slice(axis, turns.at(axis), self.sizes.extent(axis))
             }
             None => operands[place].clone(),
         }

@@ -284,8 +284,8 @@ impl<'p> Planner<'p> {
     /// The steps that compute a value, in its best form.
     fn make(&mut self, scope: &Scope<'p>, value: Value, choice: &Choice, view: &View) -> Vec<Step> {
         let attended = choice.attentions.get(&value).and_then(|found| self.attend(scope, found, view));
-        if let Some(step) = attended {
-            return vec![step];
+        if let Some(steps) = attended {
+            return steps;
         }
         if let Some(step) = self.ranked(scope, value, view) {
             return vec![step];

@@ -99,6 +99,10 @@ impl Steps<'_, '_, '_, '_> {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     writeln!(self.out, "{counter} = {}", self.names.argument(from))?;
                 }
+                Step::Lookup { counter, of, table } => {
+                    let [counter, of] = [counter, of].map(|counter| self.names.size(&Size::Symbol(*counter)));
+                    writeln!(self.out, "{counter} = {of} of {table:?}")?;
+                }
                 Step::Switch { counter, table, arms } => {
                     let counter = self.names.size(&Size::Symbol(*counter));
                     writeln!(self.out, "switch {counter} {table:?}")?;

@@ -29,10 +29,11 @@ fn successor(region: &Region, value: Value) -> Option<Value> {
     Some(Value { node: *user, result: result as u32 })
 }
 
-/// The yield that every body makes of a slice by changing it, or by handing it on.
+/// The yield that every body makes of a slice by changing it, or by handing it on, if it has one.
 fn updated(repeat: &For, place: usize) -> Option<usize> {
     let yields = repeat.carried..repeat.carried + yields_of(repeat);
-    let all = |result: &usize| repeat.bodies.iter().all(|body| becomes(body, place, *result));
+    let changes = |body: &Region, result: usize| becomes(body, place, result) || leaves(body, place, result);
+    let all = |result: &usize| repeat.bodies.iter().all(|body| changes(body, *result));
     yields.into_iter().find(all)
 }
 
@@ -47,6 +48,12 @@ fn becomes(body: &Region, place: usize, result: usize) -> bool {
         }
     }
     once(end)
+}
+
+/// Whether a body has no slice of an operand and of a stack.
+fn leaves(body: &Region, place: usize, result: usize) -> bool {
+    let is_it = |id: NodeId| matches!(body.node(id).op, Op::Argument(own) if own == place);
+    body.results[result].is_none() && !body.ids().into_iter().any(is_it)
 }
 
 /// The one node of an argument that somebody reads.

@@ -148,6 +148,33 @@ pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Res
     Ok(report)
 }
 
+/// Compares whole sequences of about so many positions with the same in pieces and position by position: what short ones
+/// do not reach (windows, keys that are taken in pieces). The interpreter needs its time for them.
+///
+/// # Errors
+/// As [`certify`].
+pub fn certify_far(
+    request: &Request,
+    target: &Target,
+    length: usize,
+    session: &mut Session,
+) -> Result<Report, Failure> {
+    let model = driver::check(request, session)?;
+    let graphs = driver::graphs(&model, session)?;
+    if graphs.step.is_none() {
+        let why = graphs.refused.map_or_else(|| "it has no sequence".into(), |refused| refused.to_string());
+        return Err(Environment::new(format!("there is no step program to compare: {why}")).into());
+    }
+    let truth = driver::graphs_in(&model, Form::Sequential, session)?;
+    let compiled = driver::compile(&model, &graphs, target, session)?;
+    let lengths = [length, length.div_ceil(2), 1];
+    let interpreter = &mut Interpreted::new(&model, &truth);
+    let mut report = Report::default();
+    Certificate::new(&model, interpreter, SEED, lengths)?
+        .run_far(&mut Native::new(&model, &compiled, 0)?, &mut report)?;
+    Ok(report)
+}
+
 /// The size of the largest state that holds the latest positions only.
 fn longest_ring(step: &Graph) -> Option<usize> {
     let rings = step.axes.iter().filter(|(_, axis)| axis.name == names::RECENT);

@@ -148,6 +148,16 @@ fn a_number_on_the_device_chooses_an_arm() {
 }
 
 #[test]
+fn a_table_says_which_slice_a_turn_has() {
+    let table = vec![2, 0, 1];
+    let moved = Size::Product(vec![Size::Symbol(2), Size::Constant(8)]);
+    let body = vec![DeviceStep::Lookup { counter: 2, of: 1, table }, launch(0, Size::Symbol(0), moved)];
+    let plan = plan_of(vec![DeviceStep::Loop { counter: 1, turns: Size::Constant(3), reverse: false, body }], 2);
+    let addresses = recorded(&plan, 5, 0).into_iter().map(|(_, _, addresses, _)| addresses[0]).collect::<Vec<_>>();
+    assert_eq!(addresses, [4112, 4096, 4104]);
+}
+
+#[test]
 fn nothing_is_launched_for_no_blocks_and_too_many_are_refused() {
     let plan = plan_of(vec![launch(0, Size::Symbol(0), 0.into())], 0);
     assert!(recorded(&plan, 0, 0).is_empty());

@@ -86,6 +86,7 @@ pub fn forward(case: Case) -> Attend {
         score,
         visible: Visible { from: from.into_iter().collect(), to, present, queries: None },
         listed: case.listed,
+        piece: None,
         output: matrix(3, n(23), one, [n(14), n(15), n(16)]),
         logsum: Some(matrix(7, one, zero, [n(17), n(18), n(19)])),
         visits: None,

@@ -42,6 +42,9 @@ impl Problem<'_> {
         let from = visible.from.iter().map(|edge| self.edge(memory, edge, query)).max().unwrap_or(0).max(0);
         let keys = amount(self.attend.keys, self.sizes);
         let to = visible.to.iter().map(|edge| self.edge(memory, edge, query)).min().unwrap_or(keys).min(keys);
+        let piece = self.attend.piece.map(|size| amount(size, self.sizes));
+        let piece = piece.map_or(0..keys, |size| self.at[0] * size..(self.at[0] + 1) * size);
+        let (from, to) = (from.max(piece.start), to.min(piece.end));
         let mut seen = Vec::new();
         let count = visible.queries.as_ref().map(|count| self.edge(memory, count, query));
         if count.is_some_and(|count| query >= count) {
@@ -86,7 +89,8 @@ impl Problem<'_> {
             self.write(memory, &self.attend.output, query, column, result);
         }
         if let Some(logsum) = &self.attend.logsum {
-            let value = if seen.is_empty() { 0.0 } else { largest + sum.ln() };
+            let unseen = if self.attend.piece.is_some() { f64::NEG_INFINITY } else { 0.0 };
+            let value = if seen.is_empty() { unseen } else { largest + sum.ln() };
             self.write(memory, logsum, query, 0, value);
         }
     }

@@ -111,7 +111,7 @@ fn counted(steps: &[Step]) -> usize {
         Step::Count { .. } => 1,
         Step::Loop { body, .. } | Step::Ask { body, .. } => counted(body),
         Step::Switch { arms, .. } => arms.iter().map(|arm| counted(arm)).sum(),
-        Step::Launch(_) | Step::Tally(_) => 0,
+        Step::Launch(_) | Step::Lookup { .. } | Step::Tally(_) => 0,
     };
     steps.iter().map(of).sum()
 }

@@ -100,6 +100,10 @@ impl Run<'_> {
                     self.values[*counter] = self.memory.read(slot, 0) as i64;
                     own + 1
                 }
+                Step::Lookup { counter, of, table } => {
+                    self.values[*counter] = i64::from(table[self.values[*of] as usize]);
+                    own + 1
+                }
                 Step::Switch { counter, table, arms } => {
                     let arm = table[self.values[*counter] as usize] as usize;
                     let before = arms[..arm].iter().map(|arm| count(arm)).sum::<usize>();
@@ -157,7 +161,7 @@ pub fn amount(amount: Amount, sizes: &[i64]) -> i64 {
 
 fn count(steps: &[Step]) -> usize {
     let inner = |step: &Step| match step {
-        Step::Launch(_) | Step::Count { .. } | Step::Tally(_) => 0,
+        Step::Launch(_) | Step::Count { .. } | Step::Lookup { .. } | Step::Tally(_) => 0,
         Step::Loop { body, .. } | Step::Ask { body, .. } => count(body),
         Step::Switch { arms, .. } => arms.iter().map(|arm| count(arm)).sum(),
     };

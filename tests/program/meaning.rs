@@ -176,8 +176,7 @@ fn layers_carry_slice_and_yield() {
         if turns.is_some() {
             bodies.push(body(Function::Add));
         }
-        let region =
-            For { axis: layers, reverse, carried: 1, sliced: 1, bodies, turns, until: false, label: String::new() };
+        let region = For { turns, ..turn_by_turn(layers, reverse, bodies) };
         let always = |axes: &[AxisId]| Typed::always(TensorType::new(axes, DType::REAL));
         let results = [always(&[BATCH, t, d]), always(&[BATCH, layers, t, d])];
         let node = build.region.add(Op::For(region), [x, w, c], results, "");
@@ -199,16 +198,7 @@ fn a_recurrence_stops_at_a_rows_length() {
         let product = map(&mut body, Function::Multiply, &[old, now]);
         let new = map(&mut body, Function::Add, &[product, now]);
         body.results = vec![Some(new), Some(old)];
-        let region = For {
-            axis: t,
-            reverse,
-            carried: 1,
-            sliced: 1,
-            bodies: vec![body],
-            turns: None,
-            until: false,
-            label: String::new(),
-        };
+        let region = turn_by_turn(t, reverse, vec![body]);
         let always = |axes: &[AxisId]| Typed::always(TensorType::new(axes, DType::REAL));
         let results = [always(&[BATCH, d]), always(&[BATCH, t, d])];
         let node = build.region.add(Op::For(region), [start, x], results, "");
@@ -216,4 +206,9 @@ fn a_recurrence_stops_at_a_rows_length() {
         build.output("all", Value { node, result: 1 });
         check(&build.finish());
     }
+}
+
+/// A `for` that carries one value and slices another.
+fn turn_by_turn(axis: AxisId, reverse: bool, bodies: Vec<Region>) -> For {
+    For { reverse, carried: 1, sliced: 1, bodies, ..For::of_one(axis, Region::default(), "") }
 }

@@ -81,7 +81,8 @@ fn before(repeat: &For, borders: &[Vec<Value>]) -> Part {
     }
     let sliced = repeat.carried..repeat.carried + repeat.sliced;
     let sliced = places.iter().filter(|place| sliced.contains(place)).count();
-    Part { repeat: For { carried: 0, sliced, bodies, until: false, ..repeat.clone() }, places }
+    let repeat = For { carried: 0, sliced, bodies, stacks: Vec::new(), until: false, ..repeat.clone() };
+    Part { repeat, places }
 }
 
 /// Lets the bodies read slices of what was made before.

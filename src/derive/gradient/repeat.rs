@@ -9,7 +9,7 @@ use super::{sum_of_adjoints, sweep};
 use crate::fault::Bug;
 use crate::graph::{For, Node, NodeId, Op, Region, Typed, Value};
 use crate::ops::{Slot, Tape, stacked};
-use crate::tensor::{Affine, BATCH, DType, Presence, Relation, TensorType};
+use crate::tensor::{Affine, AxisId, BATCH, DType, Presence, Relation, TensorType};
 
 /// Hands the adjoints of a `for`'s results on to its operands.
 pub(super) fn gradient(tape: &mut Tape, id: NodeId, node: &Node, region: &For) -> Result<(), Bug> {
@@ -28,8 +28,8 @@ pub(super) fn gradient(tape: &mut Tape, id: NodeId, node: &Node, region: &For) -
         region,
     };
     let mut bodies = Vec::new();
-    for body in &region.bodies {
-        bodies.push(plan.backward_body(tape, body, &upstream)?);
+    for number in 0..region.bodies.len() {
+        bodies.push(plan.backward_body(tape, number, &upstream)?);
     }
     let stacks = save(tape, id, region, &mut bodies);
     let built = plan.backward_for(tape, node, upstream, bodies, &stacks);
@@ -76,7 +76,13 @@ impl Plan<'_> {
         (self.region.carried..self.region.carried + self.region.sliced).contains(&place)
     }
 
-    fn backward_body(&self, tape: &Tape, body: &Region, upstream: &[Option<Value>]) -> Result<Body, Bug> {
+    /// The axis along which an operand is sliced.
+    fn axis_of(&self, place: usize) -> AxisId {
+        self.region.slice_axis(&self.types[place]).unwrap_or(self.region.axis)
+    }
+
+    fn backward_body(&self, tape: &Tape, number: usize, upstream: &[Option<Value>]) -> Result<Body, Bug> {
+        let body = &self.region.bodies[number];
         let active = active_values(body, &|_| false, &self.active);
         let mut inner = Tape::apart(tape.axes, body.clone(), active, self.region.carried);
         for place in self.carried() {
@@ -93,17 +99,20 @@ impl Plan<'_> {
             }
         }
         sweep(&mut inner, None)?;
-        let mut results = self.carried().map(|place| self.adjoint(&mut inner, place)).collect::<Vec<_>>();
+        let mut results = self.carried().map(|place| Some(self.adjoint(&mut inner, place))).collect::<Vec<_>>();
         for place in self.captured() {
             let sum = inner.hand_in(Slot::Sum(place), Typed::always(self.types[place].clone()));
             let part = self.adjoint(&mut inner, place);
-            results.push(inner.plus(sum, part));
+            results.push(Some(inner.plus(sum, part)));
         }
-        results.extend(self.sliced().map(|place| self.adjoint(&mut inner, place)));
+        for place in self.sliced() {
+            let has_slices = self.region.has_slices(self.axis_of(place), number);
+            results.push(has_slices.then(|| self.adjoint(&mut inner, place)));
+        }
         let slots = std::mem::take(&mut inner.slots);
         let (forward, backward) = inner.into_regions();
         let mut backward = backward.unwrap_or_default();
-        backward.results = results.into_iter().map(Some).collect();
+        backward.results = results;
         Ok(Body { forward, backward, slots, saved: Vec::new() })
     }
 
@@ -125,7 +134,7 @@ impl Plan<'_> {
         let nodes = inner.forward.ids().into_iter().filter(|&id| is_it(inner.forward.node(id)));
         let values = nodes.map(Value::of).collect::<Vec<_>>();
         let ty = match self.is_sliced(place) {
-            true => self.types[place].without(&[self.region.axis]),
+            true => self.region.slice_of(&self.types[place]),
             false => self.types[place].clone(),
         };
         sum_of_adjoints(inner, values.into_iter(), &ty)
@@ -164,18 +173,21 @@ impl Plan<'_> {
         }
         self.hand_operands_again(tape, node, &bodies, &mut handed);
         let regions = bodies.into_iter().map(|body| handed.place_arguments(body)).collect();
-        let op = Op::For(For {
+        let mut repeat = For {
             axis: self.region.axis,
             reverse: !self.region.reverse,
             carried: handed.carried.len(),
             sliced: handed.sliced.len(),
             bodies: regions,
             turns: self.region.turns.clone(),
+            tracks: self.region.tracks.clone(),
+            stacks: Vec::new(),
             until: false,
             label: self.region.label.clone(),
-        });
+        };
+        repeat.stack_along(0, self.sliced().map(|place| self.axis_of(place)));
         let path = tape.path.clone();
-        tape.region().add(op, handed.operands(), self.result_types(), path)
+        tape.region().add(Op::For(repeat), handed.operands(), self.result_types(), path)
     }
 
     fn hand_operands_again(&self, tape: &mut Tape, node: &Node, bodies: &[Body], handed: &mut Handed) {
@@ -192,7 +204,7 @@ impl Plan<'_> {
     fn result_types(&self) -> Vec<Typed> {
         let whole = self.carried().chain(self.captured()).map(|place| self.types[place].clone());
         let slices = self.sliced().map(|place| {
-            let axis = self.region.axis;
+            let axis = self.axis_of(place);
             stacked(&self.types[place].without(&[axis]), axis)
         });
         whole.chain(slices).map(Typed::always).collect()

@@ -1,10 +1,11 @@
 //! A `for` in the step program: a region over layers hands each turn its slice of the states; a recurrence over the
 //! growing sequence goes on from what it carried at the end of the last call.
 
+use super::homes::Homes;
 use super::rewrite::{Rewrite, Slot};
 use super::{NotIncremental, Shared, rows, turns};
 use crate::graph::{For, NodeId, Op, Region, Typed, Value};
-use crate::ops::stacked;
+use crate::ops::{stacked, yields_of};
 use crate::tensor::{BATCH, DType, Function, Scalar, ScalarStep, TensorType};
 use rows::by_row;
 use std::collections::HashMap;
@@ -33,25 +34,24 @@ impl Rewrite<'_> {
         };
         let counts = operands.len();
         let counted = bodies.iter().any(|(body, _)| reads_argument(body, counts));
-        let slots = bodies.iter().flat_map(|(_, slots)| slots.clone()).collect::<Vec<_>>();
-        let types = bodies.iter().flat_map(|(body, slots)| slots.iter().map(|slot| body.typed(slot.held).ty.clone()));
-        let types = types.collect::<Vec<_>>();
+        let homes = Homes::of(&bodies);
         let mut rewritten = region.clone();
-        rewritten.sliced += slots.len();
-        rewritten.bodies = settle_bodies(bodies, region, &types);
+        rewritten.sliced += homes.slots.len();
+        let axes = homes.axes(&mut rewritten, &mut self.shared.axes);
+        rewritten.stack_along(yields_of(region), axes.iter().copied());
+        rewritten.bodies = homes.settle(bodies, &rewritten);
         let mut held = Vec::new();
-        for (slot, ty) in slots.iter().zip(&types) {
-            let typed = Typed::always(stacked(ty, region.axis));
-            held.push(self.receive(&slot.name, typed, self.slots.len() + held.len()));
+        for ((slot, ty), axis) in homes.slots.iter().zip(&homes.types).zip(axes) {
+            held.push(self.receive(&slot.name, Typed::always(stacked(ty, axis)), self.slots.len() + held.len()));
         }
         let border = region.carried + region.sliced;
         operands.splice(border..border, held.iter().copied());
         if counted {
             operands.push(self.start);
         } else {
-            rewritten.bodies.iter_mut().for_each(|body| forget_argument(body, counts + slots.len()));
+            rewritten.bodies.iter_mut().for_each(|body| forget_argument(body, counts + homes.slots.len()));
         }
-        self.finish(id, rewritten, operands, slots, held);
+        self.finish(id, rewritten, operands, homes.slots, held);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Rewrite<'_> {
         let sliced = region.carried..region.carried + region.sliced;
         let typed = operands.iter().enumerate().map(|(place, value)| {
             let ty = &self.new.typed(*value).ty;
-            Typed::always(if sliced.contains(&place) { ty.without(&[region.axis]) } else { ty.clone() })
+            Typed::always(if sliced.contains(&place) { region.slice_of(ty) } else { ty.clone() })
         });
         typed.collect()
     }
@@ -196,43 +196,4 @@ fn rewrite_body(
     let Rewrite { mut new, slots, .. } = rewrite;
     new.results = results;
     Ok((new, slots))
-}
-
-/// Puts the states of all bodies into one order of arguments and yields; a body hands the states of others through.
-fn settle_bodies(bodies: Vec<(Region, Vec<Slot>)>, region: &For, types: &[TensorType]) -> Vec<Region> {
-    let border = region.carried + region.sliced;
-    let mut first = 0;
-    let mut settled = Vec::new();
-    for (mut body, slots) in bodies {
-        renumber(&mut body, &slots, border, first, types.len());
-        let mut states = Vec::new();
-        for (place, ty) in types.iter().enumerate() {
-            let own = place.checked_sub(first).and_then(|place| slots.get(place));
-            states.push(Some(match own {
-                Some(slot) => slot.written,
-                None => body.add_one(Op::Argument(border + place), [], Typed::always(ty.clone()), "state"),
-            }));
-        }
-        let end = body.results.len() - usize::from(region.until);
-        body.results.splice(end..end, states);
-        first += slots.len();
-        settled.push(body);
-    }
-    settled
-}
-
-/// States stand after the sliced operands, and move what was captured up.
-fn renumber(body: &mut Region, slots: &[Slot], border: usize, first: usize, states: usize) {
-    for id in body.ids() {
-        let state = slots.iter().position(|slot| slot.held.node == id);
-        body.edit(id, |node| {
-            if let Op::Argument(argument) = &mut node.op {
-                match state {
-                    Some(place) => *argument = border + first + place,
-                    None if *argument >= border => *argument += states,
-                    None => {}
-                }
-            }
-        });
-    }
 }

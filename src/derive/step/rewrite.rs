@@ -159,7 +159,7 @@ impl<'a> Rewrite<'a> {
             return self.new.typed(operands[place]).ty.clone();
         }
         let made = region.bodies.iter().find_map(|body| body.results[place].map(|value| body.typed(value).ty.clone()));
-        made.map_or_else(|| old.clone(), |ty| stacked(&ty, region.axis))
+        made.map_or_else(|| old.clone(), |ty| stacked(&ty, region.stack_axis(place - region.carried)))
     }
 
     fn has_rows(&self, value: Value) -> bool {

@@ -44,7 +44,7 @@ fn widen_inner(body: &mut Region, id: NodeId) {
     let sliced = region.carried..region.carried + region.sliced;
     let of_turn = |(place, mut typed): (usize, Typed)| {
         if sliced.contains(&place) {
-            typed.ty = typed.ty.without(&[region.axis]);
+            typed.ty = region.slice_of(&typed.ty);
         }
         typed
     };
@@ -60,8 +60,11 @@ fn widen_inner(body: &mut Region, id: NodeId) {
 /// The types of a region's results: what it carries, then the stacks of what it yields.
 pub(super) fn result_types(region: &For, arguments: &[Typed]) -> Vec<TensorType> {
     let carried = arguments[..region.carried].iter().map(|typed| typed.ty.clone());
-    let given = |place: usize| region.bodies.iter().find_map(|body| body.results[place].map(|value| body.typed(value)));
-    let places = region.carried..region.carried + yields_of(region);
-    let yielded = places.filter_map(given).map(|typed| stacked(&typed.ty, region.axis));
+    let given = |place: usize| {
+        let place_in_body = region.carried + place;
+        let made = region.bodies.iter().find_map(|body| body.results[place_in_body].map(|value| body.typed(value)));
+        made.map(|typed| stacked(&typed.ty, region.stack_axis(place)))
+    };
+    let yielded = (0..yields_of(region)).filter_map(given);
     carried.chain(yielded).collect()
 }

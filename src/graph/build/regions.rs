@@ -23,6 +23,8 @@ impl Builder<'_> {
             sliced: outer.sliced.len(),
             bodies: made.into_iter().map(|scope| scope.region).collect(),
             turns: region.turns.clone(),
+            tracks: Vec::new(),
+            stacks: Vec::new(),
             until: region.bodies.iter().any(|body| body.until.is_some()),
             label: region.label.clone(),
         };

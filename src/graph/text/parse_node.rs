@@ -3,7 +3,7 @@
 use super::parse::{AxisNames, Values, find_value};
 use super::print::{combine_name, dtype_name};
 use super::tokens::Token;
-use crate::graph::{For, Node, Op, Typed, Value};
+use crate::graph::{For, Node, Op, Track, Typed, Value};
 use crate::model::{Combine, Law};
 use crate::tensor::{
     Affine, AxisId, DType, Function, Precision, Presence, Relation, Scalar, ScalarStep, TensorType, Term,
@@ -285,7 +285,20 @@ impl Line {
             turns = Some(self.numbers()?.into_iter().map(|body| body as u32).collect());
         }
         let (carried, sliced) = (groups[0].len(), groups[1].len());
-        let region = For { axis, reverse, carried, sliced, bodies: Vec::new(), turns, until, label };
+        let mut tracks = Vec::new();
+        while self.skip_word("track") {
+            let axis = self.axis(axes)?;
+            let slice = |number: f64| (number >= 0.0).then_some(number as u32);
+            tracks.push(Track { axis, slices: self.numbers()?.into_iter().map(slice).collect() });
+        }
+        let mut stacks = Vec::new();
+        if self.skip_word("stacked") {
+            stacks.push(self.axis(axes)?);
+            while self.skip(",") {
+                stacks.push(self.axis(axes)?);
+            }
+        }
+        let region = For { axis, reverse, carried, sliced, bodies: Vec::new(), turns, tracks, stacks, until, label };
         Ok((Op::For(region), groups.concat()))
     }
 

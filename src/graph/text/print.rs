@@ -1,11 +1,11 @@
 //! Prints a graph.
 
-use crate::graph::{For, Graph, Node, NodeId, Op, Region, Typed, Value};
+use crate::graph::{For, Graph, Node, NodeId, Op, Region, Track, Typed, Value};
 use crate::model::{Combine, Law};
 use crate::tensor::{
     Affine, Axes, AxisId, DType, Extent, Precision, Presence, Relation, Scalar, ScalarStep, TensorType, Term,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// The text form of a graph.
@@ -36,25 +36,6 @@ fn names(axes: &Axes) -> Vec<String> {
         _ => format!("{}.{}", axis.name, id.0),
     };
     axes.iter().map(name).collect()
-}
-
-/// The axes that a region speaks of.
-fn used_axes(region: &Region, used: &mut BTreeSet<AxisId>) {
-    for id in region.ids() {
-        let node = region.node(id);
-        used.extend(node.results.iter().flat_map(|typed| typed.ty.axes.iter().copied()));
-        match &node.op {
-            Op::Length(axis) | Op::Coordinate(axis) => used.extend([*axis]),
-            Op::Contract(axes) | Op::Reduce(_, axes) | Op::Rank(axes) => used.extend(axes),
-            Op::Draw(Law::UniformIndex(axis) | Law::Categorical(axis), _) => used.extend([*axis]),
-            Op::For(region) => used.extend([region.axis]),
-            Op::Index(places) | Op::Scatter(places) | Op::Write(places) => {
-                used.extend(places.iter().flat_map(|(axis, place)| place.axes().chain([*axis])));
-            }
-            _ => {}
-        }
-        node.bodies().iter().for_each(|body| used_axes(body, used));
-    }
 }
 
 /// The word of a way to combine.
@@ -90,8 +71,7 @@ struct Printer {
 
 impl Printer {
     fn axes(&mut self, graph: &Graph) {
-        let mut used = BTreeSet::new();
-        used_axes(&graph.root, &mut used);
+        let mut used = graph.root.used_axes();
         // What a computed length reads, and what an axis is like, must be there too.
         for axis in used.clone() {
             used.insert(graph.axes[axis].class);
@@ -264,6 +244,14 @@ impl Printer {
         }
         if let Some(turns) = &region.turns {
             let _ = write!(text, " turns {}", turns.iter().map(u32::to_string).collect::<Vec<_>>().join(", "));
+        }
+        for Track { axis, slices } in &region.tracks {
+            let slices = slices.iter().map(|slice| slice.map_or(-1, i64::from).to_string()).collect::<Vec<_>>();
+            let _ = write!(text, " track {} {}", self.axis(*axis), slices.join(", "));
+        }
+        if !region.stacks.is_empty() {
+            let axes = region.stacks.iter().map(|axis| self.axis(*axis)).collect::<Vec<_>>();
+            let _ = write!(text, " stacked {}", axes.join(", "));
         }
         text
     }

@@ -334,7 +334,8 @@ impl Attention<'_> {
         if let Some(logsum) = &form.logsum {
             let logarithm = self.writer.log(divisor);
             let value = self.writer.add(maximum, logarithm);
-            let value = self.writer.select(none, zero, value);
+            let unseen = if form.piece.is_some() { maximum } else { zero };
+            let value = self.writer.select(none, unseen, value);
             let at = self.mark(Slot::Logsum, row);
             let element = self.kernel.buffers[logsum.buffer].element;
             self.writer.write(self.buffer(logsum), element, Place::One(at), value, Lanes::default());

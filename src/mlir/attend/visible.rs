@@ -33,6 +33,13 @@ impl Visibility<'_> {
             let value = self.edge(writer, edge, indices, query);
             high = writer.minimum(high, value);
         }
+        if let Some(size) = form.piece {
+            let (size, one) = (self.body.amount(writer, size), writer.int(1));
+            let next = writer.add(indices[0], one);
+            let (begin, end) = (writer.multiply(indices[0], size), writer.multiply(next, size));
+            low = writer.maximum(low, begin);
+            high = writer.minimum(high, end);
+        }
         let mut some = writer.compare(Order::Less, low, high);
         if let Some(count) = &form.visible.queries {
             let count = self.edge(writer, count, indices, query);

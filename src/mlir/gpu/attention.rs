@@ -89,7 +89,8 @@ fn finish(pairs: &mut Pairs<'_>, columns: &Columns, query: Value, seen: &Seen) {
     let Some(logsum) = &pairs.form.logsum else { return };
     let log = pairs.writer.log(divisor);
     let log = pairs.writer.add(seen.maximum, log);
-    let log = pairs.writer.select(some, log, none);
+    let unseen = if pairs.form.piece.is_some() { seen.maximum } else { none };
+    let log = pairs.writer.select(some, log, unseen);
     let zero = pairs.writer.int(0);
     let first = pairs.writer.compare(Order::Equal, pairs.team.member, zero);
     let open = pairs.writer.begin_if(first, &[]);

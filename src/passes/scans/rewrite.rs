@@ -170,14 +170,10 @@ fn run_chunks(
     }
     operands.extend(captured);
     let op = Op::For(For {
-        axis: pieces.chunk,
         reverse: pieces.reverse,
         carried: chunked.len(),
         sliced: sliced.len(),
-        bodies: vec![region],
-        turns: None,
-        until: false,
-        label: body.repeat.label.clone(),
+        ..For::of_one(pieces.chunk, region, &body.repeat.label)
     });
     let all = types.into_iter().chain(stacks).map(Typed::always).collect::<Vec<_>>();
     let node = body.tape.region().add(op, operands, all, path);

@@ -21,15 +21,29 @@ pub(super) struct Frame {
 }
 
 impl<'p> Planner<'p> {
-    /// The step of an attention into a view; `None` if its operands are not laid out as matrices.
-    pub(in crate::plan) fn attend(&mut self, scope: &Scope<'p>, found: &Attention, output: &View) -> Option<Step> {
+    /// The steps of an attention into a view; `None` if its operands are not laid out as matrices.
+    pub(in crate::plan) fn attend(&mut self, scope: &Scope<'p>, found: &Attention, output: &View) -> Option<Vec<Step>> {
+        if let Some(pieces) = self.pieces(scope, found, output) {
+            return self.attend_in_pieces(scope, found, output, &pieces);
+        }
         let mut matrices = Matrices::default();
         let attend = self.attend_form(scope, found, (output, None), true, &mut matrices)?;
+        Some(vec![self.launch_attend(scope, found, attend, matrices)])
+    }
+
+    /// The step of a form.
+    pub(super) fn launch_attend(
+        &mut self,
+        scope: &Scope<'p>,
+        found: &Attention,
+        attend: Attend,
+        matrices: Matrices,
+    ) -> Step {
         let work = self.sizes.elements(&scope.typed(found.product).ty.axes);
         let work = work.times(self.sizes.elements(&found.width)).times(2.into());
         let path = &scope.region.node(found.root.node).path;
         let made = matrices.finish("attend", Form::Attend(Box::new(attend)), path, work);
-        Some(self.launch(made))
+        self.launch(made)
     }
 
     /// The form itself, with buffers and sizes added to `matrices`.
@@ -75,6 +89,7 @@ impl<'p> Planner<'p> {
             score: found.score.scalar(&leaves, &[])?,
             visible,
             listed: false,
+            piece: None,
             output: matrices.matrix(output, batch, &rows, value_width),
             logsum: logsum.map(|view| matrices.matrix(view, batch, &rows, &[])),
             visits: None,

@@ -64,13 +64,25 @@ impl Emitter<'_, '_> {
         ty: ScalarType,
         part: impl FnOnce(&mut Self, Index) -> Register,
     ) -> Register {
-        let initial = self.nest.number(0.0, ty);
+        self.combine_over(Combine::Sum, turns, lanes, ty, part)
+    }
+
+    /// A part for each turn of a loop, combined: by sum, product, largest or smallest.
+    pub fn combine_over(
+        &mut self,
+        combine: Combine,
+        turns: Amount,
+        lanes: bool,
+        ty: ScalarType,
+        part: impl FnOnce(&mut Self, Index) -> Register,
+    ) -> Register {
+        let initial = self.nest.number(identity(combine, ty), ty);
         let from = Bound::Amount(Amount::Constant(0));
         let index = self.nest.open_loop(from, Bound::Amount(turns), false, lanes);
         let register = self.nest.carry(ty);
         let part = part(self, index);
-        let next = self.nest.call(Function::Add, &[register, part]);
-        self.nest.close_loop(vec![Carried { register, initial, next, combine: Some(Combine::Sum) }]);
+        let next = self.nest.call(function(combine), &[register, part]);
+        self.nest.close_loop(vec![Carried { register, initial, next, combine: Some(combine) }]);
         register
     }
 

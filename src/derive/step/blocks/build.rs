@@ -235,16 +235,7 @@ fn before(graph: &Graph, nest: &Nest, turn: &Turn, pieces: AxisId, root: &mut Re
     body.results = turn.slots.iter().map(|slot| Some(known[&slot.written])).collect();
     let last = is_last(&mut body, number_of_turn, count);
     body.results.push(Some(last));
-    let repeat = For {
-        axis: pieces,
-        reverse: false,
-        carried: states,
-        sliced: 0,
-        bodies: vec![body],
-        turns: None,
-        until: true,
-        label: inner.label.clone(),
-    };
+    let repeat = For { carried: states, until: true, ..For::of_one(pieces, body, &inner.label) };
     let results = turn.types.iter().cloned().map(Typed::always).collect::<Vec<_>>();
     let made = root.add(Op::For(repeat), operands, results, "before");
     (0..states as u32).map(|result| Value { node: made, result }).collect()

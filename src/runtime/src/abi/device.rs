@@ -81,6 +81,15 @@ pub enum DeviceStep {
         /// Where the number is.
         from: DeviceArgument,
     },
+    /// Sets a counter to what a table holds for another's value.
+    Lookup {
+        /// The counter's symbol.
+        counter: usize,
+        /// The symbol that is looked up.
+        of: usize,
+        /// A number for each of its values.
+        table: Vec<u32>,
+    },
     /// Runs the arm that the table names for a counter's value.
     Switch {
         /// The counter's symbol.

@@ -66,6 +66,11 @@ impl Run<'_> {
                 self.values[*counter] = i64::from(i32::from_le_bytes(bytes));
                 Ok(())
             }
+            DeviceStep::Lookup { counter, of, table } => {
+                let found = usize::try_from(self.values[*of]).ok().and_then(|value| table.get(value));
+                self.values[*counter] = found.map_or(0, |number| i64::from(*number));
+                Ok(())
+            }
             DeviceStep::Switch { counter, table, arms } => {
                 let value = usize::try_from(self.values[*counter]).ok();
                 let arm = value.and_then(|value| table.get(value)).and_then(|arm| arms.get(*arm as usize));
