@@ -37,7 +37,7 @@ fn entries(steps: &[DeviceStep]) -> Vec<usize> {
         DeviceStep::Launch(launch) => vec![launch.entry],
         DeviceStep::Loop { body, .. } | DeviceStep::Ask { body, .. } => entries(body),
         DeviceStep::Switch { arms, .. } => arms.iter().flat_map(|arm| entries(arm)).collect(),
-        DeviceStep::Count { .. } | DeviceStep::Tally(_) => Vec::new(),
+        DeviceStep::Count { .. } | DeviceStep::Lookup { .. } | DeviceStep::Tally(_) => Vec::new(),
     };
     steps.iter().flat_map(of_step).collect()
 }
