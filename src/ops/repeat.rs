@@ -120,8 +120,8 @@ fn check_track(typing: &Typing, region: &For, track: &Track) -> Result<(), TypeE
 /// Bodies without slices of something do not see it, and yield nothing of it; the others do.
 fn check_shares(region: &For, operands: &[&TensorType]) -> Result<(), TypeError> {
     for (number, body) in region.bodies.iter().enumerate() {
-        for place in region.carried..region.carried + region.sliced {
-            let axis = region.slice_axis(operands[place]).unwrap_or(region.axis);
+        for (place, ty) in operands.iter().enumerate().skip(region.carried).take(region.sliced) {
+            let axis = region.slice_axis(ty).unwrap_or(region.axis);
             let sees = body.ids().into_iter().any(|id| matches!(body.node(id).op, Op::Argument(own) if own == place));
             if sees && !region.has_slices(axis, number) {
                 return fail("a body sees a slice that its turns do not have");
