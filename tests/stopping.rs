@@ -1,5 +1,5 @@
-//! What rows stop by, and what samplers give: the sequence with what the turn has just written in it, all of its positions. Whatever form turns are
-//! compiled to, they leave what the block itself leaves over whole texts.
+//! What rows stop by, and what samplers give: the sequence with what the turn has just written in it, all of its
+//! positions. Whatever form turns are compiled to, they leave what the block itself leaves over whole texts.
 
 use super::blocks::whole_texts;
 use super::compiled::{graphs, loaded, model};

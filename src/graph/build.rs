@@ -1,6 +1,7 @@
 //! Makes the graph of one program of a checked model.
 //!
-//! In: a [`Model`], one of its programs, and how a derivative is made of nodes. Out: a [`Graph`] that names inputs, parameters and outputs as the model does.
+//! In: a [`Model`], one of its programs, and how a derivative is made of nodes. Out: a [`Graph`] that names inputs,
+//! parameters and outputs as the model does.
 //! Each value becomes one node; a `for` stays a region. Order: [`outer`] finds what bodies read from outside, [`values`]
 //! makes nodes, [`regions`] makes the `for`s, [`layout`] orders the axes of what they carry.
 

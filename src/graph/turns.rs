@@ -22,8 +22,13 @@ impl For {
 
     /// The axis along which an operand of this type is sliced, or a result stacked.
     pub fn slice_axis(&self, ty: &TensorType) -> Option<AxisId> {
-        let mut all = self.tracks.iter().map(|track| track.axis);
-        if ty.has(self.axis) { Some(self.axis) } else { all.find(|axis| ty.has(*axis)) }
+        self.slice_axis_where(|axis| ty.has(axis))
+    }
+
+    /// The same of something that lies along the axes for which this holds.
+    pub fn slice_axis_where(&self, has: impl Fn(AxisId) -> bool) -> Option<AxisId> {
+        let tracks = self.tracks.iter().map(|track| track.axis);
+        std::iter::once(self.axis).chain(tracks).find(|axis| has(*axis))
     }
 
     /// What a turn sees of a sliced operand.
@@ -71,5 +76,14 @@ impl For {
         };
         let slices = self.turns.as_ref()?.iter().map(number).collect::<Vec<_>>();
         slices.contains(&None).then_some(slices)
+    }
+}
+
+impl Track {
+    /// How many slices there are, if each is that of one turn.
+    pub fn size(&self) -> Option<usize> {
+        let mut slices = self.slices.iter().flatten().copied().collect::<Vec<_>>();
+        slices.sort_unstable();
+        slices.iter().enumerate().all(|(place, slice)| *slice as usize == place).then_some(slices.len())
     }
 }

@@ -78,9 +78,7 @@ fn arguments(region: &For, carried: &[Rc<Array>], operands: &[Rc<Array>], turn: 
 
 /// What a turn sees of a sliced operand; nothing reads it where the turn has none.
 fn slice_of_turn(region: &For, operand: &Rc<Array>, turn: usize) -> Rc<Array> {
-    let tracks = region.tracks.iter().map(|track| track.axis);
-    let axis = std::iter::once(region.axis).chain(tracks).find(|axis| operand.shape.place(*axis).is_some());
-    let axis = axis.unwrap_or(region.axis);
+    let axis = region.slice_axis_where(|axis| operand.shape.place(axis).is_some()).unwrap_or(region.axis);
     region.slice_at(axis, turn).map_or_else(|| operand.clone(), |at| Rc::new(slice(operand, axis, at)))
 }
 

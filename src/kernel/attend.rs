@@ -45,8 +45,9 @@ pub struct Attend {
     /// Few of the keys in range are expected to be present: each query's are listed before they are read, so that time
     /// goes with their number. Needs [`Attend::sees_alike`].
     pub listed: bool,
-    /// Keys in pieces of so many, a multiple of [`KEY_BLOCK`] unless it is all of them: the outermost batch loop counts pieces, whatever the strides
-    /// of keys along it, and sees the keys of its own alone. L is minus infinity then for a query that sees none.
+    /// Keys in pieces of so many, a multiple of [`KEY_BLOCK`] unless it is all of them: the outermost batch loop counts
+    /// pieces, whatever the strides of keys along it, and sees the keys of its own alone. L is minus infinity then for a
+    /// query that sees none.
     pub piece: Option<Amount>,
     /// O: rows are queries, columns the value width.
     pub output: Matrix,

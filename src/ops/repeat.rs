@@ -102,11 +102,8 @@ fn yielded(region: &For, place: usize) -> Result<TensorType, TypeError> {
 /// A track says for every turn of a table which slice it has, and has a slice for each that it names.
 fn check_track(typing: &Typing, region: &For, track: &Track) -> Result<(), TypeError> {
     let Some(turns) = &region.turns else { return fail("a track belongs to a `for` of several bodies") };
-    let mut slices = track.slices.iter().flatten().copied().collect::<Vec<_>>();
-    slices.sort_unstable();
-    let each_once = slices.iter().enumerate().all(|(place, slice)| *slice as usize == place);
     let size = typing.axes.fixed(track.axis).and_then(|size| usize::try_from(size).ok());
-    if track.slices.len() != turns.len() || !each_once || size != Some(slices.len()) {
+    if track.slices.len() != turns.len() || size.is_none() || size != track.size() {
         return fail("a track does not give each of its slices to one turn");
     }
     let alike =

@@ -152,10 +152,9 @@ fn tracked(axes: &Axes, region: &Region, id: NodeId, place: usize) -> Option<Tra
             slices[turn] = Some((slice >= 0.0).then_some(slice as u32)?);
         }
     }
-    let mut all = slices.iter().flatten().copied().collect::<Vec<_>>();
-    all.sort_unstable();
-    let each_once = all.iter().enumerate().all(|(place, slice)| *slice as usize == place);
-    (each_once && axes.fixed(axis) == i64::try_from(all.len()).ok()).then_some(Track { axis, slices })
+    let track = Track { axis, slices };
+    let size = track.size().and_then(|size| i64::try_from(size).ok());
+    (size.is_some() && size == axes.fixed(axis)).then_some(track)
 }
 
 fn reads_by_table(own: &For, body: &Region, place: usize, axis: AxisId) -> bool {

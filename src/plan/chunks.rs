@@ -52,8 +52,7 @@ impl<'p> Planner<'p> {
         targets: &HashMap<Value, View>,
         steps: &mut Vec<Step>,
     ) {
-        let counter = self.sizes.symbols().len() + self.counters;
-        self.counters += 1;
+        let counter = self.counter();
         let all = self.sizes.elements(&chunks.rows);
         let rows = self.interface.rows.unwrap_or((ELEMENTS / chunks.columns / ROWS).max(1) * ROWS);
         let divide = |over: &Size, under: Size| Size::CeilDivide(Box::new(over.clone()), Box::new(under));

@@ -153,11 +153,6 @@ impl<'p> Planner<'p> {
         body
     }
 
-    fn counter(&mut self) -> usize {
-        self.counters += 1;
-        self.sizes.symbols().len() + self.counters - 1
-    }
-
     /// Rows of one group times their matrix.
     fn product_of_group(
         &mut self,

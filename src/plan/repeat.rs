@@ -57,8 +57,7 @@ impl<'p> Planner<'p> {
             steps.extend(scan);
             return place_results(scope, id, carried.into_iter().chain(stacks));
         }
-        let counter = self.sizes.symbols().len() + self.counters;
-        self.counters += 1;
+        let counter = self.counter();
         let running = region.until.then(|| self.begin_running(scope, steps));
         let watched = self.is_counted_out(region) && !scope.watched;
         let leaves = watched || self.is_pieces(region.axis);
@@ -94,8 +93,7 @@ impl<'p> Planner<'p> {
     /// A counter for each track, and the steps that set them.
     fn tracks(&mut self, region: &For, of: usize) -> (Vec<(AxisId, Size)>, Vec<Step>) {
         let pairs = region.tracks.iter().map(|track| {
-            let counter = self.sizes.symbols().len() + self.counters;
-            self.counters += 1;
+            let counter = self.counter();
             let table = track.slices.iter().map(|slice| slice.unwrap_or(0)).collect();
             ((track.axis, Size::Symbol(counter)), Step::Lookup { counter, of, table })
         });
@@ -189,8 +187,7 @@ impl<'p> Planner<'p> {
     /// Steps of a turn, which are done only if some row still runs.
     fn while_any(&mut self, turns: &Turns, body: Vec<Step>) -> Vec<Step> {
         let Some(going) = &turns.going else { return body };
-        let counter = self.sizes.symbols().len() + self.counters;
-        self.counters += 1;
+        let counter = self.counter();
         let from = Argument { buffer: going.buffer, offset: going.offset.clone() };
         let arms = vec![body, Vec::new()];
         vec![Step::Count { counter, from }, Step::Switch { counter, table: vec![1, 0], arms }]
@@ -256,9 +253,8 @@ impl<'p> Planner<'p> {
         match turns.carried.get(place) {
             Some(carried) => carried.clone(),
             None if sliced.contains(&place) => {
-                let has = |axis: &AxisId| operands[place].stride(*axis).is_some();
-                let tracks = turns.tracks.iter().map(|(axis, _)| *axis);
-                let axis = std::iter::once(turns.region.axis).chain(tracks).find(has).unwrap_or(turns.region.axis);
+                let axis = turns.region.slice_axis_where(|axis| operands[place].stride(axis).is_some());
+                let axis = axis.unwrap_or(turns.region.axis);
                 operands[place].slice(axis, turns.at(axis), self.sizes.extent(axis))
             }
             None => operands[place].clone(),

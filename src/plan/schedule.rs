@@ -173,6 +173,12 @@ impl<'p> Planner<'p> {
         self.dense(name, Role::Temporary { first: 0, last: 0 }, axes, dtype)
     }
 
+    /// A new counter, by its place among the symbols.
+    pub(super) fn counter(&mut self) -> usize {
+        self.counters += 1;
+        self.sizes.symbols().len() + self.counters - 1
+    }
+
     /// The step that runs a kernel; equal kernels are kept once.
     pub(super) fn launch(&mut self, made: (Kernel, Launch)) -> Step {
         let (kernel, mut launch) = made;

@@ -62,7 +62,7 @@ impl Homes {
         let first = yields_of(region);
         let mut settled = Vec::new();
         for (number, ((mut body, slots), places)) in bodies.into_iter().zip(&self.places).enumerate() {
-            renumber(&mut body, &slots, border, places, count);
+            place_states(&mut body, &slots, border, (places, count));
             let mut states = Vec::new();
             for (place, ty) in self.types.iter().enumerate() {
                 let own = places.iter().position(|own| *own == place);
@@ -87,8 +87,8 @@ fn handed_through(body: &mut Region, place: usize, ty: &TensorType) -> Value {
     body.add_one(Op::Argument(place), [], Typed::always(ty.clone()), "state")
 }
 
-/// States stand after the sliced operands, and move what was captured up.
-fn renumber(body: &mut Region, slots: &[Slot], border: usize, places: &[usize], states: usize) {
+/// Arguments from `border` on make room for so many states, among which a body's own have these places.
+pub(super) fn place_states(body: &mut Region, slots: &[Slot], border: usize, (places, states): (&[usize], usize)) {
     for id in body.ids() {
         let state = slots.iter().position(|slot| slot.held.node == id);
         body.edit(id, |node| {

@@ -1,5 +1,6 @@
 //! Builds the sampler that goes block by block: the turn over a block, what is kept after it, what is kept before all.
 
+use super::super::homes::place_states;
 use super::super::rewrite::{Rewrite, Slot};
 use super::super::{NotIncremental, Shared};
 use super::find::Nest;
@@ -86,7 +87,8 @@ fn turn(graph: &Graph, nest: &Nest, shared: &mut Shared) -> Result<Turn, NotIncr
     refuse_other_types(nest, graph, &body, &results)?;
     results.splice(inner.carried..inner.carried, slots.iter().map(|slot| Some(slot.written)));
     body.results = results;
-    number_states(&mut body, &slots, inner.carried);
+    let places = (0..slots.len()).collect::<Vec<_>>();
+    place_states(&mut body, &slots, inner.carried, (&places, slots.len()));
     let types = slots.iter().map(|slot| body.typed(slot.held).ty.clone()).collect();
     let ends = slots.iter().map(|slot| slot.written).collect::<Vec<_>>();
     let made = made_of(&body, &ends, &HashSet::from([start.node]));
@@ -150,22 +152,6 @@ fn refuse_other_types(
         }
     }
     Ok(())
-}
-
-/// States stand after what was carried before.
-fn number_states(body: &mut Region, slots: &[Slot], border: usize) {
-    for id in body.ids() {
-        let state = slots.iter().position(|slot| slot.held.node == id);
-        body.edit(id, |node| {
-            if let Op::Argument(place) = &mut node.op {
-                match state {
-                    Some(state) => *place = border + state,
-                    None if *place >= border => *place += slots.len(),
-                    None => {}
-                }
-            }
-        });
-    }
 }
 
 /// One block: its turns, then what is kept of it.
