@@ -233,7 +233,17 @@ fn both_products_of_latent_attention_are_streamed() {
 }
 
 #[test]
-fn shifts_and_taps_go_round_their_rings() {
+fn what_is_read_a_few_positions_back_is_kept_for_these_alone() {
+    let tap_and_state = (4 - 1) + 16;
+    let mamba = graphs("examples/mamba.arch", &[]);
+    assert_eq!(states(mamba.step.as_ref().expect("steps")), ["batch i recent c", "batch i c n"]);
+    assert_eq!(state_bytes(&mamba, 1 << 20), 24 * 1536 * tap_and_state * 4);
+    let jamba = graphs("examples/jamba.arch", &[]);
+    assert_eq!(state_bytes(&jamba, 0), 28 * 8192 * tap_and_state * 4);
+}
+
+#[test]
+fn shifts_and_taps_are_read_from_runs_and_from_what_was_before() {
     let common = [("layers", "2"), ("d", "16"), ("v", "31")];
     let files = [
         ("examples/rwkv.arch", vec![("inner", "16"), ("hidden", "24")]),

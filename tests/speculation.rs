@@ -16,13 +16,11 @@ const NEW: usize = 13;
 const SEED: u64 = 11;
 const CONTEXT: usize = 24;
 
-/// A model with attention over `window` positions, and a recurrence or not.
-fn tiny(sampler: &str, window: &str, recurrence: bool) -> Model {
-    let mixed = if recurrence {
-        "  S[d] : f32 = 0\n  for t {\n    S = 0.6 * S + x\n    yield y = S\n  }\n  x += y\n"
-    } else {
-        ""
-    };
+const RECURRENCE: &str = "  S[d] : f32 = 0\n  for t {\n    S = 0.6 * S + x\n    yield y = S\n  }\n  x += y\n";
+const SHIFTS: &str = "  x += 0.5 * x[t: t - 2 else 0]\n";
+
+/// A model with attention over `window` positions, whose input is mixed before.
+fn tiny(sampler: &str, window: &str, mixed: &str) -> Model {
     model(&format!(
         "model Tiny {{\n  set layers = 2\n  dim t, d = 12, v = 19\n  input ids[t] : v\n  param table[v, d]\n  \
          x = table[v: ids]\n{mixed}  for i in layers {{\n    \
@@ -116,13 +114,13 @@ fn runs_say_what_turns_say() {
         ("sample", &[("temperature", 0.0), ("repetition_penalty", 1.5)]),
         ("sample", &[("temperature", 0.9), ("top_k", 7.0)]),
     ];
-    for (window, recurrence) in [("inf", false), ("3", false), ("inf", true)] {
+    for (window, mixed) in [("inf", ""), ("3", ""), ("inf", RECURRENCE), ("inf", SHIFTS)] {
         for (sampler, chosen) in all {
-            let model = tiny(sampler, window, recurrence);
+            let model = tiny(sampler, window, mixed);
             let weights = random_weights(&model, 3);
             let mut loaded = with_runs(&model, &weights);
             let said = one_by_one(&mut loaded, chosen);
-            let what = format!("{sampler} {chosen:?}, window {window}, recurrence {recurrence}");
+            let what = format!("{sampler} {chosen:?}, window {window}, mixed by `{mixed}`");
             assert_eq!(in_runs(&mut loaded, chosen, &mut Lookup { alike: 2 }, 4).0, said, "{what}");
             for (wrong, most) in [(usize::MAX, 4), (3, 4), (1, 2)] {
                 let (runs, calls) = in_runs(&mut loaded, chosen, &mut Oracle { said: said.clone(), wrong }, most);
@@ -137,7 +135,7 @@ fn runs_say_what_turns_say() {
 
 #[test]
 fn a_draft_model_of_other_weights_changes_nothing() {
-    let model = tiny("greedy", "inf", false);
+    let model = tiny("greedy", "inf", "");
     let weights = random_weights(&model, 3);
     let mut judge = with_runs(&model, &weights);
     let said = one_by_one(&mut judge, &[]);

@@ -35,6 +35,7 @@ mod speculation;
 mod step;
 mod stopping;
 mod syntax;
+mod tails;
 mod texts;
 mod tidy;
 mod ui;

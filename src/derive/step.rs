@@ -6,8 +6,8 @@
 //! Right only if no position reads a later one, which is proved here, or the place that looks ahead is named.
 //!
 //! [`keep`] decides which values are kept and which are made again, [`reach`] and [`ahead`] how far away they are read.
-//! What depends on a position alone is computed for the new ones. A value that is read at other positions (`key[t: s]`,
-//! `u[t: t - 1]`) becomes a state: written at the new positions, read at all, or at those that are still read.
+//! What depends on a position alone is computed for the new ones. What is read at others becomes a state: `key[t: s]` is
+//! written first and read from there, `u[t: t - 1]` is read from the run, and from the state only where it is older.
 
 mod ahead;
 mod blocks;
@@ -22,6 +22,7 @@ mod rewrite;
 mod rows;
 mod split;
 mod state;
+mod tail;
 mod turns;
 mod window;
 
@@ -72,6 +73,8 @@ struct Shared {
     ahead: Vec<Value>,
     /// How many new positions there always are, if they are a block that is computed again and again.
     block: Option<i64>,
+    /// How many of the last positions of a run the next one has again, with something else in their place.
+    again: i64,
 }
 
 impl Shared {
@@ -132,8 +135,8 @@ pub fn step(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<Graph, Not
 fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, AxisId), NotIncremental> {
     let mut axes = graph.axes.clone();
     let context = axes.divide(along, names::CHUNK, names::CONTEXT);
-    let mut shared =
-        Shared { axes, chunk: along, context, states: Vec::new(), rings: Vec::new(), ahead: Vec::new(), block: None };
+    let (states, rings, ahead, again) = (Vec::new(), Vec::new(), Vec::new(), blanks(graph));
+    let mut shared = Shared { axes, chunk: along, context, states, rings, ahead, block: None, again };
     let mut old = graph.root.clone();
     split::split(&graph.axes, &mut old, along);
     let mut root = Region::default();
@@ -162,6 +165,12 @@ fn derive(graph: &Graph, along: AxisId, outputs: &[&str]) -> Result<(Graph, Axis
     let own = [names::TURN, names::RUN].into_iter().find(|name| *name == graph.name);
     let name = own.unwrap_or(names::STEP);
     Ok((Graph { name: name.into(), axes: shared.axes, root, outputs }, context))
+}
+
+/// How many positions a run ends with that are not written yet.
+fn blanks(graph: &Graph) -> i64 {
+    let is_blank = |id| matches!(&graph.root.node(id).op, Op::Input(name) if name == names::BLANK);
+    i64::from(graph.root.ids().into_iter().any(is_blank))
 }
 
 /// The named outputs and their values, in the order of the graph.

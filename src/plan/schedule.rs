@@ -12,6 +12,7 @@ use super::place::View;
 use super::program::{Launch, Program, Step};
 use super::sizes::Sizes;
 use super::tally::Tally;
+use super::updates::{is_read_beside, is_written_last};
 use crate::graph::{Graph, NodeId, Op, Region, Value};
 use crate::kernel::Kernel;
 use crate::tensor::{AxisId, DType, Precision};
@@ -195,15 +196,18 @@ impl<'p> Planner<'p> {
         for (value, view) in &targets {
             first.entry(*value).or_insert_with(|| view.clone());
         }
-        let mut steps = Vec::new();
+        let (mut steps, mut last) = (Vec::new(), Vec::new());
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
         // Chunks that wait for each other were not chosen, so there is an order.
         for turn in turns(scope, &choice.chunks).unwrap_or_default() {
             match turn {
+                Turn::Node(id) if is_written_last(scope.region, id) => last.push(id),
                 Turn::Node(id) => self.visit(scope, id, &choice, &first, &mut steps),
                 Turn::Chunks(place) => self.chunked(scope, &choice.chunks[place], &choice, &first, &mut steps),
             }
         }
+        // All results are stored by now, so that nobody asks for what is written over.
+        last.into_iter().for_each(|id| self.visit(scope, id, &choice, &first, &mut steps));
         for (value, view) in targets {
             if scope.stored(value) != Some(&view) {
                 steps.push(self.compute(scope, value, &view));
@@ -314,7 +318,8 @@ impl<'p> Planner<'p> {
         }
         let name = crate::ops::name_of(&scope.region.node(value.node).op);
         let own = |planner: &mut Self| planner.temporary(name, &typed.ty.axes, typed.ty.dtype);
-        targets.get(&value).cloned().unwrap_or_else(|| own(self))
+        let apart = is_read_beside(scope.region, value.node) && !is_written_last(scope.region, value.node);
+        targets.get(&value).filter(|_| !apart).cloned().unwrap_or_else(|| own(self))
     }
 
     /// A value from outside; two nodes of one name share the buffer.

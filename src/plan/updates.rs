@@ -2,6 +2,7 @@
 //!
 //! `y = write(x, …)`, `for (s = x) { … }`, `for { yield s = write(s[turn], …) }`: if nobody else reads x, the new value
 //! takes its memory, and what stays as it was is never copied. So what turns of a sampler keep costs what they write.
+//! A state has one memory before and after a call: where others read the old, the new is written when they have.
 
 use super::lowering::Scope;
 use super::place::View;
@@ -9,6 +10,18 @@ use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::ops::yields_of;
 use crate::tensor::Extent;
+
+/// Whether others read what a node writes over: a state may be in the same memory before and after.
+pub(super) fn is_read_beside(region: &Region, id: NodeId) -> bool {
+    let node = region.node(id);
+    let reads = |user: &NodeId| *user != id && region.node(*user).reads().contains(&node.operands[0]);
+    matches!(node.op, Op::Write(_)) && region.users(node.operands[0].node).iter().any(reads)
+}
+
+/// Whether such a node can wait until all others are done, since none of them reads what it makes.
+pub(super) fn is_written_last(region: &Region, id: NodeId) -> bool {
+    is_read_beside(region, id) && region.users(id).is_empty()
+}
 
 /// What a value becomes that has one reader, which changes it.
 fn successor(region: &Region, value: Value) -> Option<Value> {

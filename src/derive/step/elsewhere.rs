@@ -1,14 +1,18 @@
 //! Old values at other positions: read from a state, or made again there from what is.
 
+use super::reach::Reach;
 use super::rewrite::Rewrite;
 use super::rows;
-use crate::graph::{Op, Typed, Value};
+use crate::graph::{NodeId, Op, Typed, Value};
 use crate::tensor::{Affine, AxisId, Presence, Relation, Scalar, ScalarStep, TensorType};
 
 impl Rewrite<'_> {
-    /// What an index reads at other positions.
-    pub(super) fn read_elsewhere(&mut self, source: Value, places: &[(AxisId, Affine<Value>)]) -> (Op, Value) {
-        let chunk = self.shared.chunk;
+    /// What an index reads at other positions, as an operation and what that is of.
+    pub(super) fn read_elsewhere(&mut self, id: NodeId, places: &[(AxisId, Affine<Value>)]) -> (Op, Vec<Value>) {
+        let (source, chunk) = (self.old.node(id).operands[0], self.shared.chunk);
+        if let Some(&Reach::Shifts(back)) = self.reaches.get(&source) {
+            return self.read_back(id, places, back);
+        }
         let along = places.iter().find(|(axis, _)| *axis == chunk).and_then(|(_, place)| place.as_axis());
         let (operand, home) = match along {
             Some(along) if self.remade.contains(&source) => (self.elsewhere(source, along), None),
@@ -26,7 +30,7 @@ impl Rewrite<'_> {
             }
         }
         let op = if moved.is_empty() { Op::Map(Scalar::identity()) } else { Op::Index(moved) };
-        (op, operand)
+        (op, vec![operand])
     }
 
     /// An old value at the positions of `along`.

@@ -2,6 +2,9 @@
 //!
 //! `u[t: t - j]` reads j positions back. `key[t: s]` is combined along `s` in the end; if every such combination is
 //! restricted by a relation `t - s <= w`, no position needs more than the w before it.
+//!
+//! Which of both it is decides where old values lie: a position at a known distance is found where it is, in the run or
+//! in the state; one of another index must be found in one place with all others.
 
 use super::Shared;
 use crate::graph::{Node, NodeId, Op, Region, Value};
@@ -9,8 +12,32 @@ use crate::ops::bounds;
 use crate::tensor::{Affine, AxisId, Relation, Term};
 use std::collections::{HashMap, HashSet};
 
-/// How many earlier positions are read of each value that is read at other positions; absent: all.
-pub(super) type Reaches = HashMap<Value, Option<i64>>;
+/// Which earlier positions are read of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Those at known distances, the largest of which this is.
+    Shifts(i64),
+    /// Those of another index, so many back at most.
+    Window(i64),
+    /// All.
+    All,
+}
+
+impl Reach {
+    /// What both read.
+    fn with(self, other: Reach) -> Reach {
+        match (self, other) {
+            (Reach::Shifts(left), Reach::Shifts(right)) => Reach::Shifts(left.max(right)),
+            (Reach::Shifts(left) | Reach::Window(left), Reach::Shifts(right) | Reach::Window(right)) => {
+                Reach::Window(left.max(right))
+            }
+            _ => Reach::All,
+        }
+    }
+}
+
+/// The reach of each value that is read at other positions.
+pub(super) type Reaches = HashMap<Value, Reach>;
 
 /// Those of the needed nodes of a region. What is made again is read as far as it is needed.
 pub(super) fn reaches(shared: &Shared, region: &Region, needed: &HashSet<NodeId>, remade: &HashSet<Value>) -> Reaches {
@@ -22,8 +49,10 @@ pub(super) fn reaches(shared: &Shared, region: &Region, needed: &HashSet<NodeId>
             continue;
         }
         let reach = match place.as_axis() {
-            Some(axis) if axis != shared.chunk => combined(shared, region, needed, Value::of(id), axis),
-            _ => offsets(shared, place).map(|(low, _)| -low),
+            Some(axis) if axis != shared.chunk => {
+                combined(shared, region, needed, Value::of(id), axis).map_or(Reach::All, Reach::Window)
+            }
+            _ => offsets(shared, place).map_or(Reach::All, |(low, _)| Reach::Shifts(-low)),
         };
         let mut open = vec![node.operands[0]];
         while let Some(value) = open.pop() {
@@ -31,7 +60,7 @@ pub(super) fn reaches(shared: &Shared, region: &Region, needed: &HashSet<NodeId>
                 true => open.extend(region.node(value.node).reads()),
                 false => {
                     let known = reaches.entry(value).or_insert(reach);
-                    *known = known.zip(reach).map(|(left, right)| left.max(right));
+                    *known = known.with(reach);
                 }
             }
         }

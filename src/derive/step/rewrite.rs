@@ -33,7 +33,7 @@ pub(super) struct Rewrite<'a> {
     pub remade: HashSet<Value>,
     /// Old values at the positions of another index.
     pub elsewhere: HashMap<(Value, AxisId), Value>,
-    /// Old values at other positions: the state after the write, and its axis of positions.
+    /// Old values at other positions: the state that they are read from, and its axis of positions.
     pub whole: HashMap<Value, (Value, AxisId)>,
     /// Arguments of this body that look ahead, and the values outside of all bodies that they are.
     pub sights: HashMap<Value, Value>,
@@ -206,13 +206,13 @@ impl<'a> Rewrite<'a> {
             }
             return;
         }
-        let (op, operand) = if places.iter().any(|(axis, _)| *axis == self.shared.chunk) {
-            self.read_elsewhere(source, places)
+        let (op, operands) = if places.iter().any(|(axis, _)| *axis == self.shared.chunk) {
+            self.read_elsewhere(id, places)
         } else {
             let moved = places.iter().map(|(axis, place)| (*axis, self.place(place))).collect();
-            (Op::Index(moved), self.own[&source])
+            (Op::Index(moved), vec![self.own[&source]])
         };
-        self.emit(id, op, vec![operand]);
+        self.emit(id, op, operands);
     }
 
     /// A new state as this region receives it. Arguments are numbered from 0 here, and put into the order of their

@@ -1,11 +1,14 @@
 //! States of a region: values at all positions that are still read, written at the new ones.
 //!
-//! Where every position may be read, a state lies along `context`. Where reads go back a known number of positions, it
-//! is a ring: position p lies at `p % size`, and the ring has room for what is read and for the new positions of one
-//! call, so that a call may write before it reads.
+//! Where every position may be read, a state lies along `context`. Where another index goes back a known number of
+//! positions, it is a ring: position p lies at `p % size`, and the ring has room for what is read and for the new
+//! positions of one call, so that a call may write before it reads. What is read at known distances alone is
+//! [`super::tail`]'s.
 
 use super::Shared;
+use super::reach::Reach;
 use super::rewrite::{Rewrite, Slot};
+use super::rows::by_row;
 use crate::graph::{Op, Typed, Value};
 use crate::tensor::{Affine, AxisId, BATCH, DType, Extent, Function, Scalar, ScalarStep, TensorType, Term};
 use archc_runtime::abi::names;
@@ -20,6 +23,11 @@ impl Shared {
     fn ring(&mut self, reach: i64) -> AxisId {
         let size = (reach + LEAST_ROOM + BLOCK - 1) / BLOCK * BLOCK;
         self.axes.limit(self.chunk, size - reach);
+        self.recent(size)
+    }
+
+    /// The axis of states that hold so many of the latest positions.
+    pub(super) fn recent(&mut self, size: i64) -> AxisId {
         let known = self.rings.iter().copied().find(|axis| self.axes.fixed(*axis) == Some(size));
         known.unwrap_or_else(|| {
             let axis = self.axes.add(names::RECENT, Extent::Fixed(size));
@@ -36,22 +44,27 @@ impl Rewrite<'_> {
             return known;
         }
         let home = match self.reaches.get(&value) {
-            Some(Some(reach)) => self.shared.ring(*reach),
-            _ => self.shared.context,
+            Some(Reach::Shifts(reach) | Reach::Window(reach)) => self.shared.ring(*reach),
+            Some(Reach::All) | None => self.shared.context,
         };
+        let place = self.place_in(home, &Affine::axis(self.shared.chunk));
+        let slot = self.keep_along(value, home, place);
+        self.whole.insert(value, (slot.written, home));
+        (slot.written, home)
+    }
+
+    /// A state along `home` that the new positions of an old value are written to, each to its place.
+    pub(super) fn keep_along(&mut self, value: Value, home: AxisId, place: Affine<Value>) -> Slot {
         let old = &self.old.typed(value).ty;
         let moved = |axis: &AxisId| if *axis == self.shared.chunk { home } else { *axis };
-        let mut axes = old.axes.iter().map(moved).collect::<Vec<_>>();
-        if !axes.contains(&BATCH) {
-            axes.insert(0, BATCH);
-        }
-        let typed = Typed::always(TensorType::new(axes, old.dtype));
+        let axes = old.axes.iter().map(moved).collect::<Vec<_>>();
+        let typed = Typed::always(by_row(TensorType::new(axes, old.dtype)));
         let (name, held) = self.state(&self.old.node(value.node).path.clone(), typed.clone());
-        let places = vec![(home, self.place_in(home, &Affine::axis(self.shared.chunk)))];
-        let written = self.new.add_one(Op::Write(places), [held, self.own[&value]], typed, name.clone());
-        self.slots.push(Slot { name, held, written });
-        self.whole.insert(value, (written, home));
-        (written, home)
+        let write = Op::Write(vec![(home, place)]);
+        let written = self.new.add_one(write, [held, self.own[&value]], typed, name.clone());
+        let slot = Slot { name, held, written };
+        self.slots.push(slot.clone());
+        slot
     }
 
     /// Where a position of the old graph lies in a state along `home`.
@@ -64,7 +77,7 @@ impl Rewrite<'_> {
     }
 
     /// `(start + place) % size`, for every new position and whatever else the place reads.
-    fn slot(&mut self, place: &Affine<Value>, size: i64) -> Value {
+    pub(super) fn slot(&mut self, place: &Affine<Value>, size: i64) -> Value {
         let (position, chunk) = (self.position(), self.shared.chunk);
         let mut scalar = Scalar::default();
         let mut sum = scalar.push(ScalarStep::Operand(0));

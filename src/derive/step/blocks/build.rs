@@ -25,7 +25,8 @@ pub(super) fn build(graph: &Graph, nest: &Nest) -> Result<Graph, NotIncremental>
     let mut axes = graph.axes.clone();
     let chunk = axes.add("block", Extent::Fixed(nest.size));
     let (states, rings, ahead) = (Vec::new(), Vec::new(), Vec::new());
-    let mut shared = Shared { axes, chunk, context: nest.along, states, rings, ahead, block: Some(nest.size) };
+    let block = Some(nest.size);
+    let mut shared = Shared { axes, chunk, context: nest.along, states, rings, ahead, block, again: 0 };
     let turn = turn(graph, nest, &mut shared)?;
     let body = outer_body(graph, nest, &turn);
     let mut axes = shared.axes;
