@@ -6,6 +6,7 @@
 mod builder;
 mod chunks;
 mod compute;
+mod draws;
 mod fusion;
 mod grouped;
 mod lifetimes;

@@ -58,10 +58,14 @@ const NOISE: &str = "model Noise {
 
 /// The outputs of a model over many positions, by both engines: the start is state 2, the vector 0.8.
 fn computed(model: &Model) -> [BTreeMap<String, Array>; 2] {
+    over(model, LENGTH)
+}
+
+fn over(model: &Model, length: usize) -> [BTreeMap<String, Array>; 2] {
     let graphs = graphs(model);
-    let filled = |number: f64| Array::filled(&[ROWS, LENGTH], number);
+    let filled = |number: f64| Array::filled(&[ROWS, length], number);
     let inputs = [("start".to_string(), filled(2.0)), ("x".to_string(), filled(0.8))].into_iter();
-    let lengths = [("t".to_string(), vec![LENGTH; ROWS])].into_iter().collect();
+    let lengths = [("t".to_string(), vec![length; ROWS])].into_iter().collect();
     let known = inputs.filter(|(name, _)| model.inputs.iter().any(|input| input.name == *name));
     let batch = Batch { rows: ROWS, lengths, inputs: known.collect() };
     let compiled = compile(model, &graphs, &Target::native(), &mut Session::default());
@@ -137,6 +141,44 @@ fn neighbours_and_rows_draw_for_themselves() {
         assert!(chi_square(&pairs, &[0.01; 100]) < 0.0, "neighbours");
         let rows: Vec<f64> = (0..LENGTH).map(|at| 10.0 * cells[at] + cells[LENGTH + at]).collect();
         assert!(chi_square(&rows, &[0.01; 100]) < 0.0, "rows");
+    }
+}
+
+const WIDE: &str = "model Wide {
+  dim t, v = 150, w = 40
+  input x[t]
+  z[t, v] ~ normal(0, 1)
+  part[t, w] ~ normal(0, 1)
+  across[v, t] ~ normal(0, 1)
+  moved[t, v] ~ normal(x + v, 1 + v / 50)
+  output wide = z
+  output narrow = part
+  output turned[t, v] = across
+  output moved[t, v] = (moved - x - v) / (1 + v / 50)
+}";
+
+/// Four normal numbers share the words of a counter, sixteen places apart: in whole groups, in what is left of an axis, and
+/// along axes of a size that is known only later.
+#[test]
+fn normal_numbers_that_share_words_are_each_for_themselves() {
+    let both = over(&model(WIDE), 200);
+    for outputs in &both {
+        for name in ["wide", "narrow", "turned", "moved"] {
+            assert!(kolmogorov_smirnov(&outputs[name].data, normal_below) < FAR, "{name}");
+        }
+        let quarter = |z: f64| (4.0 * normal_below(z)).floor().min(3.0);
+        for apart in [16, 32, 48] {
+            let rows = outputs["wide"].data.chunks_exact(150);
+            let pairs =
+                rows.flat_map(|row| (0..64 - apart).map(|at| 4.0 * quarter(row[at]) + quarter(row[at + apart])));
+            assert!(chi_square(&pairs.collect::<Vec<_>>(), &[1.0 / 16.0; 16]) < 0.0, "{apart} places apart");
+        }
+    }
+    let [known, native] = both;
+    for (name, array) in known {
+        let pairs = array.data.iter().zip(&native[&name].data);
+        let worst = pairs.map(|(known, number)| (known - number).abs()).fold(0.0, f64::max);
+        assert!(worst < 1e-4, "{name}: {worst}");
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], sha
     walk(&shape.extents, &strides, |coordinates, offsets| {
         let counted = |place: usize| Some(place) != row && !turns.contains(&shape.axes[place]);
         let others = coordinates.iter().enumerate().filter(|(place, _)| counted(*place));
+        let others = others.map(|(_, coordinate)| *coordinate);
         let parameter = |place: usize| operands[place].numbers[offsets[place]];
         let outside = (operands.len() > count).then(|| [count, count + 1].map(|place| parameter(place) as i64));
         let own = row.map_or(0, |place| coordinates[place]);
@@ -75,13 +76,13 @@ pub(super) fn eval(scene: &Scene, law: Law, path: &str, operands: &[&Array], sha
             let turns = [scene.turns, &[turn as usize]].concat();
             (Stream::new(scene.world.seed, path, &turns), row as u32 as usize)
         });
-        let words = stream.words(own, others.map(|(_, coordinate)| *coordinate));
+        let word = |others| stream.words(own, others)[0];
         numbers.push(match law {
-            Law::Uniform => parameter(0) + (parameter(1) - parameter(0)) * random::unit(words[0]),
-            Law::Normal => parameter(0) + parameter(1) * random::normal(words[0], words[1]),
-            Law::Bernoulli => f64::from(u8::from(random::unit(words[0]) < parameter(0))),
-            Law::UniformIndex(axis) => random::below(words[0], scene.extent(axis)) as f64,
-            Law::Categorical(axis) => choose(operands[0], offsets[0], axis, random::unit(words[0])),
+            Law::Uniform => parameter(0) + (parameter(1) - parameter(0)) * random::unit(word(others)),
+            Law::Normal => parameter(0) + parameter(1) * stream.normal(own, others),
+            Law::Bernoulli => f64::from(u8::from(random::unit(word(others)) < parameter(0))),
+            Law::UniformIndex(axis) => random::below(word(others), scene.extent(axis)) as f64,
+            Law::Categorical(axis) => choose(operands[0], offsets[0], axis, random::unit(word(others))),
         });
         let weights = weights_of(law);
         present.push(operands.iter().zip(offsets).skip(weights).all(|(operand, offset)| operand.is_present(*offset)));

@@ -38,6 +38,9 @@ impl<'p> Planner<'p> {
         let holds = emitter.relations_hold(needed, &places);
         emitter.only_if(holds, |emitter| {
             let fill = |emitter: &mut Emitter<'_, 'p>, value| {
+                if last.is_some_and(|axis| self.fill_groups(emitter, value, view, axis, &places)) {
+                    return;
+                }
                 self.fill_last(emitter, view, (last, split, lanes), &places, |emitter, at| emitter.value(value, at));
             };
             let Some((presence, [yes, no])) = arms else { return fill(emitter, value) };

@@ -4,6 +4,10 @@
 //! alone, never on the extent of a batch, on padding or on the number of threads. All steps are whole-number
 //! arithmetic that wraps, and a uniform number has 24 bits, so that f32 and f64 hold the same one.
 
+/// How far apart elements are, along the last of their coordinates, that share four words: the four of a group are normal
+/// numbers of one Philox counter, and a vector of lanes holds what so many groups begin with.
+pub const APART: usize = 16;
+
 /// What a draw's key and counter are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
@@ -27,6 +31,17 @@ impl Stream {
     pub fn words(&self, row: usize, coordinates: impl IntoIterator<Item = usize>) -> [u32; 4] {
         let element = coordinates.into_iter().fold(0u64, |sum, coordinate| mix_coordinate(sum, coordinate as u64));
         philox([row as u32, self.turn, element as u32, (element >> 32) as u32], self.key)
+    }
+
+    /// A standard normal number for an element of a row. In place of its last coordinate stands that of its group.
+    pub fn normal(&self, row: usize, coordinates: impl IntoIterator<Item = usize>) -> f64 {
+        let mut coordinates = coordinates.into_iter().collect::<Vec<_>>();
+        let mut member = 0;
+        if let Some(last) = coordinates.last_mut() {
+            member = *last / APART % 4;
+            *last = *last / (4 * APART) * APART + *last % APART;
+        }
+        normals(self.words(row, coordinates))[member]
     }
 }
 
@@ -69,10 +84,15 @@ pub fn unit(word: u32) -> f64 {
     f64::from(word >> 8) / f64::from(1u32 << 24)
 }
 
-/// A standard normal number, by Box and Muller, of two words.
-pub fn normal(first: u32, second: u32) -> f64 {
-    let radius = (-2.0 * (1.0 - unit(first)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * unit(second)).cos()
+/// Four standard normal numbers, by Box and Muller: each pair of words gives two.
+pub fn normals(words: [u32; 4]) -> [f64; 4] {
+    let pair = |first: u32, second: u32| {
+        let radius = (-2.0 * (1.0 - unit(first)).ln()).sqrt();
+        let (sine, cosine) = (std::f64::consts::TAU * unit(second)).sin_cos();
+        [radius * cosine, radius * sine]
+    };
+    let [[a, b], [c, d]] = [pair(words[0], words[1]), pair(words[2], words[3])];
+    [a, b, c, d]
 }
 
 /// A whole number below a count, all equally likely up to the count over 2^32.
