@@ -59,9 +59,14 @@ pub struct Attend {
 }
 
 impl Attend {
+    /// The keys of each product.
+    pub fn all_keys(&self) -> Vec<&Matrix> {
+        [&self.key].into_iter().chain(self.further.iter().map(|part| &part.key)).collect()
+    }
+
     /// Whether a batch loop shares its keys and values.
     pub fn shares(&self, place: usize) -> bool {
-        let mut keys = self.further.iter().map(|part| &part.key).chain([&self.key, &self.value]);
+        let mut keys = self.all_keys().into_iter().chain([&self.value]);
         let counts_pieces = self.piece.is_some() && place == 0;
         !counts_pieces && keys.all(|matrix| matrix.batch[place] == Amount::Constant(0))
     }

@@ -3,15 +3,18 @@
 //! Queries of batches that share keys (those along which K and V have a stride of 0) are rows of one problem, so that a
 //! block of keys is packed once for all of them. Key blocks start at multiples of their length, and each sum is taken
 //! in the order of keys: a row has the same result whatever rows stand beside it.
-//! Order: [`rows`] says where rows are and what they see, [`blocks`] copies, [`scores`] turns products into scores,
-//! then [`forward`], where queries may list their keys first ([`listed`]), and [`backward`].
+//! Order: [`rows`] says where rows are and what they see, [`blocks`] copies, [`products`] multiplies, without a copy in
+//! [`upright`], [`scores`] turns products into scores, then [`forward`], where queries may list their keys first
+//! ([`listed`]), and [`backward`].
 
 mod backward;
 mod blocks;
 mod forward;
 mod listed;
+mod products;
 mod rows;
 mod scores;
+mod upright;
 mod values;
 pub mod visible;
 

@@ -13,6 +13,7 @@ mod strip;
 mod turned;
 
 pub use pack::{Source, copy_panel, panels, write_pack};
+pub use turned::copy as copy_turned;
 
 use super::body::Body;
 use super::kernels::product;

@@ -298,13 +298,14 @@ impl Attention<'_> {
         let weights = self.at_product(scratch.weights, line.row, keys);
         let slopes = self.at_product(scratch.slopes, line.row, keys);
         let zero = self.writer.number(0.0, Type::vector(Kind::F32, self.lanes()));
+        let [products, value_products] = [scratch.products, scratch.value_products].map(|base| self.in_tiles(base));
         for place in 0..self.chunks() {
             let first = place * self.lanes();
-            let chunk = self.chunk(scratch.products, line, first);
+            let chunk = self.chunk(&products, line, first);
             let score = self.of_chunk(&form.score, &chunk);
             let moved = self.writer.subtract(score, logsum);
             let mut weight = self.writer.exp(moved);
-            let product = self.tile_vector(scratch.value_products, line.tile_row, first);
+            let product = self.tile_vector(&value_products, line.tile_row, first);
             let difference = self.writer.subtract(product, inner);
             let slope = self.of_chunk(&gradient.slope, &chunk);
             let rise = self.writer.multiply(difference, slope);

@@ -2,7 +2,8 @@
 //! (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
 use super::rows::{Slot, further_slot, row_matrices};
-use super::scores::Line;
+use super::scores::{Line, Products};
+use super::upright::Upright;
 use super::values::Values;
 use super::{Attention, BLOCK_KEYS, BLOCK_ROWS};
 use crate::kernel::Matrix;
@@ -15,15 +16,17 @@ use crate::mlir::text::{Kind, Type, Value};
 #[derive(Debug, Clone)]
 pub(super) struct Scratch {
     /// Q's rows, `[BLOCK_ROWS][width]`.
-    queries: Value,
+    pub queries: Value,
     /// A block of keys, across.
     pub keys: Value,
+    /// For keys that are read where they lie.
+    pub upright: Option<Upright>,
     /// The same for each further product: its queries, its keys, its width.
     pub further: Vec<(Value, Value, Value)>,
     /// A block of values, in panels.
     pub values: Value,
     /// Products of a tile with a block of keys.
-    products: Value,
+    pub products: Value,
     /// exp(x - m) of a tile, `[rows][BLOCK_KEYS]`.
     weights: Value,
     /// Results of all tiles, each `[panels][rows][panel]`.
@@ -62,6 +65,7 @@ impl Attention<'_> {
             let (queries, _, width) = scratch.further[place];
             self.copy_rows(further_slot(self.form, place), &part.query, rows, width, queries);
         }
+        self.turn_queries(&scratch, rows);
         self.start_rows(&scratch, rows);
         match &list {
             Some(list) => self.forward_listed(&scratch, list, &outer, rows, (low, high)),
@@ -97,6 +101,7 @@ impl Attention<'_> {
         Scratch {
             queries: self.room(&[rows, self.width]),
             keys: self.room(&[keys, self.width]),
+            upright: self.upright(),
             further,
             values: self.room(&[keys, line]),
             products: self.room(&[keys, tile]),
@@ -133,12 +138,7 @@ impl Attention<'_> {
         let count = self.writer.minimum(left, size);
         let indices = self.outer_indices(outer);
         let stored = self.stored_key(key);
-        let start = self.body.start_of(self.writer, &indices, &form.key.batch);
-        self.pack_across(&form.key, start, stored, count, self.width, scratch.keys);
-        for (part, &(_, keys, width)) in form.further.iter().zip(&scratch.further) {
-            let start = self.body.start_of(self.writer, &indices, &part.key.batch);
-            self.pack_across(&part.key, start, stored, count, width, keys);
-        }
+        self.bring_keys(scratch, (&indices, stored), (rows, count));
         let start = self.body.start_of(self.writer, &indices, &form.value.batch);
         let values = self.values_of(scratch, (start, stored), rows, count);
         self.look_ahead(&indices, key);
@@ -195,19 +195,14 @@ impl Attention<'_> {
         (key, count): (Value, Value),
     ) {
         self.visit(rows, count);
-        let queries = self.at_product(scratch.queries, first, self.width);
-        self.products(queries, self.width, scratch.keys, scratch.products, rows);
-        for &(queries, keys, width) in &scratch.further {
-            let queries = self.at_product(queries, first, width);
-            self.add_products(queries, width, keys, scratch.products, rows);
-        }
+        let products = self.products_of(scratch, first, rows, all_rows);
         let height = self.writer.int(self.target.rows as i64);
         let number = self.writer.binary("arith.divsi", first, height);
         let results = self.at_product(scratch.results, number, scratch.result_size);
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let (open, tile_row, _) = self.writer.begin_for(zero, rows, one, &[]);
         let row = self.writer.add(first, tile_row);
-        self.for_line(row, tile_row, key, |attention, line| attention.soften(scratch, results, line));
+        self.for_line(row, tile_row, key, |attention, line| attention.soften(scratch, &products, results, line));
         self.writer.end(open, &[]);
         let tiles = self.writer.ceil_divide(all_rows, height);
         let turns = self.writer.multiply(tiles, scratch.value_panels);
@@ -227,35 +222,14 @@ impl Attention<'_> {
         self.writer.end(open, &[]);
     }
 
-    /// Products of a tile's rows with a block of keys that lies across.
-    pub(super) fn products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
-        self.multiply_keys(a, depth, keys, (products, 1.0), rows);
-    }
-
-    /// The same, added to what is there.
-    fn add_products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
-        self.multiply_keys(a, depth, keys, (products, 0.0), rows);
-    }
-
-    fn multiply_keys(&mut self, a: Value, depth: Value, keys: Value, (products, first): (Value, f64), rows: Value) {
-        let width = self.writer.int(self.target.panel as i64);
-        for panel in 0..BLOCK_KEYS / self.target.panel {
-            let column = self.writer.int((panel * self.target.panel) as i64);
-            let b = self.at_product(keys, column, depth);
-            let tile = self.writer.address_at(products, panel * self.target.rows * self.target.panel, Kind::F32);
-            let first = self.writer.number(first, Type::scalar(Kind::I1));
-            self.call(Layout::Rows, rows, Call { a, a_stride: depth, b, b_stride: width, tile, depth, first });
-        }
-    }
-
     /// A line's weights exp(x - m), with the maximum and the sum so far.
-    fn soften(&mut self, scratch: &Scratch, results: Value, line: &Line) {
+    fn soften(&mut self, scratch: &Scratch, products: &Products, results: Value, line: &Line) {
         let vector = Type::vector(Kind::F32, self.lanes());
         let lowest = self.writer.number(f64::NEG_INFINITY, vector);
         let form = self.form;
         let mut scores = Vec::new();
         for place in 0..self.chunks() {
-            let chunk = self.chunk(scratch.products, line, place * self.lanes());
+            let chunk = self.chunk(products, line, place * self.lanes());
             let score = self.of_chunk(&form.score, &chunk);
             scores.push(chunk.mask.map_or(score, |mask| self.writer.select(mask, score, lowest)));
         }

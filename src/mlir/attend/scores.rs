@@ -21,6 +21,17 @@ pub struct Line {
     pub whole: bool,
 }
 
+/// Where the products of a tile with a block of keys are: vectors of keys that are side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Products {
+    /// Those of the first row.
+    pub base: Value,
+    /// Elements from row to row.
+    pub row: Value,
+    /// Elements from panel to panel of keys.
+    pub panel: Value,
+}
+
 /// One vector of a line.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -36,18 +47,23 @@ impl Attention<'_> {
         BLOCK_KEYS / self.lanes()
     }
 
-    /// Reads one vector of a line from tiles `[panels][rows][panel]`.
-    pub fn tile_vector(&mut self, tiles: Value, tile_row: Value, first: usize) -> Value {
-        let (panel, within) = (first / self.target.panel, first % self.target.panel);
-        let width = self.writer.int(self.target.panel as i64);
-        let skipped = panel * self.target.rows * self.target.panel + within;
-        let base = self.writer.address_at(tiles, skipped, Kind::F32);
-        let address = self.at_product(base, tile_row, width);
+    /// Products in tiles `[panels][rows][panel]`.
+    pub fn in_tiles(&mut self, base: Value) -> Products {
+        let row = self.writer.int(self.target.panel as i64);
+        Products { base, row, panel: self.writer.int((self.target.rows * self.target.panel) as i64) }
+    }
+
+    /// Reads one vector of a line.
+    pub fn tile_vector(&mut self, products: &Products, tile_row: Value, first: usize) -> Value {
+        let panel = self.writer.int((first / self.target.panel) as i64);
+        let base = self.at_product(products.base, panel, products.panel);
+        let base = self.writer.address_at(base, first % self.target.panel, Kind::F32);
+        let address = self.at_product(base, tile_row, products.row);
         self.writer.load(address, Type::vector(Kind::F32, self.lanes()))
     }
 
     /// The operands and the mask of one vector of a line.
-    pub fn chunk(&mut self, products: Value, line: &Line, first: usize) -> Chunk {
+    pub fn chunk(&mut self, products: &Products, line: &Line, first: usize) -> Chunk {
         let product = self.tile_vector(products, line.tile_row, first);
         let skipped = self.writer.int(first as i64);
         let key = self.writer.add(line.key, skipped);

@@ -11,7 +11,7 @@ use crate::mlir::text::{Kind, Type, Value};
 use archc_runtime::abi::Element;
 
 /// Up to so many tiles of rows, values are not copied.
-const FEW_TILES: usize = 4;
+pub(super) const FEW_TILES: usize = 4;
 /// Elements of a line of the cache.
 const LINE: i64 = 16;
 
@@ -71,11 +71,11 @@ impl Attention<'_> {
     }
 
     /// Whether the elements of a row are floats side by side.
-    fn is_plain(&self, matrix: &Matrix) -> bool {
+    pub(super) fn is_plain(&self, matrix: &Matrix) -> bool {
         matrix.columns == Amount::Constant(1) && self.kernel.buffers[matrix.buffer].element == Element::F32
     }
 
-    fn row_of_keys(&mut self, matrix: &Matrix, start: Value, key: Value) -> Value {
+    pub(super) fn row_of_keys(&mut self, matrix: &Matrix, start: Value, key: Value) -> Value {
         let rows = self.body.amount(self.writer, matrix.rows);
         let down = self.writer.multiply(key, rows);
         let at = self.writer.add(start, down);
