@@ -252,6 +252,13 @@ fn shifts_and_taps_are_read_from_runs_and_from_what_was_before() {
     for (file, own) in files {
         let report = certified(file, &[common.to_vec(), own].concat());
         assert!(report.has("far: step by step"), "{report}");
+        // A running maximum has no chunkwise form.
+        let refused = report.to_string().contains("layers.t in chunks");
+        assert_eq!(
+            (refused, report.has("in chunks of 7")),
+            (file.contains("rwkv"), !file.contains("rwkv")),
+            "{report}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::certificate::LENGTHS;
 use super::compare::leave_nothing_out;
+use super::report::Verdict;
 use super::{Case, Certificate, Comparison, Interpreted, Native, Report};
 use crate::driver::{self, Failure, Graphs, Request, Session};
 use crate::fault::Environment;
@@ -129,8 +130,14 @@ pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Res
     let compiled = driver::compile(&model, &graphs, target, session)?;
     let mut native = Native::new(&model, &compiled, 0)?;
     let mut report = certificate.run(&mut native)?;
-    let chunked = scans::explain(&truth.forward, Form::Planned).iter().any(|scan| scan.possible);
-    for size in CHUNKS.into_iter().filter(|_| chunked) {
+    let (chunked, by_turns) =
+        scans::explain(&truth.forward, Form::Planned).into_iter().partition::<Vec<_>, _>(|scan| scan.possible);
+    for scan in by_turns {
+        let why = scan.refusal.unwrap_or_default();
+        report
+            .push(&format!("{} in chunks", scan.path), Verdict::Nothing(format!("it runs turn by turn alone: {why}")));
+    }
+    for size in CHUNKS.into_iter().filter(|_| !chunked.is_empty()) {
         let graphs = driver::graphs_in(&model, Form::Chunkwise(Some(size)), session)?;
         let other = &mut Interpreted::new(&model, &graphs);
         certificate.run_form(&format!("in chunks of {size}"), other, &mut report)?;
