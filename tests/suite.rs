@@ -32,6 +32,7 @@ mod runtime;
 mod scans;
 mod sources;
 mod speculation;
+mod starts;
 mod step;
 mod stopping;
 mod syntax;

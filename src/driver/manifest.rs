@@ -54,7 +54,7 @@ fn parameter_info(model: &Model, parameter: &Parameter) -> ParameterInfo {
     ParameterInfo {
         path: parameter.path.clone(),
         axes: parameter.axes.iter().map(|axis| model.axes[*axis].name.clone()).collect(),
-        start: start_of(&parameter.start, shape[..parameter.stacked].iter().product()),
+        start: start_of(&parameter.start, &shape[..parameter.stacked]),
         shape,
         trained: parameter.trained,
         turns,
@@ -67,15 +67,16 @@ pub fn shape_of(model: &Model, parameter: &Parameter) -> Vec<i64> {
 }
 
 /// Values are stated for one turn; the runtime wants them for all.
-fn start_of(start: &model::Start, turns: i64) -> Start {
+fn start_of(start: &model::Start, turns: &[i64]) -> Start {
     match start {
         model::Start::Constant(value) => Start::Constant(*value),
         model::Start::Normal(mean, deviation) => Start::Normal { mean: *mean, deviation: *deviation },
         model::Start::Uniform(low, high) => Start::Uniform { low: *low, high: *high },
         model::Start::Values(values) => {
             let once: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            Start::Values(once.repeat(turns.max(1) as usize))
+            Start::Values(once.repeat(turns.iter().product::<i64>().max(1) as usize))
         }
+        model::Start::Formula(formula) => Start::Formula(formula.for_turns(turns.len())),
     }
 }
 

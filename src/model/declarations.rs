@@ -5,6 +5,7 @@ use super::weights::Tensors;
 use crate::source::Span;
 use crate::syntax::ast::{Expr, Name};
 use crate::tensor::{Axes, AxisId, DType};
+use archc_runtime::abi::Formula;
 use std::sync::Arc;
 
 /// A checked model. Axes and parameters are shared by all its programs.
@@ -107,6 +108,8 @@ pub enum Start {
     Uniform(f64, f64),
     /// A value for every element, row-major over the parameter's own axes (the same for every turn): `log(1 + n)`.
     Values(Arc<[f64]>),
+    /// Computed from coordinates of the parameter's own axes and from draws.
+    Formula(Formula),
 }
 
 /// A `generate` line: a block called with the model.

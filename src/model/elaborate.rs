@@ -16,6 +16,7 @@ mod builtins;
 mod calls;
 mod carried;
 mod expressions;
+mod formula;
 mod gradients;
 mod lines;
 mod making;

@@ -85,6 +85,7 @@ impl Writer<'_> {
             Start::Normal(mean, deviation) => format!("normal({mean}, {deviation})"),
             Start::Uniform(low, high) => format!("uniform({low}, {high})"),
             Start::Values(numbers) => format!("{} numbers", numbers.len()),
+            Start::Formula(formula) => format!("a formula of {} steps", formula.0.len()),
         };
         let turns = parameter.turns.as_ref().map_or(String::new(), |turns| format!(" in turns {turns:?}"));
         format!("{word} {place} {}{} = {start}{turns}", parameter.path, self.list(&parameter.axes))

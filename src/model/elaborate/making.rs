@@ -153,8 +153,9 @@ impl Elaborator<'_> {
                 }
                 operand => {
                     let value = self.to_value(&operand, expr.span)?;
-                    let numbers = self.tabulate(value, axes);
-                    numbers.map(|numbers| Start::Values(numbers.into())).ok_or_else(|| self.no_start(made, expr.span))
+                    let numbers = self.tabulate(value, axes).map(|numbers| Start::Values(numbers.into()));
+                    let start = numbers.or_else(|| self.formula(value, axes).map(Start::Formula));
+                    start.ok_or_else(|| self.no_start(made, expr.span))
                 }
             },
         }
@@ -166,7 +167,7 @@ impl Elaborator<'_> {
             E0405,
             format!("`{}` cannot start like this", made.name.text),
             span,
-            format!("not a number, and not computed from the coordinates [{axes}] alone"),
+            format!("not a number, and not computed from the coordinates [{axes}] and draws alone"),
         )
     }
 

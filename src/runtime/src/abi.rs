@@ -9,8 +9,10 @@ mod frame;
 mod manifest;
 pub mod names;
 mod size;
+mod start;
 
 pub use device::*;
 pub use frame::*;
 pub use manifest::*;
 pub use size::*;
+pub use start::*;

@@ -1,6 +1,6 @@
 //! What a compiled model says about itself: parameters, programs, options, weight map.
 
-use super::Size;
+use super::{Size, Start};
 use serde::{Deserialize, Serialize};
 
 /// The symbol of the manifest: its bytes are UTF-8 JSON. [`MANIFEST_LENGTH_SYMBOL`] holds their number as a u64.
@@ -51,29 +51,6 @@ pub struct ParameterInfo {
     pub trained: bool,
     /// For a stacked parameter: the turns that it exists in, as file names count them; empty otherwise.
     pub turns: Vec<i64>,
-}
-
-/// The initial value of a parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Start {
-    /// Every element the same.
-    Constant(f64),
-    /// Drawn from a normal distribution.
-    Normal {
-        /// The mean.
-        mean: f64,
-        /// The standard deviation.
-        deviation: f64,
-    },
-    /// Drawn evenly.
-    Uniform {
-        /// The smallest value.
-        low: f64,
-        /// The supremum.
-        high: f64,
-    },
-    /// Every element given, in row-major order.
-    Values(Vec<f32>),
 }
 
 /// One compiled function and the memory that it needs.

@@ -20,6 +20,9 @@ pub fn fill(tensor: &mut Tensor, info: &ParameterInfo, seed: u64, pool: &Pool) -
             let (path, given) = (&info.path, given.len());
             return Err(Error::bug(format!("{path} has {} elements and {given} initial values", values.len())));
         }
+        Start::Formula(formula) => {
+            pool.for_chunks(values, GRAIN, |first, chunk| formula.fill(&info.shape, seed, first, chunk));
+        }
         Start::Normal { mean, deviation } => {
             pool.for_chunks(values, GRAIN, |first, chunk| {
                 fill_with(chunk, |at| mean + deviation * stream.normal((first + at) as u64));
