@@ -1,8 +1,11 @@
 //! Objectives: what they do to a text has the statistics that their papers state, and nothing is lost on the way.
 
+use crate::compiled::{graphs, loaded, model};
 use crate::program::models::checked;
 use archc::derive::build;
 use archc::interpret::{Data, Feed, run};
+use archc_runtime::data::Tokens;
+use archc_runtime::evaluate;
 use std::collections::HashMap;
 
 /// Rows and positions of a text whose tokens are all unlike the special ones.
@@ -110,5 +113,29 @@ fn what_is_cut_out_can_be_put_back_from_its_marks() {
         assert!(marks > 10, "something was cut out");
         let masked: Vec<f64> = source.iter().map(|token| if *token > 900.0 { MASK } else { *token }).collect();
         assert_eq!(filled, masked, "infilling leaves one mask where cutting leaves its mark");
+    }
+}
+
+#[test]
+fn each_batch_of_an_evaluation_draws_for_itself() {
+    let model = model(
+        "model Drawn {
+  dim t, v = 256
+  input ids[t] : v
+  param table[v] = 0
+  share ~ uniform(0, 1)
+  x = table[v: ids] + share
+  loss mean[batch, t](x)
+}",
+    );
+    let mut started = loaded(&model, &graphs(&model), &[], 1);
+    started.initialize(1).expect("its manifest is sound");
+    let tokens = Tokens::Bytes(vec![65; 8 * 400 + 1]);
+    for batch in [1, 3] {
+        let mut mean = || evaluate::loss(&mut started, &tokens, 0..tokens.len(), 8, batch).expect("a text of windows");
+        let first = mean();
+        // The mean of 400 even numbers, within four deviations; of one it would rarely be.
+        assert!((first - 0.5).abs() < 4.0 * (1.0 / 12.0_f64 / 400.0).sqrt(), "batches of {batch}: {first}");
+        assert_eq!(first, mean());
     }
 }

@@ -1,7 +1,9 @@
 //! The loss over a whole part of the data.
 //!
 //! Windows of the context, side by side, each token predicted once; the last window may be shorter. The mean is over
-//! tokens, so it does not depend on the batch.
+//! tokens, so it does not depend on the batch. An objective that draws (a share of positions to hide) has draws of its
+//! own for each batch, the same whenever it is evaluated: so they are as many as there are rows, and their mean is close
+//! to the objective's.
 
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, names};
 use crate::data::Tokens;
@@ -92,14 +94,14 @@ pub fn loss(model: &mut Loaded, tokens: &Tokens, range: Range<usize>, context: u
     while done < whole {
         let rows = batch.min(whole - done);
         let starts: Vec<usize> = (done..done + rows).map(|row| range.start + row * step).collect();
-        sum += loss_of(model, tokens, &starts, window)? * (rows * step) as f64;
+        sum += loss_of(model, tokens, (done, &starts), window)? * (rows * step) as f64;
         count += rows * step;
         done += rows;
     }
     let start = range.start + whole * step;
     if range.end > start + 1 {
         let rest = range.end - start;
-        sum += loss_of(model, tokens, &[start], rest)? * (rest - 1) as f64;
+        sum += loss_of(model, tokens, (whole, &[start]), rest)? * (rest - 1) as f64;
         count += rest - 1;
     }
     if count == 0 {
@@ -108,14 +110,17 @@ pub fn loss(model: &mut Loaded, tokens: &Tokens, range: Range<usize>, context: u
     Ok(sum / count as f64)
 }
 
-/// The mean loss of windows that start at given places.
-fn loss_of(model: &mut Loaded, tokens: &Tokens, starts: &[usize], window: usize) -> Result<f64> {
+/// The mean loss of windows that start at given places, the first of which has a number.
+fn loss_of(model: &mut Loaded, tokens: &Tokens, (first, starts): (usize, &[usize]), window: usize) -> Result<f64> {
     let program = if model.has(names::EVALUATE) { names::EVALUATE } else { names::TRAIN };
     let (mut call, input) = token_call(model, program, starts.len(), window)?;
     if let Some(ids) = call.input_mut::<i32>(&input) {
         for (start, row) in starts.iter().zip(ids.chunks_exact_mut(window)) {
             tokens.copy(*start, row);
         }
+    }
+    if let Some(seed) = call.input_mut::<i32>(names::SEED) {
+        seed.copy_from_slice(&[0, first as i32]);
     }
     model.run(&mut call, &mut States::new())?;
     read_loss(&call)
