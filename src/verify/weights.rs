@@ -44,19 +44,18 @@ pub fn random_weights(model: &Model, seed: u64) -> Vec<Array> {
 fn fill(parameter: &Parameter, shape: &[usize], random: &mut Random) -> Array {
     let own: usize = shape[parameter.stacked..].iter().product();
     let mut array = Array::filled(shape, 0.0);
+    let mut drawn = vec![0.0; array.data.len()];
     if let Start::Formula(formula) = &parameter.start {
-        let mut drawn = vec![0.0; array.data.len()];
         let sizes = shape.iter().map(|size| *size as i64).collect::<Vec<_>>();
         formula.for_turns(parameter.stacked).fill(&sizes, random.bits(), 0, &mut drawn);
-        array.data.iter_mut().zip(drawn).for_each(|(element, drawn)| *element = f64::from(drawn));
-        return array;
     }
     for (place, element) in array.data.iter_mut().enumerate() {
         let exact = match &parameter.start {
             Start::Constant(value) if parameter.trained => value + 0.2 * random.normal(),
             Start::Constant(value) => *value,
             Start::Values(values) => values[place % values.len().max(1)] + 0.05 * random.normal(),
-            Start::Normal(..) | Start::Uniform(..) | Start::Formula(_) => random.normal() / (own as f64).powf(0.25),
+            Start::Normal(..) | Start::Uniform(..) => random.normal() / (own as f64).powf(0.25),
+            Start::Formula(_) => f64::from(drawn[place]),
         };
         *element = f64::from(exact as f32);
     }

@@ -112,13 +112,7 @@ impl Attention<'_> {
 
     /// The same from rows of any source.
     pub fn across_from(&mut self, source: &Source, count: Value, depth: Value, to: Value) {
-        let across = Source {
-            rows: source.columns,
-            columns: source.rows,
-            dense: source.turned,
-            turned: source.dense,
-            ..*source
-        };
+        let across = source.across();
         for panel in 0..BLOCK_KEYS / self.target.panel {
             let first = self.writer.int((panel * self.target.panel) as i64);
             let left = self.writer.subtract(count, first);

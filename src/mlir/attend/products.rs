@@ -50,31 +50,24 @@ impl Attention<'_> {
     fn tile_products(&mut self, scratch: &Scratch, first: Value, rows: Value) -> Products {
         for (place, (queries, keys, width)) in scratch.parts(self.width).into_iter().enumerate() {
             let queries = self.at_product(queries, first, width);
-            match place {
-                0 => self.products(queries, width, keys, scratch.products, rows),
-                _ => self.add_products(queries, width, keys, scratch.products, rows),
-            }
+            self.multiply_keys(queries, width, keys, (scratch.products, place == 0), rows);
         }
         self.in_tiles(scratch.products)
     }
 
     /// Products of a tile's rows with a block of keys that lies across.
     pub(super) fn products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
-        self.multiply_keys(a, depth, keys, (products, 1.0), rows);
+        self.multiply_keys(a, depth, keys, (products, true), rows);
     }
 
-    /// The same, added to what is there.
-    fn add_products(&mut self, a: Value, depth: Value, keys: Value, products: Value, rows: Value) {
-        self.multiply_keys(a, depth, keys, (products, 0.0), rows);
-    }
-
-    fn multiply_keys(&mut self, a: Value, depth: Value, keys: Value, (products, first): (Value, f64), rows: Value) {
+    /// The same, added to what is there unless they are the first.
+    fn multiply_keys(&mut self, a: Value, depth: Value, keys: Value, (products, first): (Value, bool), rows: Value) {
         let width = self.writer.int(self.target.panel as i64);
         for panel in 0..BLOCK_KEYS / self.target.panel {
             let column = self.writer.int((panel * self.target.panel) as i64);
             let b = self.at_product(keys, column, depth);
             let tile = self.writer.address_at(products, panel * self.target.rows * self.target.panel, Kind::F32);
-            let first = self.writer.number(first, Type::scalar(Kind::I1));
+            let first = self.writer.number(f64::from(u8::from(first)), Type::scalar(Kind::I1));
             self.call(Layout::Rows, rows, Call { a, a_stride: depth, b, b_stride: width, tile, depth, first });
         }
     }

@@ -13,7 +13,6 @@ use crate::mlir::arithmetic::Order;
 use crate::mlir::gemm::micro::{Call, Layout};
 use crate::mlir::gemm::{Source, copy_turned};
 use crate::mlir::text::{Kind, Type, Value};
-use archc_runtime::abi::Element;
 
 /// Scratch memory of the form.
 #[derive(Debug, Clone)]
@@ -21,7 +20,7 @@ pub(super) struct Upright {
     /// The queries of each product in panels, `[panels][width][panel]`; the first product's first.
     queries: Vec<Value>,
     /// Products of a block of keys, `[panels][BLOCK_KEYS][panel]`.
-    upright: Value,
+    products: Value,
     /// The same turned: `[BLOCK_KEYS / panel][room for rows][panel]`.
     turned: Value,
 }
@@ -41,7 +40,7 @@ impl Attention<'_> {
         }
         let (rows, keys) = (self.writer.int(self.upright_room() as i64), self.writer.int(BLOCK_KEYS as i64));
         let queries = widths.into_iter().map(|width| self.room(&[rows, width])).collect();
-        Some(Upright { queries, upright: self.room(&[rows, keys]), turned: self.room(&[rows, keys]) })
+        Some(Upright { queries, products: self.room(&[rows, keys]), turned: self.room(&[rows, keys]) })
     }
 
     /// Room for rows: whole panels.
@@ -87,8 +86,7 @@ impl Attention<'_> {
 
     /// The rows of a source as the columns of a panel.
     fn turn(&mut self, source: &Source, to: Value, depth: Value) {
-        let across = Source { columns: source.rows, rows: source.columns, dense: false, turned: true, ..*source };
-        copy_turned(self.writer, self.target.panel, &across, to, depth);
+        copy_turned(self.writer, self.target.panel, &source.across(), to, depth);
     }
 
     /// All rows times the keys of a block, which starts at a row of the matrices.
@@ -111,14 +109,13 @@ impl Attention<'_> {
         let parts = scratch.parts(self.width);
         self.each_panel(rows, |attention, row| {
             let block = attention.writer.int(BLOCK_KEYS as i64);
-            let base = attention.at_product(form.upright, row, block);
+            let base = attention.at_product(form.products, row, block);
             let tile = attention.at_product(base, first, panel);
             for (place, (&(keys, a_stride), &queries)) in keys.iter().zip(&form.queries).enumerate() {
                 let depth = parts[place].2;
                 let a = attention.at_product(keys, first, a_stride);
                 let b = attention.at_product(queries, row, depth);
-                let starts = if place == 0 { 1.0 } else { 0.0 };
-                let first = attention.writer.number(starts, Type::scalar(Kind::I1));
+                let first = attention.writer.number(f64::from(u8::from(place == 0)), Type::scalar(Kind::I1));
                 let call = Call { a, a_stride, b, b_stride: panel, tile, depth, first };
                 attention.call(Layout::Rows, tile_keys, call);
             }
@@ -133,15 +130,13 @@ impl Attention<'_> {
         self.each_panel(rows, |attention, row| {
             let (zero, block) = (attention.writer.int(0), attention.writer.int(BLOCK_KEYS as i64));
             let step = attention.writer.int(panel as i64);
-            let from = attention.at_product(form.upright, row, block);
+            let from = attention.at_product(form.products, row, block);
             let to = attention.at_product(form.turned, row, step);
             let (open, key, _) = attention.writer.begin_for(zero, block, step, &[]);
             let from = attention.at_product(from, key, step);
             let room = attention.writer.int(room as i64);
             let to = attention.at_product(to, key, room);
-            let one = attention.writer.int(1);
-            let (dense, turned, element) = (true, false, Element::F32);
-            let source = Source { address: from, rows: step, columns: one, dense, turned, element };
+            let source = attention.gathered_rows(from, step);
             attention.turn(&source, to, step);
             attention.writer.end(open, &[]);
         });

@@ -27,6 +27,13 @@ pub struct Source {
     pub element: Element,
 }
 
+impl Source {
+    /// The same with rows as columns.
+    pub fn across(&self) -> Source {
+        Source { rows: self.columns, columns: self.rows, dense: self.turned, turned: self.dense, ..*self }
+    }
+}
+
 impl Product<'_> {
     /// Copies rows of A into tiles `[k][rows]`. Rows past the last repeat it; their sums are not used.
     pub(super) fn pack_rows(&mut self, tiles: Value, row: Value, rows: Value, from: Value, depth: Value) {

@@ -119,9 +119,7 @@ fn loss_of(model: &mut Loaded, tokens: &Tokens, (first, starts): (usize, &[usize
             tokens.copy(*start, row);
         }
     }
-    if let Some(seed) = call.input_mut::<i32>(names::SEED) {
-        seed.copy_from_slice(&[0, first as i32]);
-    }
+    call.seed([0, first as i32]);
     model.run(&mut call, &mut States::new())?;
     read_loss(&call)
 }

@@ -185,9 +185,7 @@ impl<'run> Training<'run> {
         let batch = self.step * self.recipe.accumulate as u64 + turn as u64;
         let first_row = batch * self.recipe.batch as u64;
         self.source.fill(self.recipe.seed, first_row, self.window, &mut self.call, &self.input);
-        if let Some(seed) = self.call.input_mut::<i32>(names::SEED) {
-            seed.copy_from_slice(&[self.recipe.seed as i32, batch as i32]);
-        }
+        self.call.seed([self.recipe.seed as i32, batch as i32]);
         self.model.run(&mut self.call, &mut States::new())?;
         read_loss(&self.call)
     }

@@ -63,9 +63,7 @@ impl Turns {
         for (name, value) in &self.settings {
             set(call, name, *value);
         }
-        if let Some(seed) = call.input_mut::<i32>(names::SEED) {
-            seed.copy_from_slice(&[self.seed as i32, (self.seed >> 32) as i32]);
-        }
+        call.seed([self.seed as i32, (self.seed >> 32) as i32]);
         if let Some(turn) = call.input_mut::<i32>(names::TURN) {
             turn.fill(self.turn as i32);
         }

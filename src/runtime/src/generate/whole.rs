@@ -171,8 +171,6 @@ fn call(
             slots.iter_mut().zip(row).for_each(|(slot, id)| *slot = id.cast_signed());
         }
     }
-    if let Some(slots) = call.input_mut::<i32>(names::SEED) {
-        slots.copy_from_slice(&[seed as i32, (seed >> 32) as i32]);
-    }
+    call.seed([seed as i32, (seed >> 32) as i32]);
     Ok(call)
 }

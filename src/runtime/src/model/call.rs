@@ -86,6 +86,13 @@ impl Call {
         (tensor.element() == N::ELEMENT).then(|| tensor.slice_mut())
     }
 
+    /// What the program draws from, if it draws: two halves of a seed.
+    pub fn seed(&mut self, halves: [i32; 2]) {
+        if let Some(seed) = self.input_mut::<i32>(names::SEED) {
+            seed.copy_from_slice(&halves);
+        }
+    }
+
     /// An input as it stands; none if there is no such input.
     pub fn input(&self, name: &str) -> Option<&Tensor> {
         self.find(name, &Role::Input)
