@@ -157,6 +157,53 @@ fn settings_that_the_block_refuses_are_refused_in_its_words() {
     }
 }
 
+/// A sampler of so many turns can be looked at before each, keeps what is given, and can be stopped.
+fn looked_at(loaded: &mut Loaded, own: &[(String, f64)], turns: usize) {
+    let prompts = vec![vec![3, 1, 4]];
+    let mut whole = Whole::new(loaded, own, &prompts, SEED).expect("good settings");
+    let mut seen: Vec<Vec<i32>> = Vec::new();
+    let mut moments = Vec::new();
+    whole
+        .run(loaded, |now, rows| {
+            seen.push(rows[0].to_vec());
+            moments.push(now);
+            true
+        })
+        .expect("runs");
+    assert_eq!(moments, (0..turns).map(|turn| Moment { block: 0, turn }).collect::<Vec<_>>());
+    seen.push(whole.rows().expect("gives rows")[0].to_vec());
+    assert!(seen.iter().all(|ids| ids[..3] == [3, 1, 4]), "what is given is there before every turn: {seen:?}");
+    assert!(seen.windows(2).any(|pair| pair[0] != pair[1]), "it changes from turn to turn: {seen:?}");
+    let mut short = Whole::new(loaded, own, &prompts, SEED).expect("good settings");
+    short.run(loaded, |now, _| now.turn < 2).expect("runs");
+    assert_eq!(short.rows().expect("gives rows")[0], seen[2], "stopped before the third turn");
+}
+
+/// Turns over an axis of the model, over a number, over blocks without turns of their own: of each loop the outermost.
+#[test]
+fn turns_of_any_loop_that_a_text_goes_through_can_be_looked_at() {
+    let head = "  dim t = |p| + new\n  ids = prompt[p: t else mask]\n";
+    let write = "logits = net(ids)\n    ids = argmax[v](logits) where t >= |p|";
+    let all = [
+        (format!("{head}  for n reverse {{\n    {write}\n  }}\n"), 6),
+        (format!("{head}  for n {{\n    for k in 2 {{ {write} }}\n  }}\n"), 6),
+        (format!("{head}  for k in 3 {{\n    {write} and t % 3 == k\n  }}\n"), 3),
+        (format!("{head}  dim b = (|t| + |n| - 1) // |n|\n  for b {{\n    {write} and t // |n| == b\n  }}\n"), 2),
+    ];
+    for (sampler, turns) in all {
+        let model = model(&format!(
+            "model Tiny {{\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v\n  param table[v, d]\n  \
+             param head[v, d]\n  x = table[v: ids]\n  x += attn: gqa(x, 2, 2, sight = |t|)\n  \
+             output logits = sum[d](x * head)\n  generate own[n = n](self, mask = |v| - 1)\n}}\n\
+             block own[n](net(ids[t] : v) -> [t, v], prompt[p] : v, mask : v, new = 8) -> ids[t] : v {{\n{sampler}  \
+             return ids\n}}\n"
+        ));
+        let graphs = graphs(&model);
+        let mut loaded = loaded(&model, &graphs, &random_weights(&model, 3), 1);
+        looked_at(&mut loaded, &settings(&model, &[]), turns);
+    }
+}
+
 /// Samplers that step back through noise, over states and over vectors: natively what the interpreter says.
 #[test]
 fn steps_back_through_noise_leave_what_the_block_leaves() {
@@ -194,6 +241,8 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
             let own = settings(&model, &[&[("new", 8.0)], *others].concat());
             let ids = interpreted(&model, &graphs, &weights, &own, &rows());
             assert_eq!(natively(&mut loaded, &own, &rows()), ids, "{}: {others:?}", model.name);
+            let turns = if model.name == "Corners" { own.iter().find(|(name, _)| name == "steps") } else { None };
+            looked_at(&mut loaded, &own, turns.map_or(6, |(_, steps)| *steps as usize));
         }
     }
 }

@@ -329,7 +329,8 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
 fn interface(graph: &Graph) -> Interface {
     // Packed weights are made once; who asks for gradients changes them.
     let packs = !graph.outputs.iter().any(|name| name.starts_with(derive::GRADIENT));
-    let mut interface = Interface { packs, ..Interface::default() };
+    let samples = graph.name == names::GENERATE;
+    let mut interface = Interface { packs, samples, ..Interface::default() };
     let inputs = graph.root.ids().into_iter().filter_map(|id| match &graph.root.node(id).op {
         Op::Input(name) => Some(name.clone()),
         _ => None,

@@ -10,7 +10,7 @@ use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::{Register, ScalarType};
 use crate::ops::yields_of;
 use crate::tensor::{AxisId, BATCH, DType, Extent, Function};
-use archc_runtime::abi::Size;
+use archc_runtime::abi::{Role, Size};
 use std::collections::HashMap;
 
 /// A `for` on its way to steps.
@@ -59,7 +59,7 @@ impl<'p> Planner<'p> {
         }
         let counter = self.counter();
         let running = region.until.then(|| self.begin_running(scope, steps));
-        let watched = self.is_counted_out(region) && !scope.watched;
+        let watched = self.is_watched(scope, region, &carried);
         let leaves = watched || self.is_pieces(region.axis);
         let going = running.as_ref().filter(|_| leaves).map(|_| self.begin_going(scope, steps));
         let in_place = in_place.into_iter().map(|(place, ..)| place).collect();
@@ -78,12 +78,14 @@ impl<'p> Planner<'p> {
         let before = turns.going.as_ref().map(|_| self.tally.begin());
         let arms = self.arms(scope, &turns, &operands);
         let told = before.map(|before| self.tally.end(before));
+        let asks =
+            watched || self.carries_output(&turns.carried) && !scope.watched && !arms.iter().any(|arm| asks(arm));
         let body = match &region.turns {
             Some(table) if arms.len() > 1 => vec![Step::Switch { counter, table: table.clone(), arms }],
             _ => arms.into_iter().next().unwrap_or_default(),
         };
         let body = looked_up.into_iter().chain(body).chain(told).collect();
-        let body = if watched { vec![Step::Ask { counter, body }] } else { body };
+        let body = if asks { vec![Step::Ask { counter, body }] } else { body };
         let body = self.while_any(&turns, body);
         let extent = self.sizes.extent(region.axis);
         steps.push(Step::Loop { counter, turns: extent, reverse: region.reverse, body });
@@ -317,10 +319,23 @@ impl<'p> Planner<'p> {
         matches!(self.sizes.axes()[axis].extent, Extent::Pieces { .. })
     }
 
-    /// Whether somebody counts out the turns when the program starts: they are those of a sampler.
-    pub(super) fn is_counted_out(&self, region: &For) -> bool {
+    /// Whether a caller looks at every turn of a loop in a region: nobody looks at a loop around, and its turns are those
+    /// of a sampler. Pieces are left to the turns that each has.
+    fn is_watched(&self, scope: &Scope, region: &For, carried: &[View]) -> bool {
+        !scope.watched && self.has_turns(region, carried) && !self.is_pieces(region.axis)
+    }
+
+    /// Whether the turns of a loop are those of a sampler: somebody counts them out when the program starts, or what it
+    /// gives goes through them.
+    pub(super) fn has_turns(&self, region: &For, carried: &[View]) -> bool {
         let extent = &self.sizes.axes()[region.axis].extent;
-        matches!(extent, Extent::Computed { settings, .. } if !settings.is_empty())
+        let counted_out = matches!(extent, Extent::Computed { settings, .. } if !settings.is_empty());
+        counted_out || self.carries_output(carried)
+    }
+
+    /// Whether a loop of a sampler carries what the sampler gives.
+    fn carries_output(&self, carried: &[View]) -> bool {
+        self.interface.samples && carried.iter().any(|view| self.buffers[view.buffer].role == Role::Output)
     }
 
     fn replace_with(
@@ -344,6 +359,16 @@ impl<'p> Planner<'p> {
 /// Whether a new carried value must be copied before the old ones are replaced: it is nowhere yet, or it is one of them.
 pub(super) fn needs_copy(scope: &Scope, value: Value, carried: &[View]) -> bool {
     scope.stored(value).is_none_or(|known| carried.contains(known))
+}
+
+/// Whether a caller looks at turns inside.
+fn asks(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Ask { .. } => true,
+        Step::Loop { body, .. } => asks(body),
+        Step::Switch { arms, .. } => arms.iter().any(|arm| asks(arm)),
+        _ => false,
+    })
 }
 
 /// Says where the results of a `for` are.

@@ -70,7 +70,7 @@ impl<'p> Planner<'p> {
             || self.rows.is_some()
             || region.until
             || region.turns.is_some()
-            || self.is_counted_out(region)
+            || self.has_turns(region, ends.carried)
         {
             return None;
         }

@@ -28,6 +28,8 @@ pub struct Interface {
     pub states: BTreeSet<String>,
     /// Whether every value gets a buffer and every operation a kernel of its own: slow, and the tests' second opinion.
     pub plain: bool,
+    /// Whether this is a sampler, at whose turns a caller may look.
+    pub samples: bool,
     /// Whether parameters are read in a layout that the program `prepare` makes of them once.
     pub packs: bool,
     /// How many rows make a chunk, instead of as many as pay.
