@@ -10,7 +10,7 @@ use archc::interpret::{Data, run};
 use archc::model::Model;
 use archc::verify::Array;
 use archc::verify::weights::random_weights;
-use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
+use archc_runtime::generate::{Decoder, Given, Limits, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 
@@ -53,7 +53,7 @@ fn turned(
     prefixes.iter().for_each(|prefix| given.add("prefix".into(), vec![*prefix]));
     let turns = Turns::new(settings(model, chosen, new), SEED, (0..prompts.len() as u32).collect());
     let decoder = Decoder::choosing(loaded, 48, given, turns).expect("it has turns");
-    let mut rows = Rows::new(decoder, Sampling::default(), SEED, prompts).expect("good prompts");
+    let mut rows = Rows::new(decoder, prompts).expect("good prompts");
     let limits = Limits { new, end_tokens: Vec::new() };
     rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()

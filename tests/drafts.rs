@@ -11,7 +11,7 @@ use archc::interpret::run;
 use archc::model::Model;
 use archc::verify::Array;
 use archc::verify::weights::random_weights;
-use archc_runtime::generate::{Decoder, Given, Judgement, Limits, Lookup, Runs, Sampling, Session as Rows, Turns};
+use archc_runtime::generate::{Decoder, Given, Judgement, Limits, Lookup, Runs, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 
@@ -88,8 +88,7 @@ fn limits() -> Limits {
 fn one_by_one(model: &Model, loaded: &mut Loaded, chosen: &[(&str, f64)]) -> Vec<Vec<u32>> {
     let prompts = prompts();
     let decoder = Decoder::choosing(loaded, CONTEXT, Given::default(), turns(model, chosen, prompts.len()));
-    let mut rows =
-        Rows::new(decoder.expect("it has turns"), Sampling::default(), SEED, &prompts).expect("good prompts");
+    let mut rows = Rows::new(decoder.expect("it has turns"), &prompts).expect("good prompts");
     rows.generate(&limits(), |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
 }

@@ -1,15 +1,14 @@
-//! `generate` blocks: their compiled turns, and the runtime's loop over the derived step program, choose the ids that
-//! the block itself, run by the interpreter turn by turn over whole sequences, chooses under the same draws.
+//! `generate` blocks: their compiled turns choose the ids that the block itself, run by the interpreter turn by turn over
+//! whole sequences, chooses under the same draws.
 
 use super::compiled::{self, graphs, model};
 use archc::derive;
 use archc::graph::{self, Graph, Op, Region};
 use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
-use archc::tensor::random::{self, Stream};
 use archc::verify::Array;
 use archc::verify::weights::random_weights;
-use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
+use archc_runtime::generate::{Decoder, Given, Limits, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -109,21 +108,6 @@ fn loaded_on(model: &Model, weights: &[Array], threads: usize) -> Loaded {
     compiled::loaded(model, &graphs(model), weights, threads)
 }
 
-/// The ids that the runtime's loop gives each prompt, with the numbers that a draw of this path has in the block.
-fn decoded(model: &Model, weights: &[Array], sampling: Sampling, path: Option<&String>) -> Vec<Vec<u32>> {
-    let mut loaded = loaded(model, weights);
-    let prompts = prompts();
-    let decoder = Decoder::new(&mut loaded, prompts.len(), 16).expect("it decodes");
-    let mut rows = Rows::new(decoder, sampling, SEED, &prompts).expect("good prompts");
-    let draw = |row: usize, turn: u64| {
-        let stream = path.map(|path| Stream::new(SEED, path, &[turn as usize]));
-        stream.map_or(0.5, |stream| random::unit(stream.words(row, [])[0]))
-    };
-    let limits = Limits { new: NEW, end_tokens: Vec::new() };
-    rows.generate_with(&limits, draw, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
-    (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
-}
-
 /// The ids that compiled turns of the block give each prompt, rows numbered as in the interpreter.
 fn turned(model: &Model, weights: &[Array], settings: &[(&str, f64)], threads: usize) -> Vec<Vec<u32>> {
     turned_from(&mut loaded_on(model, weights, threads), &prompts(), settings, NEW)
@@ -134,7 +118,7 @@ pub fn turned_from(loaded: &mut Loaded, prompts: &[Vec<u32>], settings: &[(&str,
     let settings = with_defaults(settings).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
     let turns = Turns::new(settings, SEED, (0..prompts.len() as u32).collect());
     let decoder = Decoder::choosing(loaded, 16, Given::default(), turns).expect("it has turns");
-    let mut rows = Rows::new(decoder, Sampling::default(), SEED, prompts).expect("good prompts");
+    let mut rows = Rows::new(decoder, prompts).expect("good prompts");
     let limits = Limits { new, end_tokens: Vec::new() };
     rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts.len()).map(|row| rows.ids(row).to_vec()).collect()
@@ -190,43 +174,34 @@ fn compiled_turns_choose_what_the_block_chooses() {
 }
 
 #[test]
-fn the_best_token_is_the_same_in_the_block_and_in_the_loop() {
-    let model = tiny("greedy");
+fn rows_draw_for_themselves_and_settings_matter() {
+    let model = tiny("sample");
     let weights = random_weights(&model, 3);
-    let (graph, paths) = block(&model);
-    assert_eq!(paths, Vec::<String>::new());
-    let ids = interpreted(&model, &graph, &weights, &[]);
-    let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
-    assert_eq!(decoded(&model, &weights, greedy, None), ids);
-    assert_eq!(ids[1], ids[3], "one prompt twice has one answer");
+    let answers = |settings: &[(&str, f64)]| turned(&model, &weights, settings, 2);
+    let [best, drawn, flat] =
+        [("temperature", 0.0), ("temperature", 1.0), ("temperature", 1.5)].map(|one| answers(&[one]));
+    assert_eq!(best[1], best[3], "one prompt twice has one best answer");
+    assert_ne!(drawn[1], drawn[3], "and two that are drawn");
+    assert!(best != drawn && drawn != flat);
 }
 
 #[test]
-fn drawn_tokens_are_the_same_in_the_block_and_in_the_loop() {
+fn a_sampler_of_turns_refuses_settings_in_its_own_words() {
     let model = tiny("sample");
-    let weights = random_weights(&model, 3);
-    let (graph, paths) = block(&model);
-    assert_eq!(paths.len(), 1, "{paths:?}");
-    let mut answers = Vec::new();
-    for (temperature, top_p) in [(1.0, 1.0), (1.5, 0.8), (0.6, 0.5)] {
-        let ids = interpreted(&model, &graph, &weights, &[("temperature", temperature), ("top_p", top_p)]);
-        let sampling = Sampling { temperature, top_p, ..Sampling::default() };
-        assert_eq!(decoded(&model, &weights, sampling, paths.first()), ids, "{temperature} {top_p}");
-        answers.push(ids);
+    let mut loaded = loaded(&model, &random_weights(&model, 3));
+    for (setting, words) in [
+        (("top_p", 0.0), "`top_p` is more than 0"),
+        (("top_p", f64::NAN), "`top_p` is more than 0"),
+        (("temperature", -1.0), "`temperature` and `top_k` are 0 or more"),
+        (("top_k", 1.5), "--top-k is a whole number"),
+        (("min_p", 2.0), "`min_p` is from 0 to 1"),
+        (("repetition_penalty", 0.0), "`repetition_penalty` is more than 0"),
+    ] {
+        let settings = with_defaults(&[setting]).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+        let turns = Turns::new(settings, SEED, vec![0]);
+        let fault = Decoder::choosing(&mut loaded, 16, Given::default(), turns).expect_err("it makes no sense");
+        assert!(fault.to_string().contains(words), "{setting:?}: {fault}");
     }
-    assert_ne!(answers[0][1], answers[0][3], "rows draw for themselves");
-    assert!(answers[0] != answers[1] && answers[1] != answers[2], "settings matter");
-}
-
-#[test]
-fn other_draws_give_other_tokens() {
-    let model = tiny("sample");
-    let weights = random_weights(&model, 3);
-    let elsewhere = "elsewhere".to_string();
-    let (_, paths) = block(&model);
-    let sampling = Sampling { temperature: 1.5, ..Sampling::default() };
-    let own = decoded(&model, &weights, sampling, paths.first());
-    assert_ne!(decoded(&model, &weights, sampling, Some(&elsewhere)), own);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use archc::interpret::{Data, Feed, run};
 use archc::model::Model;
 use archc::verify::layout::parameters_of;
 use archc::verify::{Array, Case};
-use archc_runtime::generate::{Decoder, Given, Limits, Sampling, Session as Rows, Turns};
+use archc_runtime::generate::{Decoder, Given, Limits, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ fn turned(loaded: &mut Loaded, sources: &[Vec<u32>], start: u32, settings: &[(St
     let turns = Turns::new(settings.to_vec(), SEED, (0..sources.len() as u32).collect());
     let decoder = Decoder::choosing(loaded, 1 + new, given, turns).expect("it has turns");
     let prompts = vec![vec![start]; sources.len()];
-    let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
+    let mut rows = Rows::new(decoder, &prompts).expect("good prompts");
     let limits = Limits { new, end_tokens: Vec::new() };
     rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..sources.len()).map(|row| rows.ids(row)[1..].to_vec()).collect()
@@ -153,7 +153,7 @@ fn a_prefix_is_read_whole_before_turns_go_on() {
         let given = Given(vec![("prefix".into(), vec![vec![prefix]])]);
         let turns = Turns::new(settings.clone(), SEED, vec![0, 1]);
         let decoder = Decoder::choosing(&mut loaded, 11, given, turns).expect("it has turns");
-        let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts).expect("good prompts");
+        let mut rows = Rows::new(decoder, &prompts).expect("good prompts");
         let limits = Limits { new: 5, end_tokens: Vec::new() };
         rows.generate(&limits, |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
         for (row, said) in said.iter().enumerate() {

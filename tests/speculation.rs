@@ -8,7 +8,7 @@ use archc::model::Model;
 use archc::verify::Array;
 use archc::verify::weights::random_weights;
 use archc_runtime::error::Result;
-use archc_runtime::generate::{Decoder, Draft, Given, Limits, Lookup, Runs, Sampling, Session as Rows, Turns};
+use archc_runtime::generate::{Decoder, Draft, Given, Limits, Lookup, Runs, Session as Rows, Turns};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 
@@ -62,7 +62,7 @@ fn limits() -> Limits {
 /// What turns one by one say.
 fn one_by_one(loaded: &mut Loaded, chosen: &[(&str, f64)]) -> Vec<Vec<u32>> {
     let decoder = Decoder::choosing(loaded, CONTEXT, Given::default(), turns(chosen)).expect("it has turns");
-    let mut rows = Rows::new(decoder, Sampling::default(), SEED, &prompts()).expect("good prompts");
+    let mut rows = Rows::new(decoder, &prompts()).expect("good prompts");
     rows.generate(&limits(), |_, _| Ok(ControlFlow::Continue(()))).expect("generates");
     (0..prompts().len()).map(|row| rows.ids(row).to_vec()).collect()
 }

@@ -146,7 +146,7 @@ fn graphs_of(model: &Model, inputs: &[String], form: scans::Form, session: &mut 
         let step = step.map(|step| chunkwise(step, in_step)).transpose()?;
         let (turn, whole) = turn(model)?;
         let generate = model.generate.as_ref().filter(|_| turn.is_none());
-        let require = generate.and_then(|generate| requirements(model, &generate.program));
+        let require = model.generate.as_ref().and_then(|generate| requirements(model, &generate.program));
         let generate = generate.map(|generate| derive::build(model, &generate.program, names::GENERATE));
         let (generate, whole) = match generate.zip(whole) {
             Some((generate, whole)) => block_by_block(generate, whole).map(|(made, whole)| (Some(made), whole))?,

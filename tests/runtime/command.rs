@@ -39,7 +39,7 @@ fn a_training_leaves_weights_a_checkpoint_a_curve_and_its_recipe() {
 fn a_trained_model_generates_evaluates_and_shows_itself() {
     let folder = trained();
     for line in [
-        "generate --weights {}/run/weights.safetensors --prompt one --new 5 --temperature 0.8 --top-p 0.9",
+        "generate --weights {}/run/weights.safetensors --prompt one --new 5 --temperature 0.8",
         "generate --weights {}/run/checkpoint.safetensors --prompt one --prompt two --new 5 --stop x --print-ids",
         "generate --weights {}/run/weights.safetensors --ids 1,2,3 --new 2 --temperature 0",
         "eval --weights {}/run/weights.safetensors --data {}/book.txt --context 8 --last 0.1",
@@ -67,7 +67,8 @@ fn what_cannot_be_done_ends_with_status_one_and_leaves_no_file() {
         "generate --weights {}/run/weights.safetensors --prompt abc --context 3",
         "generate --weights {}/run/weights.safetensors --ids 1,300",
         "generate --weights {}/run/weights.safetensors --ids 1,x",
-        "generate --weights {}/run/weights.safetensors --prompt a --top-p 2",
+        "generate --weights {}/run/weights.safetensors --prompt a --top-p 0.9",
+        "generate --weights {}/run/weights.safetensors --prompt a --temperature nan",
         "generate --weights {}/run/weights.safetensors --prompt a --tokenizer {}/none.json",
         "eval --weights {}/run/weights.safetensors --data {}/none",
         "eval --weights {}/run/weights.safetensors --data {}/book.txt --last 0",

@@ -2,18 +2,21 @@
 #![expect(unsafe_code, reason = "compiled programs are functions behind addresses; these stand in for them")]
 
 use archc_runtime::abi::{
-    BufferInfo, Element, Frame, Manifest, ParameterInfo, ProgramFunction, ProgramInfo, Role, Size, Start, WeightPart,
-    WeightSource, names,
+    BufferInfo, Element, Frame, GenerateInfo, Manifest, ParameterInfo, ProgramFunction, ProgramInfo, Role, Size, Start,
+    WeightPart, WeightSource, names,
 };
 use archc_runtime::model::{Code, Loaded};
+use archc_runtime::random::Stream;
 
 /// The number of tokens.
 pub const VOCABULARY: usize = 256;
 const V: i64 = VOCABULARY as i64;
+/// The setting of the sampler: how much noise is added to scores before the best is taken.
+pub const NOISE: &str = "temperature";
 
 /// The compiled code.
 pub fn code() -> Code {
-    let functions: Vec<ProgramFunction> = vec![train, evaluate, forward, step];
+    let functions: Vec<ProgramFunction> = vec![train, evaluate, forward, step, turn, require];
     // SAFETY: each function touches what `manifest` lists for it, and nothing else.
     unsafe { Code::new(manifest(), functions, None) }.unwrap()
 }
@@ -35,54 +38,92 @@ pub fn manifest() -> Manifest {
         trained: true,
         turns: vec![],
     };
-    let whole = vec![names::BATCH.to_owned(), "t".to_owned()];
-    let rows = || vec![Size::Symbol(0), Size::Symbol(1)];
-    let program = |name: &str, sizes: Vec<String>, mut buffers: Vec<BufferInfo>| {
-        buffers.insert(0, buffer("scores.table", Role::Parameter, Element::F32, vec![V.into(), V.into()]));
-        ProgramInfo {
-            name: name.into(),
-            sizes,
-            buffers,
-            limits: vec![],
-            multiply_adds: Size::Symbol(1).times(V.into()),
-            inputs: vec![],
-        }
-    };
-    let ids = |shape| buffer("ids", Role::Input, Element::I32, shape);
-    let loss = || buffer(names::LOSS, Role::Output, Element::F32, vec![]);
-    let gradient = buffer("scores.table", Role::Gradient, Element::F32, vec![V.into(), V.into()]);
-    let logits = |shape| buffer("logits", Role::Output, Element::F32, shape);
-    let scratch = buffer("mean", Role::Temporary { first: 0, last: 1 }, Element::F32, vec![V.into()]);
-    let stepping = vec![names::BATCH.to_owned(), names::CHUNK.to_owned(), names::CONTEXT.to_owned()];
-    let programs = vec![
-        program(names::TRAIN, whole.clone(), vec![ids(rows()), loss(), gradient, scratch.clone()]),
-        program(names::EVALUATE, whole.clone(), vec![ids(rows()), loss(), scratch]),
-        program(names::FORWARD, whole, vec![ids(rows()), logits(vec![Size::Symbol(0), Size::Symbol(1), V.into()])]),
-        program(
-            names::STEP,
-            stepping,
-            vec![
-                ids(rows()),
-                buffer(names::START, Role::Input, Element::I32, vec![Size::Symbol(0)]),
-                buffer(&names::length(names::CHUNK), Role::Input, Element::I32, vec![Size::Symbol(0)]),
-                buffer(&names::length(names::CONTEXT), Role::Input, Element::I32, vec![Size::Symbol(0)]),
-                buffer("history", Role::State, Element::I32, vec![Size::Symbol(0), Size::Symbol(2)]),
-                logits(vec![Size::Symbol(0), V.into()]),
-            ],
-        ),
-    ];
     Manifest {
         model: "Bag".into(),
         compiler: "by hand".into(),
         features: vec![],
         parameters: vec![table],
-        programs,
-        generate: None,
+        programs: [programs_of_rows(), programs_of_turns()].concat(),
+        generate: Some(GenerateInfo {
+            block: "noisy".into(),
+            settings: vec![("new".into(), 128.0), (NOISE.into(), 0.0)],
+            start: None,
+            input: "ids".into(),
+            output: "ids".into(),
+            requirements: vec!["`temperature` is 0 or more".into()],
+        }),
         weights: published(),
         ignored: vec!["*.inv_freq".into()],
         longest: None,
         vocabulary: Some(V),
     }
+}
+
+/// A program that reads the table.
+fn program(name: &str, sizes: &[&str], mut buffers: Vec<BufferInfo>) -> ProgramInfo {
+    buffers.insert(0, buffer("scores.table", Role::Parameter, Element::F32, vec![V.into(), V.into()]));
+    ProgramInfo {
+        name: name.into(),
+        sizes: sizes.iter().map(|size| (*size).to_owned()).collect(),
+        buffers,
+        limits: vec![],
+        multiply_adds: if sizes.is_empty() { 0.into() } else { Size::Symbol(1).times(V.into()) },
+        inputs: vec![],
+    }
+}
+
+fn ids() -> BufferInfo {
+    buffer("ids", Role::Input, Element::I32, vec![Size::Symbol(0), Size::Symbol(1)])
+}
+
+fn scratch() -> BufferInfo {
+    buffer("mean", Role::Temporary { first: 0, last: 1 }, Element::F32, vec![V.into()])
+}
+
+fn logits(mut shape: Vec<Size>) -> BufferInfo {
+    shape.push(V.into());
+    buffer("logits", Role::Output, Element::F32, shape)
+}
+
+/// Programs over whole rows.
+fn programs_of_rows() -> Vec<ProgramInfo> {
+    let whole = [names::BATCH, "t"];
+    let loss = || buffer(names::LOSS, Role::Output, Element::F32, vec![]);
+    let gradient = buffer("scores.table", Role::Gradient, Element::F32, vec![V.into(), V.into()]);
+    vec![
+        program(names::TRAIN, &whole, vec![ids(), loss(), gradient, scratch()]),
+        program(names::EVALUATE, &whole, vec![ids(), loss(), scratch()]),
+        program(names::FORWARD, &whole, vec![ids(), logits(vec![Size::Symbol(0), Size::Symbol(1)])]),
+    ]
+}
+
+/// Programs over new positions, and what the sampler requires.
+fn programs_of_turns() -> Vec<ProgramInfo> {
+    let sizes = [names::BATCH, names::CHUNK, names::CONTEXT];
+    let of_rows = |name: &str, role, element| buffer(name, role, element, vec![Size::Symbol(0)]);
+    let positions = vec![
+        ids(),
+        of_rows(names::START, Role::Input, Element::I32),
+        of_rows(&names::length(names::CHUNK), Role::Input, Element::I32),
+        of_rows(&names::length(names::CONTEXT), Role::Input, Element::I32),
+        buffer("history", Role::State, Element::I32, vec![Size::Symbol(0), Size::Symbol(2)]),
+    ];
+    let noise = || buffer(NOISE, Role::Input, Element::F32, vec![]);
+    let choice = vec![
+        of_rows(names::NEXT, Role::Output, Element::I32),
+        of_rows(names::STOP, Role::Output, Element::Bool),
+        noise(),
+        buffer(names::SEED, Role::Input, Element::I32, vec![2.into()]),
+        buffer(names::TURN, Role::Input, Element::I32, vec![]),
+        of_rows(names::ROW, Role::Input, Element::I32),
+        scratch(),
+    ];
+    let scores = vec![logits(vec![Size::Symbol(0)])];
+    vec![
+        program(names::STEP, &sizes, [positions.clone(), scores].concat()),
+        program(names::TURN, &sizes, [positions, choice].concat()),
+        program(names::REQUIRE, &[], vec![noise(), buffer("0", Role::Output, Element::Bool, vec![])]),
+    ]
 }
 
 /// The published form: the table transposed and in two halves.
@@ -215,19 +256,58 @@ unsafe extern "C" fn forward(frame: *const Frame) {
 unsafe extern "C" fn step(frame: *const Frame) {
     // SAFETY: as in `train`.
     unsafe {
+        let rows = size(frame, 0);
+        let logits = elements::<f32>(frame, 6, rows * VOCABULARY);
+        for (row, logits) in logits.chunks_mut(VOCABULARY).enumerate() {
+            grow(frame, row, logits);
+        }
+    }
+}
+
+/// Takes a row's new ids into its history, and scores what follows.
+///
+/// # Safety
+/// The frame is that of a step or of a turn, none of whose buffers up to the history is borrowed.
+unsafe fn grow(frame: *const Frame, row: usize, scores: &mut [f32]) {
+    // SAFETY: as in `train`.
+    unsafe {
         let (rows, chunk, context) = (size(frame, 0), size(frame, 1), size(frame, 2));
         let table = elements::<f32>(frame, 0, VOCABULARY * VOCABULARY);
         let ids = elements::<i32>(frame, 1, rows * chunk);
         let (starts, new) = (elements::<i32>(frame, 2, rows), elements::<i32>(frame, 3, rows));
         let ends = elements::<i32>(frame, 4, rows);
         let history = elements::<i32>(frame, 5, rows * context);
-        let logits = elements::<f32>(frame, 6, rows * VOCABULARY);
+        let (start, end) = (starts[row] as usize, ends[row] as usize);
+        assert_eq!(ends[row], starts[row] + new[row]);
+        let history = &mut history[row * context..][..context];
+        history[start..end].copy_from_slice(&ids[row * chunk..][..end - start]);
+        mean_row(table, &history[..end], scores);
+    }
+}
+
+unsafe extern "C" fn turn(frame: *const Frame) {
+    // SAFETY: as in `train`.
+    unsafe {
+        let rows = size(frame, 0);
+        let (next, stops) = (elements::<i32>(frame, 6, rows), elements::<u8>(frame, 7, rows));
+        let (noise, seed) = (elements::<f32>(frame, 8, 1)[0], elements::<i32>(frame, 9, 2)[0]);
+        let (turn, numbers) = (elements::<i32>(frame, 10, 1)[0], elements::<i32>(frame, 11, rows));
+        let scores = elements::<f32>(frame, 12, VOCABULARY);
         for row in 0..rows {
-            let (start, end) = (starts[row] as usize, ends[row] as usize);
-            assert_eq!(ends[row], starts[row] + new[row]);
-            let history = &mut history[row * context..][..context];
-            history[start..end].copy_from_slice(&ids[row * chunk..][..end - start]);
-            mean_row(table, &history[..end], &mut logits[row * VOCABULARY..][..VOCABULARY]);
+            grow(frame, row, scores);
+            let draws = Stream::new(seed as u64, "turn").of(turn as u64).of(numbers[row] as u64);
+            let noisy = |id: usize| scores[id] + noise * draws.normal(id as u64) as f32;
+            // The first of equals.
+            let best = (0..VOCABULARY).rev().max_by(|left, right| noisy(*left).total_cmp(&noisy(*right)));
+            (next[row], stops[row]) = (best.map_or(-1, |id| id as i32), 0);
         }
+    }
+}
+
+unsafe extern "C" fn require(frame: *const Frame) {
+    // SAFETY: as in `train`.
+    unsafe {
+        let noise = elements::<f32>(frame, 1, 1)[0];
+        elements::<u8>(frame, 2, 1)[0] = u8::from(noise >= 0.0);
     }
 }

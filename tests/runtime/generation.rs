@@ -1,12 +1,13 @@
-//! Generation follows the scores: alone or in a batch, in one go or piece by piece, by every way of choosing.
+//! Generation says what the sampler chooses: alone or in a batch, in one go or piece by piece.
 
 use super::fake;
 use archc_runtime::Result;
-use archc_runtime::generate::{Decoder, Limits, Sampling, Session, choose};
+use archc_runtime::generate::{Decoder, Given, Limits, Session, Turns, row_numbers};
 use archc_runtime::model::Loaded;
 use std::ops::ControlFlow;
 
-const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0 };
+/// No noise: the best token.
+const GREEDY: f64 = 0.0;
 
 fn limits(new: usize) -> Limits {
     Limits { new, end_tokens: vec![] }
@@ -20,10 +21,15 @@ fn model() -> Loaded {
     model
 }
 
-fn generate(prompts: &[Vec<u32>], sampling: Sampling, limits: &Limits, context: usize) -> Result<Vec<Vec<u32>>> {
+/// A session whose sampler has so much noise.
+fn session<'m>(model: &'m mut Loaded, prompts: &[Vec<u32>], noise: f64, context: usize) -> Result<Session<'m>> {
+    let turns = Turns::new(vec![(fake::NOISE.to_owned(), noise)], 5, row_numbers(prompts));
+    Session::new(Decoder::choosing(model, context, Given::default(), turns)?, prompts)
+}
+
+fn generate(prompts: &[Vec<u32>], noise: f64, limits: &Limits, context: usize) -> Result<Vec<Vec<u32>>> {
     let mut model = model();
-    let decoder = Decoder::new(&mut model, prompts.len(), context)?;
-    let mut session = Session::new(decoder, sampling, 5, prompts)?;
+    let mut session = session(&mut model, prompts, noise, context)?;
     session.generate(limits, |_, _| Ok(ControlFlow::Continue(())))?;
     Ok((0..prompts.len()).map(|row| session.ids(row).to_vec()).collect())
 }
@@ -31,21 +37,20 @@ fn generate(prompts: &[Vec<u32>], sampling: Sampling, limits: &Limits, context: 
 #[test]
 fn a_row_says_the_same_alone_and_in_a_batch() {
     let prompts = vec![vec![1, 2, 3], vec![7], vec![9, 9, 9, 9, 9, 1], vec![7]];
-    for sampling in [GREEDY, Sampling { temperature: 0.9, top_p: 0.95, ..Sampling::default() }] {
-        let together = generate(&prompts, sampling, &limits(20), 40).unwrap();
+    for noise in [GREEDY, 1.5] {
+        let together = generate(&prompts, noise, &limits(20), 40).unwrap();
         for (prompt, ids) in prompts[..3].iter().zip(&together) {
-            assert_eq!(generate(std::slice::from_ref(prompt), sampling, &limits(20), 64).unwrap()[0], *ids);
+            assert_eq!(generate(std::slice::from_ref(prompt), noise, &limits(20), 64).unwrap()[0], *ids);
         }
         // The same prompt twice: the same greedily, another draw otherwise.
-        assert_eq!(together[1] == together[3], sampling == GREEDY);
+        assert_eq!(together[1] == together[3], noise == GREEDY);
     }
 }
 
 #[test]
 fn a_conversation_goes_on_as_if_it_had_been_one_text() {
     let mut model = model();
-    let decoder = Decoder::new(&mut model, 1, 100).unwrap();
-    let mut session = Session::new(decoder, GREEDY, 0, &[vec![1, 2]]).unwrap();
+    let mut session = session(&mut model, &[vec![1, 2]], GREEDY, 100).unwrap();
     let hear = |_, _| Ok(ControlFlow::Continue(()));
     session.generate(&limits(5), hear).unwrap();
     session.say(0, &[40, 41, 42]).unwrap();
@@ -70,57 +75,20 @@ fn rows_stop_at_end_tokens_at_a_full_context_and_when_told() {
     assert_eq!(generate(&[vec![1, 2]], GREEDY, &end, 50).unwrap()[0], free[0][..5]);
     assert_eq!(generate(&[vec![1, 2]], GREEDY, &limits(6), 4).unwrap()[0], free[0][..4]);
     let mut model = model();
-    let decoder = Decoder::new(&mut model, 1, 50).unwrap();
-    let mut session = Session::new(decoder, GREEDY, 0, &[vec![1, 2]]).unwrap();
+    let mut session = session(&mut model, &[vec![1, 2]], GREEDY, 50).unwrap();
     session.generate(&limits(6), |_, _| Ok(ControlFlow::Break(()))).unwrap();
     assert_eq!(session.ids(0), &free[0][..3]);
 }
 
 #[test]
 fn requests_without_meaning_are_refused_before_any_work() {
-    let message = |prompt: Vec<u32>, sampling, context| {
-        generate(&[prompt], sampling, &limits(3), context).unwrap_err().to_string()
-    };
+    let message =
+        |prompt: Vec<u32>, noise, context| generate(&[prompt], noise, &limits(3), context).unwrap_err().to_string();
     assert!(message(vec![], GREEDY, 10).contains("the prompt is empty"));
     assert!(message(vec![1; 10], GREEDY, 10).contains("the prompt has 10 tokens"));
     assert!(message(vec![256], GREEDY, 10).contains("does not know the token id 256"));
-    assert!(message(vec![1], Sampling { top_p: 0.0, ..GREEDY }, 10).contains("top-p"));
-    assert!(message(vec![1], Sampling { temperature: f64::NAN, ..GREEDY }, 10).contains("temperature"));
-}
-
-/// The scores of four tokens with probabilities 0.1, 0.4, 0.3 and 0.2.
-fn scores() -> Vec<f32> {
-    [0.1f32, 0.4, 0.3, 0.2].map(f32::ln).to_vec()
-}
-
-/// The tokens that draws all over the range choose.
-fn reachable(sampling: Sampling, said: &[u32]) -> Vec<u32> {
-    let mut ids: Vec<u32> = (0..1000).map(|at| choose(&scores(), said, &sampling, f64::from(at) / 1000.0)).collect();
-    assert!(ids.is_sorted(), "draws walk the tokens in order of id");
-    ids.dedup();
-    ids
-}
-
-#[test]
-fn each_way_of_choosing_keeps_what_it_says() {
-    let all = Sampling::default();
-    assert_eq!(reachable(all, &[]), [0, 1, 2, 3]);
-    assert_eq!(reachable(GREEDY, &[]), [1]);
-    assert_eq!(reachable(Sampling { top_k: 2, ..all }, &[]), [1, 2]);
-    assert_eq!(reachable(Sampling { top_p: 0.5, ..all }, &[]), [1, 2]);
-    assert_eq!(reachable(Sampling { top_p: 0.39, ..all }, &[]), [1]);
-    assert_eq!(reachable(Sampling { min_p: 0.6, ..all }, &[]), [1, 2]);
-    assert_eq!(reachable(Sampling { temperature: 0.001, ..all }, &[]), [1]);
-    assert_eq!(reachable(Sampling { repetition_penalty: 10.0, ..GREEDY }, &[1, 1]), [2]);
-    let share = (0..1000).filter(|at| choose(&scores(), &[], &all, f64::from(*at) / 1000.0) == 1).count();
-    assert!((399..=401).contains(&share), "{share}");
-}
-
-#[test]
-fn equal_scores_go_to_the_lower_id() {
-    assert_eq!(choose(&[1.0, 3.0, 3.0], &[], &GREEDY, 0.9), 1);
-    let one = Sampling { top_k: 1, ..Sampling::default() };
-    assert_eq!(choose(&[1.0, 3.0, 3.0], &[], &one, 0.9), 1);
+    assert!(message(vec![1], -1.0, 10).contains("`temperature` is 0 or more"));
+    assert!(message(vec![1], f64::NAN, 10).contains("`temperature` is 0 or more"));
 }
 
 #[test]

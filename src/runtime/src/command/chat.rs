@@ -26,7 +26,7 @@ pub fn run(
     if decoder.texts() > 1 {
         return Err(Error::request("a conversation cannot be held by a search").help("ask for --beams 1"));
     }
-    let mut session = Session::new(decoder, plan.sampling, options.seed, &first)?;
+    let mut session = Session::new(decoder, &first)?;
     loop {
         speak(&mut session, plan, tokenizer)?;
         print("\n")?;

@@ -7,15 +7,18 @@ use super::options::{Trained, print};
 use super::runs;
 use super::speech::Speech;
 use super::whole;
-use crate::abi::{Manifest, names};
+use crate::abi::{GenerateInfo, Manifest, names};
 use crate::error::{Error, Result, nearest};
-use crate::generate::{Decoder, Given, Limits, Sampling, Session, Turns, row_numbers};
+use crate::generate::{Decoder, Given, Limits, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::Tokenizer;
 use clap::{Arg, ArgMatches, Args, Command};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+
+/// Settings that only a search has.
+const SEARCH: [&str; 2] = ["beams", "length_penalty"];
 
 /// Options of `generate`.
 #[derive(Debug, Args)]
@@ -46,7 +49,7 @@ pub struct Options {
     /// Most new tokens [default: the model's, or 128]
     #[arg(long, value_name = "N")]
     pub new: Option<usize>,
-    /// Flattens the choice; 0 always takes the best [default: the model's, or 1]
+    /// Flattens the choice; 0 always takes the best [default: the model's]
     #[arg(long)]
     temperature: Option<f64>,
     /// Choose among so many best tokens; 0 is all
@@ -102,13 +105,10 @@ pub struct Options {
 /// What the options and the model's own settings come to.
 #[derive(Debug)]
 pub struct Plan {
-    pub sampling: Sampling,
     pub limits: Limits,
     pub stop: Vec<String>,
-    /// The settings of the model's own sampler; none if something is asked that it has no setting for.
-    pub own: Option<Vec<(String, f64)>>,
-    /// What is asked that the model's own sampler has no setting for.
-    pub lacking: Vec<&'static str>,
+    /// The settings of the model's sampler.
+    pub settings: Vec<(String, f64)>,
 }
 
 /// Adds one option for each setting of the model's sampler that has none yet.
@@ -135,10 +135,20 @@ impl Options {
         }
         self
     }
-}
 
-/// The settings of a sampler, and what it has none for.
-type OwnSettings = (Option<Vec<(String, f64)>>, Vec<&'static str>);
+    /// The settings that have options of their own, and what is asked of them.
+    fn asked(&self) -> [(&'static str, Option<f64>); 7] {
+        [
+            ("temperature", self.temperature),
+            ("top_k", self.top_k.map(|few| few as f64)),
+            ("top_p", self.top_p),
+            ("min_p", self.min_p),
+            ("repetition_penalty", self.repetition_penalty),
+            ("beams", self.beams.map(|beams| beams.get() as f64)),
+            ("length_penalty", self.length_penalty),
+        ]
+    }
+}
 
 /// Generates.
 pub fn run(code: Code, options: &Options) -> Result<()> {
@@ -170,7 +180,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         return runs::speak(&mut model, options, &plan, &tokenizer, (context, given, &prompts, most));
     }
     let decoder = decoder(&mut model, options, &plan, context, given, &prompts)?;
-    let mut session = Session::new(decoder, plan.sampling, options.seed, &prompts)?;
+    let mut session = Session::new(decoder, &prompts)?;
     match prompts.as_slice() {
         [prompt] if !options.print_ids => {
             print(&tokenizer.decode(written(start, prompt))?)?;
@@ -191,7 +201,7 @@ pub fn written(start: Option<u32>, prompt: &[u32]) -> &[u32] {
     start.and_then(|start| prompt.strip_prefix(&[start])).unwrap_or(prompt)
 }
 
-/// The model's own sampler chooses, if it can do what is asked; else the runtime's does.
+/// A decoder whose next tokens the model's sampler chooses.
 pub fn decoder<'m>(
     model: &'m mut Loaded,
     options: &Options,
@@ -200,37 +210,8 @@ pub fn decoder<'m>(
     given: Given,
     prompts: &[Vec<u32>],
 ) -> Result<Decoder<'m>> {
-    match plan.own.clone().filter(|_| model.has(names::TURN)) {
-        Some(settings) => {
-            let turns = Turns::new(settings, options.seed, row_numbers(&given.with(prompts)));
-            Decoder::choosing(model, context, given, turns)
-        }
-        None => {
-            let search = [options.beams.map(|_| "--beams"), options.length_penalty.map(|_| "--length-penalty")];
-            if let Some(option) = search.into_iter().flatten().next() {
-                return Err(Error::request(format!("{option} asks for a search, and the model's sampler is none"))
-                    .help("build the model with `generate beam(self)`"));
-            }
-            refuse_unknown(model.manifest(), &plan.lacking)?;
-            Decoder::with(model, prompts.len(), context, given)
-        }
-    }
-}
-
-/// Refuses a sampler with settings that the runtime's own choice does not have; `lacking` is why that is to choose.
-fn refuse_unknown(manifest: &Manifest, lacking: &[&str]) -> Result<()> {
-    const KNOWN: [&str; 7] = ["end", "new", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
-    let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
-    let Some((name, _)) = settings.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) else { return Ok(()) };
-    let block = manifest.generate.as_ref().map(|generate| generate.block.as_str()).unwrap_or_default();
-    if let Some(lacking) = lacking.first() {
-        let own = settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        let message = format!("the model's sampler {block} has no setting `{lacking}`");
-        return Err(Error::request(message).help(format!("it has {own}")));
-    }
-    let near = nearest(name, KNOWN).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    let message = format!("the block {block} has a setting `{name}` that this loop does not know");
-    Err(Error::request(message).help(format!("{near}it knows {}", KNOWN.join(", "))))
+    let turns = Turns::new(plan.settings.clone(), options.seed, row_numbers(&given.with(prompts)));
+    Decoder::choosing(model, context, given, turns)
 }
 
 /// Room in the cache: as asked, or for prompt and answer, within what the model allows.
@@ -287,24 +268,13 @@ pub fn show(options: &Options, row: usize, text: &str, ids: &[u32]) -> Result<()
     print(&format!("--- {}\n{text}\n", row + 1))
 }
 
-/// Settings of the choice, from the options, then the model's `generate` line.
+/// When rows stop, and the settings of the model's sampler, from the options, then its `generate` line.
 fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result<Plan> {
-    let settings = manifest.generate.as_ref().map(|generate| generate.settings.as_slice()).unwrap_or_default();
-    let own = |name: &str| settings.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
-    let defaults = Sampling::default();
-    // A block that has no temperature to set always takes the best.
-    let temperature = if manifest.generate.is_some() { 0.0 } else { defaults.temperature };
-    let sampling = Sampling {
-        temperature: options.temperature.or(own("temperature")).unwrap_or(temperature),
-        top_k: options.top_k.or(own("top_k").map(|value| value as usize)).unwrap_or(defaults.top_k),
-        top_p: options.top_p.or(own("top_p")).unwrap_or(defaults.top_p),
-        min_p: options.min_p.or(own("min_p")).unwrap_or(defaults.min_p),
-        repetition_penalty: options
-            .repetition_penalty
-            .or(own("repetition_penalty"))
-            .unwrap_or(defaults.repetition_penalty),
+    let Some(generate) = &manifest.generate else {
+        return Err(Error::request(format!("the model {} has no sampler", manifest.model))
+            .help("write a line such as `generate sample(self)` into it, and build it again"));
     };
-    sampling.check()?;
+    let own = |name: &str| generate.settings.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
     let new = options.new.or(own("new").map(|value| value as usize)).unwrap_or(128);
     let mut end_tokens = if options.ignore_end { Vec::new() } else { tokenizer.end_tokens() };
     // The model's own end token; a number below 0 is none.
@@ -312,14 +282,12 @@ fn plan(manifest: &Manifest, options: &Options, tokenizer: &Tokenizer) -> Result
     end_tokens.extend(end.map(|end| end as u32));
     end_tokens.extend(&options.stop_token);
     let stop = options.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-    let (own, lacking) = own_settings(manifest, options, new, end_tokens.first().copied())?;
-    Ok(Plan { sampling, limits: Limits { new, end_tokens }, stop, own, lacking })
+    let settings = settings(generate, options, new, end_tokens.first().copied())?;
+    Ok(Plan { limits: Limits { new, end_tokens }, stop, settings })
 }
 
-/// The settings of the model's own sampler as the options want them; none if they want what it has no setting for, and
-/// what that is.
-fn own_settings(manifest: &Manifest, options: &Options, new: usize, end: Option<u32>) -> Result<OwnSettings> {
-    let Some(generate) = &manifest.generate else { return Ok((None, Vec::new())) };
+/// The settings of the model's sampler as the options want them.
+fn settings(generate: &GenerateInfo, options: &Options, new: usize, end: Option<u32>) -> Result<Vec<(String, f64)>> {
     let mut settings = generate.settings.clone();
     let known = settings.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     let mut set = |name: &str, value: Option<f64>| match settings.iter_mut().find(|(own, _)| own == name) {
@@ -332,17 +300,11 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize, end: Option<
     set("new", Some(new as f64));
     let ignored = options.ignore_end.then_some(-1.0);
     set("end", ignored.or(end.map(f64::from)));
-    let asked = [
-        ("temperature", options.temperature),
-        ("top_k", options.top_k.map(|few| few as f64)),
-        ("top_p", options.top_p),
-        ("min_p", options.min_p),
-        ("repetition_penalty", options.repetition_penalty),
-        ("beams", options.beams.map(|beams| beams.get() as f64)),
-        ("length_penalty", options.length_penalty),
-    ];
-    let lacking = asked.into_iter().filter(|(name, value)| !set(name, *value)).map(|(name, _)| name);
+    let lacking = options.asked().into_iter().filter(|(name, value)| !set(name, *value)).map(|(name, _)| name);
     let lacking = lacking.collect::<Vec<_>>();
+    if !lacking.is_empty() {
+        return Err(lacks(generate, &lacking));
+    }
     for text in &options.setting {
         let value = text.split_once('=').and_then(|(name, value)| Some((name, value.parse().ok()?)));
         let (name, value) =
@@ -353,5 +315,16 @@ fn own_settings(manifest: &Manifest, options: &Options, new: usize, end: Option<
                 .help(format!("{}it has: {}", near.unwrap_or_default(), known.join(", "))));
         }
     }
-    Ok((lacking.is_empty().then_some(settings), lacking))
+    Ok(settings)
+}
+
+/// The fault of asking for what a sampler has no setting for.
+fn lacks(generate: &GenerateInfo, lacking: &[&str]) -> Error {
+    let names = lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
+    let known = generate.settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let fault = Error::request(format!("the sampler {} has no setting {names}", generate.block));
+    match lacking.iter().any(|name| SEARCH.contains(name)) {
+        true => fault.help(format!("it has: {known}; a search is built with `generate beam(self)`")),
+        false => fault.help(format!("it has: {known}")),
+    }
 }

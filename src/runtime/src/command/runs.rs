@@ -26,12 +26,8 @@ pub fn speak(
     if !model.has(names::RUN) {
         return Err(Error::request("this executable cannot judge drafts").help("build it with --speculate"));
     }
-    let Some(settings) = plan.own.clone() else {
-        let lacking = plan.lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
-        return Err(Error::request(format!("the model's sampler has no setting {lacking}")));
-    };
     let start = first_token(model.manifest());
-    let turns = Turns::new(settings, options.seed, row_numbers(&given.with(prompts)));
+    let turns = Turns::new(plan.settings.clone(), options.seed, row_numbers(&given.with(prompts)));
     let lengths = prompts.iter().map(Vec::len).collect();
     let decoder = Decoder::judging(model, context, given, (turns, lengths))?;
     let mut runs = Runs::new(decoder, prompts)?;

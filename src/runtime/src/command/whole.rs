@@ -29,7 +29,7 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
     let Some(generate) = code.manifest().generate.clone() else {
         return Err(Error::bug("a program that generates belongs to a sampler"));
     };
-    let mut settings = plan.own.clone().ok_or_else(|| unknown(&generate, plan))?;
+    let mut settings = plan.settings.clone();
     refuse_others(options, &settings)?;
     let rows = rows(options, tokenizer, &mut settings)?;
     check(options, &rows, &settings)?;
@@ -54,13 +54,6 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
         view.clear();
     }
     tell(&whole.rows()?, &view, options)
-}
-
-/// What is asked that the sampler has no setting for.
-fn unknown(generate: &GenerateInfo, plan: &Plan) -> Error {
-    let known = generate.settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let lacking = plan.lacking.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and no ");
-    Error::request(format!("the sampler {} has no setting {lacking}", generate.block)).help(format!("it has: {known}"))
 }
 
 fn value(settings: &[(String, f64)], name: &str) -> Option<f64> {

@@ -6,6 +6,7 @@ use super::judges::{Judgement, Judges};
 use super::output::Output;
 use super::program::{check_ids, grown_input, is_positional, largest_chunk, longest_piece, score_output, write_each};
 use super::turns::{Choice, Turns};
+use super::whole::accept;
 use crate::abi::{ProgramInfo, names};
 use crate::error::{Error, Result};
 use crate::model::{Call, Loaded, States};
@@ -69,21 +70,23 @@ impl<'model> Decoder<'model> {
     /// The same for rows whose next token the model's own sampler chooses.
     ///
     /// # Errors
-    /// As [`Decoder::with`]; or if the model has no sampler of turns.
+    /// As [`Decoder::with`]; or if the model has no sampler of turns, or that refuses its settings.
     pub fn choosing(model: &'model mut Loaded, context: usize, given: Given, turns: Turns) -> Result<Decoder<'model>> {
+        accept(model, &turns.settings)?;
         Decoder::make(model, turns.rows.len(), context, given, Output::Turns(turns))
     }
 
     /// The same for rows of which the model's own sampler judges whole runs: `prompted` is the length of each prompt.
     ///
     /// # Errors
-    /// As [`Decoder::with`]; or if the model was built without runs.
+    /// As [`Decoder::with`]; or if the model was built without runs, or its sampler refuses its settings.
     pub fn judging(
         model: &'model mut Loaded,
         context: usize,
         given: Given,
         (turns, prompted): (Turns, Vec<usize>),
     ) -> Result<Decoder<'model>> {
+        accept(model, &turns.settings)?;
         let rows = turns.rows.len();
         let judges = Judges { turns, prompted, runs: vec![Vec::new(); rows] };
         Decoder::make(model, rows, context, given, Output::Runs(judges))

@@ -1,11 +1,10 @@
-//! What each row has said, and what it says next.
+//! What each row has said; what it says next is the choice of the model's sampler.
 
 use super::decoder::Decoder;
 use super::program::{check_prompts, no_numbers};
-use super::sampler::{Sampling, choose};
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::random::{Stream, hash};
+use crate::random::hash;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -25,32 +24,21 @@ struct Row {
     texts: Vec<Vec<u32>>,
     /// How many of them the decoder has seen.
     fed: usize,
-    /// The row's own random numbers.
-    stream: Stream,
-    /// How many tokens it has chosen.
-    turns: u64,
 }
 
 /// Rows that are written side by side. More text may be added after they have stopped.
 #[derive(Debug)]
 pub struct Session<'model> {
     decoder: Decoder<'model>,
-    sampling: Sampling,
     rows: Vec<Row>,
 }
 
 impl<'model> Session<'model> {
-    /// A session over rows that begin with the given prompts.
+    /// A session over rows that begin with the given prompts, of a decoder that chooses.
     ///
     /// # Errors
-    /// If a setting makes no sense, or a prompt is empty, too long, or has unknown ids. No work has then been done.
-    pub fn new(
-        decoder: Decoder<'model>,
-        sampling: Sampling,
-        seed: u64,
-        prompts: &[Vec<u32>],
-    ) -> Result<Session<'model>> {
-        sampling.check()?;
+    /// If a prompt is empty, too long, or has unknown ids. No work has then been done.
+    pub fn new(decoder: Decoder<'model>, prompts: &[Vec<u32>]) -> Result<Session<'model>> {
         if let Some(long) = prompts.iter().find(|prompt| prompt.len() >= decoder.context()) {
             let (length, context) = (long.len(), decoder.context());
             let message =
@@ -58,11 +46,9 @@ impl<'model> Session<'model> {
             return Err(Error::request(message).help("shorten the prompt, or give more room with --context"));
         }
         check_prompts(prompts)?;
-        let rows = prompts.iter().zip(streams(seed, prompts));
-        let rows =
-            rows.map(|(prompt, stream)| Row { texts: vec![prompt.clone(); decoder.texts()], fed: 0, stream, turns: 0 });
+        let rows = prompts.iter().map(|prompt| Row { texts: vec![prompt.clone(); decoder.texts()], fed: 0 });
         let rows = rows.collect();
-        Ok(Session { decoder, sampling, rows })
+        Ok(Session { decoder, rows })
     }
 
     /// Everything that a row has said, prompts included.
@@ -94,19 +80,9 @@ impl<'model> Session<'model> {
     ///
     /// # Errors
     /// If the model cannot be run, or computes scores that are no numbers.
-    pub fn generate(&mut self, limits: &Limits, hear: impl FnMut(usize, u32) -> Result<ControlFlow<()>>) -> Result<()> {
-        let seed_streams: Vec<Stream> = self.rows.iter().map(|row| row.stream).collect();
-        self.generate_with(limits, |row, turn| seed_streams[row].uniform(turn), hear)
-    }
-
-    /// [`Session::generate`] with draws from elsewhere: `draw(row, turn)` in `0.0..1.0`.
-    ///
-    /// # Errors
-    /// As [`Session::generate`].
-    pub fn generate_with(
+    pub fn generate(
         &mut self,
         limits: &Limits,
-        draw: impl Fn(usize, u64) -> f64,
         mut hear: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let begun: Vec<usize> = (0..self.rows.len()).map(|row| self.ids(row).len()).collect();
@@ -117,9 +93,9 @@ impl<'model> Session<'model> {
             }
             self.feed(&speaking)?;
             for row in (0..speaking.len()).filter(|row| speaking[*row]).collect::<Vec<_>>() {
-                let stops = self.choose(row, &draw)?;
+                let (stops, answer) = self.choose(row)?;
                 let last = |session: &Self| turn == limits.new || session.room(row) == 0;
-                speaking[row] = match self.decoder.chosen(row).and_then(|choice| choice.answer.clone()) {
+                speaking[row] = match answer {
                     Some(_) if !stops && !last(self) => true,
                     Some(answer) => {
                         self.answer(row, begun[row], &answer, limits, &mut hear)?;
@@ -172,27 +148,18 @@ impl<'model> Session<'model> {
         Ok(())
     }
 
-    /// Chooses and keeps a row's next token; whether the model's own sampler stops the row after it.
-    fn choose(&mut self, row: usize, draw: &impl Fn(usize, u64) -> f64) -> Result<bool> {
-        let state = &mut self.rows[row];
-        state.turns += 1;
-        if let Some(choice) = self.decoder.chosen(row) {
-            let ids = choice.ids.iter().map(|id| u32::try_from(*id).map_err(|_| no_numbers()));
-            let ids = ids.collect::<Result<Vec<_>>>()?;
-            if !choice.from.is_empty() {
-                let old = std::mem::take(&mut state.texts);
-                state.texts = choice.from.iter().map(|from| old[*from].clone()).collect();
-            }
-            state.texts.iter_mut().zip(ids).for_each(|(text, id)| text.push(id));
-            return Ok(choice.stops);
+    /// Keeps a row's next token; whether the sampler stops the row after it, and what it then gives in the end.
+    fn choose(&mut self, row: usize) -> Result<(bool, Option<Vec<u32>>)> {
+        let choice = self.decoder.chosen(row).ok_or_else(|| Error::bug("a session needs a decoder that chooses"))?;
+        let ids = choice.ids.iter().map(|id| u32::try_from(*id).map_err(|_| no_numbers()));
+        let ids = ids.collect::<Result<Vec<_>>>()?;
+        let texts = &mut self.rows[row].texts;
+        if !choice.from.is_empty() {
+            let old = std::mem::take(texts);
+            *texts = choice.from.iter().map(|from| old[*from].clone()).collect();
         }
-        let scores = self.decoder.scores(row);
-        if scores.iter().any(|score| score.is_nan()) {
-            return Err(no_numbers());
-        }
-        let id = choose(scores, &state.texts[0], &self.sampling, draw(row, state.turns - 1));
-        state.texts[0].push(id);
-        Ok(false)
+        texts.iter_mut().zip(ids).for_each(|(text, id)| text.push(id));
+        Ok((choice.stops, choice.answer.clone()))
     }
 }
 
@@ -202,12 +169,6 @@ pub fn row_numbers(prompts: &[Vec<u32>]) -> Vec<u32> {
         (text as u32 ^ (text >> 32) as u32).wrapping_add((copy as u32).wrapping_mul(0x9e37_79b9))
     };
     identities(prompts).into_iter().map(fold).collect()
-}
-
-/// One stream for each prompt.
-fn streams(seed: u64, prompts: &[Vec<u32>]) -> Vec<Stream> {
-    let stream = |(text, copy)| Stream::new(seed, "generate").of(text).of(copy);
-    identities(prompts).into_iter().map(stream).collect()
 }
 
 /// What tells prompts apart: a hash of the text, and how often the same stands before it in the batch.

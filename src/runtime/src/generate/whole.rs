@@ -63,7 +63,7 @@ impl Whole {
             super::check_ids(row, model.manifest().vocabulary)?;
         }
         accept(model, settings)?;
-        let call = call(model, names::GENERATE, &generate, settings, rows, seed)?;
+        let call = call(model, &generate, settings, rows, seed)?;
         let new = settings.iter().find(|(name, _)| name == NEW).map_or(0, |(_, value)| *value as usize);
         let lengths = rows.iter().map(|row| row.len() + new).collect();
         Ok(Whole { call, output: generate.output, lengths })
@@ -107,16 +107,26 @@ fn rows_of<'i>(ids: &'i [i32], lengths: &[usize]) -> Vec<&'i [i32]> {
     ids.chunks(width.max(1)).zip(lengths).map(|(row, length)| &row[..(*length).min(row.len())]).collect()
 }
 
-/// Refuses settings that the sampler itself refuses, in its own words.
+/// Refuses settings that the sampler itself refuses, in its own words: one whose turns are one program, or one program
+/// each.
 ///
 /// # Errors
 /// If it refuses them.
 pub fn accept(model: &mut Loaded, settings: &[(String, f64)]) -> Result<()> {
-    check_kinds(model.program(names::GENERATE)?, settings)?;
+    let program = if model.has(names::GENERATE) { names::GENERATE } else { names::TURN };
+    check_kinds(model.program(program)?, settings)?;
     let Some(generate) = model.manifest().generate.clone().filter(|_| model.has(names::REQUIRE)) else {
         return Ok(());
     };
-    let mut call = call(model, names::REQUIRE, &generate, settings, &[vec![0]], 0)?;
+    let sizes = model.program(names::REQUIRE)?.sizes.clone();
+    // What is not a setting is as small as can be: one row of one position.
+    let size = |name: &String| settings.iter().find(|(own, _)| own == name).map_or(1, |(_, value)| *value as i64);
+    let sizes = sizes.iter().map(|name| (name.as_str(), size(name))).collect::<Vec<_>>();
+    let mut call = model.prepare_call(names::REQUIRE, &sizes)?;
+    settings.iter().for_each(|(name, value)| set(&mut call, name, *value));
+    for (name, _) in sizes {
+        set(&mut call, &names::length(name), 1.0);
+    }
     model.run(&mut call, &mut States::new())?;
     for (number, text) in generate.requirements.iter().enumerate() {
         if call.output(&number.to_string())?.slice::<u8>().contains(&0) {
@@ -145,7 +155,6 @@ fn check_kinds(program: &ProgramInfo, settings: &[(String, f64)]) -> Result<()> 
 /// A call with the sampler's settings and rows.
 fn call(
     model: &Loaded,
-    program: &str,
     generate: &GenerateInfo,
     settings: &[(String, f64)],
     rows: &[Vec<u32>],
@@ -155,11 +164,11 @@ fn call(
     let mut sizes: Vec<(&str, i64)> = settings.iter().map(|(name, value)| (name.as_str(), *value as i64)).collect();
     sizes.push((names::BATCH, rows.len() as i64));
     // The sequence of the prompts is the one size that is neither of these.
-    let own = model.program(program)?.sizes.clone();
+    let own = model.program(names::GENERATE)?.sizes.clone();
     let known = |name: &String| sizes.iter().any(|(other, _)| other == name);
     let sequence = own.iter().find(|name| !known(name)).cloned().unwrap_or_default();
     sizes.push((&sequence, longest as i64));
-    let mut call = model.prepare_call(program, &sizes)?;
+    let mut call = model.prepare_call(names::GENERATE, &sizes)?;
     for (name, value) in settings {
         set(&mut call, name, *value);
     }
