@@ -9,6 +9,7 @@ mod compute;
 mod draws;
 mod fusion;
 mod grouped;
+mod instructions;
 mod lifetimes;
 pub mod lowering;
 mod needed;

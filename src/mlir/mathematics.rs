@@ -5,8 +5,9 @@
 use super::arithmetic::Order;
 use super::text::{Kind, Value, Writer};
 
-/// Rounds to the nearest whole number when added and subtracted again: 1.5 · 2^23.
-const ROUND: f64 = 12_582_912.0;
+/// Rounds to the nearest whole number when added and subtracted again: 1.5 · 2^23, and twice the bias of an exponent, so
+/// that both halves of the number in the low bits are exponents.
+const ROUND: f64 = 12_582_912.0 + 2.0 * 127.0;
 /// The same for 64-bit floats: 1.5 · 2^52.
 pub(super) const ROUND64: f64 = 6_755_399_441_055_744.0;
 
@@ -35,12 +36,10 @@ impl Writer {
         self.multiply(x, factor)
     }
 
-    /// 2^n for whole n in -126..=127, as a float.
-    fn power_of_two(&mut self, n: Value) -> Value {
-        let bias = self.whole(127, n.ty);
-        let biased = self.add(n, bias);
-        let place = self.whole(23, n.ty);
-        let bits = self.binary("arith.shli", biased, place);
+    /// The float whose exponent is in the low bits of a whole number.
+    fn power_of_two(&mut self, exponent: Value) -> Value {
+        let place = self.whole(23, exponent.ty);
+        let bits = self.binary("arith.shli", exponent, place);
         self.cast("arith.bitcast", bits, Kind::F32)
     }
 
@@ -63,11 +62,9 @@ impl Writer {
         let square = self.multiply(r, r);
         let q = self.multiply_add(tail, square, r);
         let bits = self.cast("arith.bitcast", shifted, Kind::I32);
-        let origin = self.whole(i64::from((ROUND as f32).to_bits()), bits.ty);
-        let n = self.subtract(bits, origin);
-        let one = self.whole(1, n.ty);
-        let low = self.binary("arith.shrsi", n, one);
-        let high = self.subtract(n, low);
+        let one = self.whole(1, bits.ty);
+        let low = self.binary("arith.shrsi", bits, one);
+        let high = self.subtract(bits, low);
         let (low, high) = (self.power_of_two(low), self.power_of_two(high));
         let scale = self.multiply(low, high);
         Exponential { q, low, high, scale }

@@ -5,6 +5,7 @@
 //! what a single turn would.
 
 mod loops;
+mod pairs;
 mod statements;
 
 use super::body::Body;

@@ -22,6 +22,8 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// Multiply-adds of one call.
     pub multiply_adds: Size,
+    /// Floating-point instructions of one call beside them, for each lane of a vector unit, if each value is computed once.
+    pub elementwise: Size,
 }
 
 /// One step. Steps are numbered in the order of the text, a loop's body after the loop itself.

@@ -6,6 +6,7 @@
 use super::chunks::Rows;
 use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, prepare, turns};
 use super::grouped::Sorting;
+use super::instructions::instructions;
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -74,6 +75,7 @@ pub(super) struct Planner<'p> {
     /// Rows that are sorted already, by the region that they are sorted in.
     pub(super) sortings: Vec<(usize, Sorting)>,
     pub(super) multiply_adds: Vec<Size>,
+    pub(super) elementwise: Vec<Size>,
     /// How often the present region runs.
     pub(super) times: Size,
     /// What is done in the turns that are left when no row needs them.
@@ -93,6 +95,7 @@ impl<'p> Planner<'p> {
             counters: 0,
             sortings: Vec::new(),
             multiply_adds: Vec::new(),
+            elementwise: Vec::new(),
             times: Size::Constant(1),
             tally: Tally::default(),
             rows: None,
@@ -110,6 +113,7 @@ impl<'p> Planner<'p> {
             kernels: self.kernels,
             steps,
             multiply_adds: super::report::total(self.multiply_adds),
+            elementwise: super::report::total(self.elementwise),
         };
         lifetimes::fill(&mut program);
         program
@@ -342,7 +346,7 @@ impl<'p> Planner<'p> {
         scope.store(Value::of(id), view);
     }
 
-    /// Adds a contraction's multiply-adds.
+    /// Adds a node's multiply-adds or other instructions.
     pub(super) fn count(&mut self, region: &Region, id: NodeId) {
         let node = region.node(id);
         if let Op::Contract(axes) = &node.op {
@@ -351,6 +355,8 @@ impl<'p> Planner<'p> {
             let once = self.sizes.elements(&all);
             self.tally.add(&once);
             self.multiply_adds.push(once.times(self.times.clone()));
+        } else if let Some((axes, each)) = instructions(region, id) {
+            self.elementwise.push(self.sizes.elements(&axes).times(each.into()).times(self.times.clone()));
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Loop nests: sums in lanes, carried values, look-ups, branches, odd lengths.
 
-use super::compiled::{Compiled, Runs, kernel, program, size, targets};
+use super::compiled::{Compiled, Runs, kernel, manifest, program, size, targets};
 use archc::kernel::*;
 use archc::link::Block;
+use archc::mlir;
 use archc::model::Combine;
+use archc::target::{Level, Target};
 use archc::tensor::Function;
 use archc_runtime::abi::{Element, Size};
 
 const I: Index = Index(0);
 const J: Index = Index(1);
+const K: Index = Index(2);
 
 fn r(number: u32) -> Register {
     Register(number)
@@ -157,4 +160,56 @@ fn a_recurrence_runs_in_order_and_from_the_end() {
             }
         }
     }
+}
+
+/// `s[j, k] = exp(x[j] · w[k]) · s[j, k]` for so many j and 64 k, in one turn of a parallel loop.
+fn fading(turns: i64) -> Kernel {
+    let (rows, k) = ([(J, one())], (K, one()));
+    let cell = [(J, Amount::Constant(64)), k];
+    let lanes = vec![
+        Statement::Load(r(1), address(1, &[k])),
+        Statement::Call(r(2), Function::Multiply, vec![r(0), r(1)]),
+        Statement::Call(r(3), Function::Exp, vec![r(2)]),
+        Statement::Load(r(4), address(2, &cell)),
+        Statement::Call(r(5), Function::Multiply, vec![r(3), r(4)]),
+        Statement::Store(address(2, &cell), r(5)),
+    ];
+    let body = vec![Statement::Load(r(0), address(0, &rows)), each(K, 64, lanes, true)];
+    let parallel = vec![ParallelLoop { index: I, extent: one() }];
+    kernel(2, 1, 0, Form::Nest(Nest { parallel, body: vec![each(J, turns, body, false)] }))
+}
+
+fn each(index: Index, turns: i64, body: Vec<Statement>, lanes: bool) -> Statement {
+    let [from, to] = [0, turns].map(|end| Bound::Amount(Amount::Constant(end)));
+    Statement::Loop(Box::new(Loop { index, from, to, reverse: false, carried: Vec::new(), body, lanes }))
+}
+
+#[test]
+fn two_turns_together_give_each_what_it_gives_alone() {
+    let (x, w, s) = (values(6), values(64), values(6 * 64));
+    for target in targets() {
+        let [six, five] = [6, 5].map(|turns| {
+            let lengths = [6, 64, 6 * 64].map(Size::Constant);
+            let compiled = Compiled::new(&program(fading(turns), &lengths, 1), &target);
+            let [mut x, mut w, mut s] = [&x, &w, &s].map(|numbers| Block::of_f32(numbers));
+            compiled.run(&mut [&mut x, &mut w, &mut s], &[]);
+            s.to_f32()
+        });
+        // Five turns are no pairs, so they run one by one.
+        assert_eq!(six[..5 * 64], five[..5 * 64]);
+        assert_eq!(five[5 * 64..], s[5 * 64..]);
+        for (place, value) in six.iter().enumerate() {
+            let truth = (x[place / 64] * w[place % 64]).exp() * s[place];
+            assert!((value - truth).abs() <= 1e-5 * truth.abs(), "{place}: {value} for {truth}");
+        }
+    }
+}
+
+#[test]
+fn turns_run_together_in_pairs_where_they_compute_elementary_functions() {
+    let target = Target::of(Level::Avx2);
+    let [six, five] = [6, 5]
+        .map(|turns| mlir::write(&[&program(fading(turns), &vec![Size::Constant(0); 3], 1)], &manifest(), &target));
+    let twice = format!("vector<{}xf32>", 2 * target.lanes);
+    assert!(six.contains(&twice) && !five.contains(&twice));
 }

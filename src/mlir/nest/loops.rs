@@ -67,6 +67,9 @@ impl Emitter<'_> {
     }
 
     fn turn_by_turn(&mut self, inner: &Loop, from: Value, to: Value) {
+        if self.in_pairs(inner) {
+            return;
+        }
         let one = self.writer.int(1);
         let initial = self.carried_values(&inner.carried);
         let (open, counter, values) = self.writer.begin_for(from, to, one, &initial);
@@ -109,7 +112,7 @@ impl Emitter<'_> {
         carried.iter().map(value).collect()
     }
 
-    fn bound(&mut self, bound: Bound) -> Value {
+    pub(super) fn bound(&mut self, bound: Bound) -> Value {
         match bound {
             Bound::Amount(amount) => self.body.amount(self.writer, amount),
             Bound::Register(register) => self.registers[&register],

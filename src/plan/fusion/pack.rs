@@ -146,6 +146,7 @@ pub fn prepare(packings: &[Packing]) -> Program {
         kernels: Vec::new(),
         steps: Vec::new(),
         multiply_adds: Size::Constant(0),
+        elementwise: Size::Constant(0),
     };
     for packing in packings {
         if program.buffers.contains(&packing.packed) {

@@ -22,7 +22,9 @@ impl<'p> Planner<'p> {
         emitter.counts(part, scan.split, scan.parts);
         places.insert(PART, Place::index(part));
         self.turns(&mut emitter, scan, &mut places);
-        let carried = scan.moves.iter().map(|one| self.elements_of(&one.to));
+        let moved = scan.moves.iter().map(|one| &one.to);
+        let in_place = scan.stored.iter().filter(|(value, _)| scan.in_place.contains(value)).map(|(_, view)| view);
+        let carried = moved.chain(in_place).map(|view| self.elements_of(view));
         let work = carried.fold(Size::Constant(1), Size::plus).times(self.sizes.extent(scan.region.axis));
         let effort = (scan.stored.len() + scan.moves.len() + scan.sums.len()) as i64 * 8;
         self.launch(emitter.nest.finish("scan".into(), scan.path(), work.times(effort.into())))

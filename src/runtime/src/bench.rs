@@ -10,7 +10,7 @@ mod probe;
 mod whole;
 mod work;
 
-pub use forward::forward;
+pub use forward::{Pass, forward};
 pub use lengths::{Cost, Length, Work, measure_lengths};
 pub use measure::{Beside, Figure, Limit, measure};
 pub use probe::{fma_rate, read_rate};

@@ -11,9 +11,34 @@ use crate::random::Stream;
 use crate::threads::Pool;
 use std::time::Instant;
 
-/// A forward pass over so many rows, each sequence of them so long: operations per second, of the multiply-add rate. Also
-/// the operations. Numbers are drawn, and the ids of
-/// tokens; what else a model reads is what it is when nobody fills it.
+/// A forward pass beside what a vector unit can do.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Floating-point instructions per second, counted for each lane, of as many multiply-adds. A unit does those no faster
+    /// than other instructions.
+    pub rates: [Figure; 3],
+    /// Multiply-adds of a pass.
+    pub multiply_adds: f64,
+    /// Its other instructions, each value computed once.
+    pub elementwise: f64,
+}
+
+impl Pass {
+    /// All instructions of a pass.
+    pub fn instructions(&self) -> f64 {
+        self.multiply_adds + self.elementwise
+    }
+
+    /// The rates of the multiply-adds alone, as operations per second: two for each.
+    pub fn operations(&self) -> [Figure; 3] {
+        let part = self.multiply_adds / self.instructions();
+        let [work, limit, share] = self.rates;
+        [work.times(2.0 * part), limit.times(2.0), share.times(part)]
+    }
+}
+
+/// A forward pass over so many rows, each sequence of them so long. Numbers are drawn, and the ids of tokens; what else a
+/// model reads is what it is when nobody fills it.
 ///
 /// # Errors
 /// If the model has no such program, or there is not enough memory.
@@ -22,16 +47,19 @@ pub fn forward(
     (rows, positions): (usize, usize),
     pairs: usize,
     beside: &mut dyn Beside,
-) -> Result<([Figure; 3], f64)> {
+) -> Result<Pass> {
     let mut call = forward_call(model, rows, positions)?;
-    let operations = 2.0 * model.program(names::FORWARD)?.multiply_adds.evaluate(call.sizes()) as f64;
+    let program = model.program(names::FORWARD)?;
+    let [multiply_adds, elementwise] =
+        [&program.multiply_adds, &program.elementwise].map(|size| size.evaluate(call.sizes()) as f64);
     let probe = Pool::new(model.pool().threads());
     let work = || {
         let start = Instant::now();
         model.run(&mut call, &mut States::new())?;
-        Ok(operations / start.elapsed().as_secs_f64())
+        Ok((multiply_adds + elementwise) / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
+    let rates = measure(pairs, beside, || fma_rate(&probe) / 2.0, work)?;
+    Ok(Pass { rates, multiply_adds, elementwise })
 }
 
 /// The call, with its inputs filled.

@@ -8,7 +8,7 @@ use super::Threads;
 use super::options::print;
 use crate::abi::names;
 use crate::bench::{
-    Beside, Figure, Limit, Work, decode, fma_rate, forward, measure_lengths, prefill, read_rate, touched, train,
+    Beside, Figure, Limit, Pass, Work, decode, fma_rate, forward, measure_lengths, prefill, read_rate, touched, train,
 };
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -176,6 +176,11 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
             whole::measure_texts(model, options)?;
             continue;
         }
+        if work == FORWARD {
+            let pass = forward(model, (options.batch, options.context), options.pairs, &mut Limit)?;
+            report_pass(&pass, tokens_of(options, work))?;
+            continue;
+        }
         let (figures, unit) = measure_work(model, options, work, &mut Limit)?;
         report(work, figures, unit, tokens_of(options, work))?;
     }
@@ -212,7 +217,10 @@ fn measure_work(
             let cost = crate::bench::whole(model, &settings, options.prompt, options.pairs, beside)?;
             Ok((cost.rates, cost.operations))
         }
-        FORWARD => forward(model, (options.batch, options.context), options.pairs, beside),
+        FORWARD => {
+            let pass = forward(model, (options.batch, options.context), options.pairs, beside)?;
+            Ok((pass.rates, pass.instructions()))
+        }
         _ => train(model, (options.batch, options.context), options.pairs, beside),
     }
 }
@@ -235,6 +243,25 @@ fn wanted(model: &Loaded, options: &Options, work: &str, program: &str) -> bool 
 
 fn is_asked(options: &Options, work: &str) -> bool {
     options.only.is_empty() || options.only.iter().any(|only| only == work)
+}
+
+/// A line for the multiply-adds of a forward pass, and one for all that the vector unit does in it.
+fn report_pass(pass: &Pass, tokens: f64) -> Result<()> {
+    if pass.multiply_adds > 0.0 {
+        report(FORWARD, pass.operations(), 2.0 * pass.multiply_adds, tokens)?;
+    }
+    if pass.elementwise == 0.0 {
+        return Ok(());
+    }
+    let [work, limit, share] = pass.rates;
+    let [low, median, high] = [share.low, share.median, share.high].map(|share| 100.0 * share);
+    print(&format!(
+        "  elementwise {:9.1} tokens/s  {:7.1} G operations/s = {median:.1} % ({low:.1} to {high:.1}) of the {:.1} that the \
+         vector unit does\n",
+        work.median / pass.instructions() * tokens,
+        work.median / 1e9,
+        limit.median / 1e9,
+    ))
 }
 
 /// One line: tokens a second, the rate, and its share of the limit. `unit` is the work of `tokens` tokens.

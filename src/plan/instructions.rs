@@ -1,0 +1,75 @@
+//! What a vector unit has to do at the least: floating-point instructions of values that are computed once.
+//!
+//! In: a node. Out: the axes of what it computes, and instructions for one element. A multiplication that a sum goes on
+//! with is one instruction together with it. Whole numbers, truths and moves are not counted, nor what is done again.
+
+use crate::graph::{NodeId, Op, Region, Value};
+use crate::model::Combine;
+use crate::tensor::{AxisId, Function, Scalar, ScalarStep};
+
+/// The axes that instructions are counted along, and how many there are at each position; `None` if there are none.
+/// Contractions are not among them: they are multiply-adds.
+pub(super) fn instructions(region: &Region, id: NodeId) -> Option<(Vec<AxisId>, i64)> {
+    let node = region.node(id);
+    let is_real = |value: Value| region.typed(value).ty.dtype.is_real();
+    let (wide, each) = match &node.op {
+        Op::Map(scalar) if is_real(Value::of(id)) => (Value::of(id), of_scalar(scalar)),
+        Op::Reduce(Combine::First, _) => return None,
+        Op::Reduce(..) if is_real(node.operands[0]) => (node.operands[0], 1),
+        _ => return None,
+    };
+    let axes = region.typed(wide).ty.axes.clone();
+    let goes_on = is_sum(&node.op) && node.operands.iter().any(|operand| is_own_product(region, *operand, &axes));
+    let each = each - i64::from(goes_on);
+    (each > 0).then_some((axes, each))
+}
+
+/// Whether a value is one addition, or adds up.
+fn is_sum(op: &Op) -> bool {
+    match op {
+        Op::Reduce(combine, _) => *combine == Combine::Sum,
+        Op::Map(scalar) => matches!(only_call(scalar), Some(Function::Add | Function::Subtract)),
+        _ => false,
+    }
+}
+
+/// Whether a value is a product with all of these axes that is read once.
+fn is_own_product(region: &Region, value: Value, axes: &[AxisId]) -> bool {
+    let node = region.node(value.node);
+    let once = region.users(value.node).len() == 1 && !region.results.contains(&Some(value));
+    let product = matches!(&node.op, Op::Map(scalar) if only_call(scalar) == Some(Function::Multiply));
+    product && once && axes.iter().all(|axis| region.typed(value).ty.axes.contains(axis))
+}
+
+/// The function of an expression that is one call.
+fn only_call(scalar: &Scalar) -> Option<Function> {
+    let mut calls = scalar.steps.iter().filter_map(|step| match step {
+        ScalarStep::Call(function, _) => Some(*function),
+        _ => None,
+    });
+    let first = calls.next();
+    first.filter(|_| calls.next().is_none())
+}
+
+fn of_scalar(scalar: &Scalar) -> i64 {
+    let each = scalar.steps.iter().map(|step| match step {
+        ScalarStep::Call(function, _) => of_function(*function),
+        _ => 0,
+    });
+    each.sum()
+}
+
+/// Elementary functions are as many as their polynomials are on a vector of 32-bit floats (`mlir::mathematics`), where a
+/// comparison and the choice that it makes are one. What has no such formula counts as one.
+fn of_function(function: Function) -> i64 {
+    match function {
+        Function::ToReal => 0,
+        Function::Exp => 16,
+        Function::Expm1 => 20,
+        Function::Log => 22,
+        Function::Log1p => 28,
+        Function::Tanh => 29,
+        Function::Erf => 35,
+        _ => 1,
+    }
+}
