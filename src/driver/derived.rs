@@ -40,7 +40,7 @@ pub struct Graphs {
     pub run_begin: Option<Graph>,
     /// A turn at every new position, if somebody asked for it.
     pub run: Option<Graph>,
-    /// What the whole sampler requires of its settings.
+    /// What the sampler requires of its settings.
     pub require: Option<Graph>,
     /// Why every turn of the sampler computes whole sequences, if it does.
     pub whole: Option<NotIncremental>,

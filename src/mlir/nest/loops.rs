@@ -67,7 +67,7 @@ impl Emitter<'_> {
     }
 
     fn turn_by_turn(&mut self, inner: &Loop, from: Value, to: Value) {
-        if self.in_pairs(inner) {
+        if self.in_pairs(inner, from, to) {
             return;
         }
         let one = self.writer.int(1);

@@ -27,10 +27,9 @@ struct Half {
 
 impl Emitter<'_> {
     /// Writes two turns at a time; false if the loop is not of this kind.
-    pub(super) fn in_pairs(&mut self, outer: &Loop) -> bool {
+    pub(super) fn in_pairs(&mut self, outer: &Loop, from: Value, to: Value) -> bool {
         let Execution::Lanes(width) = self.execution else { return false };
         let Some(turns) = pairs(outer, width).filter(|_| self.varying.is_none()) else { return false };
-        let (from, to) = (self.bound(outer.from), self.bound(outer.to));
         let (one, two) = (self.writer.int(1), self.writer.int(2));
         let (open, counter, _) = self.writer.begin_for(from, to, two, &[]);
         let next = self.writer.add(counter, one);

@@ -210,8 +210,13 @@ pub fn decoder<'m>(
     given: Given,
     prompts: &[Vec<u32>],
 ) -> Result<Decoder<'m>> {
-    let turns = Turns::new(plan.settings.clone(), options.seed, row_numbers(&given.with(prompts)));
+    let turns = turns(options, plan, &given, prompts);
     Decoder::choosing(model, context, given, turns)
+}
+
+/// The turns of the model's sampler over prompts.
+pub fn turns(options: &Options, plan: &Plan, given: &Given, prompts: &[Vec<u32>]) -> Turns {
+    Turns::new(plan.settings.clone(), options.seed, row_numbers(&given.with(prompts)))
 }
 
 /// Room in the cache: as asked, or for prompt and answer, within what the model allows.

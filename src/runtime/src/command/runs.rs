@@ -2,12 +2,12 @@
 //!
 //! In: what `generate` has made of its options. Out: the rows on standard output, the same as without drafts.
 
-use super::generate::{Options, Plan, first_token, show, written};
+use super::generate::{Options, Plan, first_token, show, turns, written};
 use super::options::print;
 use super::speech::Speech;
 use crate::abi::names;
 use crate::error::{Error, Result};
-use crate::generate::{Decoder, Given, Lookup, Runs, Turns, row_numbers};
+use crate::generate::{Decoder, Given, Lookup, Runs};
 use crate::model::Loaded;
 use crate::tokenizer::Tokenizer;
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ pub fn speak(
         return Err(Error::request("this executable cannot judge drafts").help("build it with --speculate"));
     }
     let start = first_token(model.manifest());
-    let turns = Turns::new(plan.settings.clone(), options.seed, row_numbers(&given.with(prompts)));
+    let turns = turns(options, plan, &given, prompts);
     let lengths = prompts.iter().map(Vec::len).collect();
     let decoder = Decoder::judging(model, context, given, (turns, lengths))?;
     let mut runs = Runs::new(decoder, prompts)?;

@@ -163,26 +163,20 @@ impl<'model> Session<'model> {
     }
 }
 
-/// A number for each prompt: what the draws of the model's own sampler tell rows apart by.
+/// A number for each prompt, by which the draws of the model's sampler tell rows apart: of its text, and of how often the
+/// same stands before it in the batch.
 pub fn row_numbers(prompts: &[Vec<u32>]) -> Vec<u32> {
-    let fold = |(text, copy): (u64, u64)| {
-        (text as u32 ^ (text >> 32) as u32).wrapping_add((copy as u32).wrapping_mul(0x9e37_79b9))
-    };
-    identities(prompts).into_iter().map(fold).collect()
-}
-
-/// What tells prompts apart: a hash of the text, and how often the same stands before it in the batch.
-fn identities(prompts: &[Vec<u32>]) -> Vec<(u64, u64)> {
-    let mut seen: BTreeMap<&[u32], u64> = BTreeMap::new();
-    let identity = |prompt: &'_ Vec<u32>, copies: u64| {
+    let mut seen: BTreeMap<&[u32], u32> = BTreeMap::new();
+    let number = |prompt: &'_ [u32], copy: u32| {
         let bytes: Vec<u8> = prompt.iter().flat_map(|id| id.to_le_bytes()).collect();
-        (hash(&bytes), copies)
+        let text = hash(&bytes);
+        (text as u32 ^ (text >> 32) as u32).wrapping_add(copy.wrapping_mul(0x9e37_79b9))
     };
-    let mut identities = Vec::with_capacity(prompts.len());
+    let mut numbers = Vec::with_capacity(prompts.len());
     for prompt in prompts {
         let copies = seen.entry(prompt).or_default();
-        identities.push(identity(prompt, *copies));
+        numbers.push(number(prompt, *copies));
         *copies += 1;
     }
-    identities
+    numbers
 }
