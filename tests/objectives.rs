@@ -117,7 +117,7 @@ fn what_is_cut_out_can_be_put_back_from_its_marks() {
 }
 
 #[test]
-fn each_batch_of_an_evaluation_draws_for_itself() {
+fn windows_of_an_evaluation_draw_the_same_in_batches_of_any_size() {
     let model = model(
         "model Drawn {
   dim t, v = 256
@@ -125,17 +125,24 @@ fn each_batch_of_an_evaluation_draws_for_itself() {
   param table[v] = 0
   share ~ uniform(0, 1)
   x = table[v: ids] + share
+  for n in 2 {
+    more[t] ~ uniform(-1, 1)
+    x += more
+  }
   loss mean[batch, t](x)
 }",
     );
     let mut started = loaded(&model, &graphs(&model), &[], 1);
     started.initialize(1).expect("its manifest is sound");
-    let tokens = Tokens::Bytes(vec![65; 8 * 400 + 1]);
-    for batch in [1, 3] {
-        let mut mean = || evaluate::loss(&mut started, &tokens, 0..tokens.len(), 8, batch).expect("a text of windows");
-        let first = mean();
-        // The mean of 400 even numbers, within four deviations; of one it would rarely be.
-        assert!((first - 0.5).abs() < 4.0 * (1.0 / 12.0_f64 / 400.0).sqrt(), "batches of {batch}: {first}");
-        assert_eq!(first, mean());
+    // The last window is shorter, and the last batch of each size smaller.
+    let tokens = Tokens::Bytes(vec![65; 8 * 400 + 4]);
+    let mut mean = |batch| evaluate::loss(&mut started, &tokens, 0..tokens.len(), 8, batch).expect("a text of windows");
+    let alone = mean(1);
+    // The mean of 400 even numbers and of two for each token, within four deviations; of one it would rarely be.
+    let deviation = (1.0 / 12.0 / 400.0 + 2.0 * 4.0 / 12.0 / 3200.0_f64).sqrt();
+    assert!((alone - 0.5).abs() < 4.0 * deviation, "{alone}");
+    for batch in [3, 150, 1000] {
+        let together = mean(batch);
+        assert!((together - alone).abs() < 1e-6, "batches of {batch}: {together} instead of {alone}");
     }
 }

@@ -119,7 +119,7 @@ impl<'p> Planner<'p> {
         program
     }
 
-    /// The inputs that hold rows' lengths and the seed, as far as the graph needs them.
+    /// The inputs that hold rows' lengths and what draws are made of, as far as the graph needs them.
     fn bring_lengths(&mut self, graph: &Graph, scope: &mut Scope) {
         let batch = self.sizes.shape(&[crate::tensor::BATCH]);
         for class in self.sizes.sequences().collect::<Vec<_>>() {
@@ -128,7 +128,7 @@ impl<'p> Planner<'p> {
             scope.lengths.insert(class, View::dense(buffer, Element::I32, &batch));
         }
         if draws(&graph.root) {
-            let buffer = self.buffer(names::SEED.to_string(), Role::Input, Element::I32, vec![Size::Constant(2)]);
+            let buffer = self.buffer(names::SEED.to_string(), Role::Input, Element::I32, vec![Size::Constant(3)]);
             scope.seed = Some(View::dense(buffer, Element::I32, &[]));
         }
     }

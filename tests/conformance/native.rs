@@ -64,7 +64,7 @@ fn filled(info: &BufferInfo, symbols: &[i64], feed: &Feed) -> Block {
 
 fn given(name: &str, feed: &Feed) -> Option<Vec<f64>> {
     if name == "seed" {
-        return Some(vec![feed.seed as f64, 0.0]);
+        return Some(vec![feed.seed as f64, 0.0, 0.0]);
     }
     if let Some(setting) = feed.settings.get(name) {
         return Some(vec![*setting]);

@@ -181,7 +181,7 @@ pub fn run_with(program: &Program, feed: &Feed, more: &dyn Fn(&str) -> Option<Ve
     let symbols = program.symbols.iter().map(|name| feed.sizes[name] as i64).collect::<Vec<_>>();
     execute(program, &symbols, |name, size| {
         if name == "seed" {
-            return Some(vec![feed.seed as f64, 0.0]);
+            return Some(vec![feed.seed as f64, 0.0, 0.0]);
         }
         if let Some(axis) = name.strip_prefix('|') {
             let lengths = feed.lengths.get(axis.trim_end_matches('|'));

@@ -114,7 +114,7 @@ fn programs_of_turns() -> Vec<ProgramInfo> {
         of_rows(names::NEXT, Role::Output, Element::I32),
         of_rows(names::STOP, Role::Output, Element::Bool),
         noise(),
-        buffer(names::SEED, Role::Input, Element::I32, vec![2.into()]),
+        buffer(names::SEED, Role::Input, Element::I32, vec![3.into()]),
         buffer(names::TURN, Role::Input, Element::I32, vec![]),
         of_rows(names::ROW, Role::Input, Element::I32),
         scratch(),

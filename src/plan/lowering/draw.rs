@@ -77,25 +77,27 @@ impl Emitter<'_, '_> {
     ) -> [Register; 4] {
         let outside = node.operands[parameters_of(law)..].to_vec();
         let outside = outside.into_iter().map(|value| self.value(value, places)).collect::<Vec<_>>();
-        let row = outside.get(1).copied().unwrap_or_else(|| self.coordinate(BATCH, places));
-        let scope = self.scope;
-        let turns = scope.turns.iter().map(|turn| self.nest.size(turn)).chain(outside.first().copied()).collect();
-        let seed = [0, 1].map(|half| match &scope.seed {
-            Some(view) => {
-                let mut view = view.clone();
-                view.offset = view.offset.plus(Size::Constant(half));
-                self.nest.load(&view, &Places::new())
-            }
-            None => self.nest.int(0),
+        let [low, high, first] = [0, 1, 2].map(|part| self.seed(part));
+        let row = outside.get(1).copied().unwrap_or_else(|| {
+            let own = self.coordinate(BATCH, places);
+            self.nest.call(Function::Add, &[first, own])
         });
+        let turns = self.scope.turns.iter().map(|turn| self.nest.size(turn)).chain(outside.first().copied()).collect();
         self.nest.random(RandomWords {
             words: [Register(0); 4],
-            seed,
+            seed: [low, high],
             path: random::hash(path),
             turns,
             row,
             coordinates,
         })
+    }
+
+    /// A number of the input that is called `seed`.
+    fn seed(&mut self, part: i64) -> Register {
+        let Some(mut view) = self.scope.seed.clone() else { return self.nest.int(0) };
+        view.offset = view.offset.plus(Size::Constant(part));
+        self.nest.load(&view, &Places::new())
     }
 
     fn parameters<const COUNT: usize>(&mut self, node: &Node, ty: ScalarType, places: &Places) -> [Register; COUNT] {

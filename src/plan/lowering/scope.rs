@@ -23,7 +23,7 @@ pub struct Scope<'g> {
     pub turns: Vec<Size>,
     /// Each row's number of positions, by class of the sequence.
     pub lengths: HashMap<AxisId, View>,
-    /// The seed of draws.
+    /// The seed of draws, and the number of the first row.
     pub seed: Option<View>,
     /// Which rows still run, in a loop that stops rows by themselves.
     pub running: Option<View>,

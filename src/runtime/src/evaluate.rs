@@ -1,9 +1,8 @@
 //! The loss over a whole part of the data.
 //!
 //! Windows of the context, side by side, each token predicted once; the last window may be shorter. The mean is over
-//! tokens, so it does not depend on the batch. An objective that draws (a share of positions to hide) has draws of its
-//! own for each batch, the same whenever it is evaluated: so they are as many as there are rows, and their mean is close
-//! to the objective's.
+//! tokens, so it does not depend on the batch. Nor do the draws of an objective (a share of positions to hide): windows
+//! are numbered over the whole part, and each draws by its number, the same whenever it is evaluated.
 
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, names};
 use crate::data::Tokens;
@@ -119,7 +118,7 @@ fn loss_of(model: &mut Loaded, tokens: &Tokens, (first, starts): (usize, &[usize
             tokens.copy(*start, row);
         }
     }
-    call.seed([0, first as i32]);
+    call.first_row(first as i32);
     model.run(&mut call, &mut States::new())?;
     read_loss(&call)
 }

@@ -140,6 +140,7 @@ fn look_at_answers(task: &Recall, model: &mut Loaded, recipe: &Recipe) -> Result
         let rows = recipe.batch.min(VALIDATION_ROWS - first);
         let (mut call, input) = token_call(model, names::EVALUATE, rows, window)?;
         fill_rows(task, stream, first as u64, window, &mut call, &input);
+        call.first_row(first as i32);
         model.run(&mut call, &mut States::new())?;
         loss += read_loss(&call)? * rows as f64;
         let (mut call, input) = token_call(model, names::FORWARD, rows, window)?;

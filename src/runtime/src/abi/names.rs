@@ -77,7 +77,8 @@ pub const AHEAD: &str = "first.piece";
 pub const LOSS: &str = "loss";
 /// An input of bools beside the tokens: which of them count in the loss. All do unless somebody says otherwise.
 pub const KEEP: &str = "keep";
-/// The seed of the call's draws: an i32 `[2]`, low half first.
+/// What the call's draws are made of: an i32 `[3]`, the seed with its low half first, and the number of the first row. So
+/// rows that come in several calls draw what they would draw in one.
 pub const SEED: &str = "seed";
 
 /// The input that holds the number of positions of each row along a sequence, i32 `[batch]`: written as in the

@@ -89,7 +89,14 @@ impl Call {
     /// What the program draws from, if it draws: two halves of a seed.
     pub fn seed(&mut self, halves: [i32; 2]) {
         if let Some(seed) = self.input_mut::<i32>(names::SEED) {
-            seed.copy_from_slice(&halves);
+            seed[..2].copy_from_slice(&halves);
+        }
+    }
+
+    /// The number of the first row among those that draws tell apart, if the program draws: 0 unless somebody says otherwise.
+    pub fn first_row(&mut self, number: i32) {
+        if let Some(seed) = self.input_mut::<i32>(names::SEED) {
+            seed[2] = number;
         }
     }
 
