@@ -4,13 +4,18 @@
 //! scalar statements; every operation can be lowered to it. The other forms are the schedules that matter for speed.
 //! Nothing here depends on a machine: tile sizes and vector widths are chosen where code is emitted.
 
+mod apart;
 mod attend;
 pub mod choice;
+mod joined;
 mod matrix;
 mod nest;
+pub mod numbers;
 pub mod varying;
 
+pub use apart::is_apart;
 pub use attend::*;
+pub use joined::joined;
 pub use matrix::*;
 pub use nest::*;
 

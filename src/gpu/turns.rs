@@ -5,8 +5,9 @@
 //! spreads the marked loops inside over its threads.
 
 use super::entry::{BLOCK, WARP};
+use crate::kernel::numbers::Numbers;
 use crate::kernel::varying::Varying;
-use crate::kernel::{Amount, Bound, Loop, Nest, ParallelLoop, Statement, choice, written};
+use crate::kernel::{Amount, Bound, Nest, ParallelLoop, Statement, choice, written};
 
 /// Rows from this length on are worth a block.
 const LONG: i64 = 2048;
@@ -64,24 +65,12 @@ fn flattened(nest: &Nest) -> Option<Nest> {
 
 /// The longest loop that a team can share: none if there is no such loop, no length where it is not known.
 fn longest(body: &[Statement]) -> Option<Option<i64>> {
+    let numbers = Numbers::of(body);
     let loops = body.iter().filter_map(|statement| match statement {
-        Statement::Loop(inner) if Varying::of_loop(inner).is_some() => Some(length(inner, body)),
+        Statement::Loop(inner) if Varying::of_loop(inner).is_some() => Some(numbers.turns(inner)),
         Statement::Loop(inner) => longest(&inner.body),
         Statement::If(_, body) => longest(body),
         _ => None,
     });
     loops.reduce(|left, right| left.zip(right).map(|(left, right)| left.max(right)))
-}
-
-/// The turns of a loop, where its bounds are numbers.
-fn length(inner: &Loop, around: &[Statement]) -> Option<i64> {
-    let number = |bound| match bound {
-        Bound::Amount(Amount::Constant(value)) => Some(value),
-        Bound::Amount(Amount::Size(_)) => None,
-        Bound::Register(register) => around.iter().find_map(|statement| match statement {
-            Statement::Number(other, value, _) if *other == register => Some(*value as i64),
-            _ => None,
-        }),
-    };
-    Some(number(inner.to)? - number(inner.from)?)
 }

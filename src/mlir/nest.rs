@@ -1,6 +1,6 @@
 //! A [`Nest`] as the body function of a kernel: `body(arguments, begin, end)` runs turns of the collapsed parallel loops.
 //!
-//! The innermost parallel loop is a loop of its own inside, so that counters are divided out once a row. Either it or
+//! Neighbouring loops are joined first. The innermost parallel loop is a loop of its own inside, so that counters are divided out once a row. Either it or
 //! the marked loops further inside run in vector lanes ([`crate::kernel::choice`]); the last lanes are masked, so a lane computes
 //! what a single turn would.
 
@@ -12,8 +12,9 @@ use super::body::Body;
 use super::gpu::Team;
 use super::memory::Lanes;
 use super::text::{Value, Writer};
+use crate::kernel::numbers::Numbers;
 use crate::kernel::varying::Varying;
-use crate::kernel::{Index, Kernel, Nest, Register, choice};
+use crate::kernel::{Index, Kernel, Nest, Register, choice, joined};
 use std::collections::HashMap;
 
 pub use statements::kind_of as register_kind;
@@ -21,8 +22,10 @@ pub use statements::kind_of as register_kind;
 /// Writes the body function of a nest.
 pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, lanes: usize) {
     let body = Body::begin(writer, symbol, kernel);
+    let nest = joined(nest, lanes);
     let mut emitter = Emitter::new(writer, kernel, body, Execution::Lanes(lanes));
-    emitter.parallel(nest);
+    emitter.numbers = Numbers::of(&nest.body);
+    emitter.parallel(&nest);
     emitter.writer.end_function();
 }
 
@@ -60,6 +63,8 @@ struct Emitter<'a> {
     registers: HashMap<Register, Value>,
     /// Counters; of the vectorised loop, the counter of its first lane.
     indices: HashMap<Index, Value>,
+    /// What is known of the ends of loops.
+    numbers: Numbers,
 }
 
 impl<'a> Emitter<'a> {
@@ -74,6 +79,7 @@ impl<'a> Emitter<'a> {
             varying: None,
             registers: HashMap::new(),
             indices: HashMap::new(),
+            numbers: Numbers::default(),
         }
     }
 

@@ -164,6 +164,11 @@ fn a_recurrence_runs_in_order_and_from_the_end() {
 
 /// `s[j, k] = exp(x[j] · w[k]) · s[j, k]` for so many j and 64 k, in one turn of a parallel loop.
 fn fading(turns: i64) -> Kernel {
+    let parallel = vec![ParallelLoop { index: I, extent: one() }];
+    kernel(2, 1, 0, Form::Nest(Nest { parallel, body: vec![fade(turns)] }))
+}
+
+fn fade(turns: i64) -> Statement {
     let (rows, k) = ([(J, one())], (K, one()));
     let cell = [(J, Amount::Constant(64)), k];
     let lanes = vec![
@@ -174,9 +179,21 @@ fn fading(turns: i64) -> Kernel {
         Statement::Call(r(5), Function::Multiply, vec![r(3), r(4)]),
         Statement::Store(address(2, &cell), r(5)),
     ];
-    let body = vec![Statement::Load(r(0), address(0, &rows)), each(K, 64, lanes, true)];
-    let parallel = vec![ParallelLoop { index: I, extent: one() }];
-    kernel(2, 1, 0, Form::Nest(Nest { parallel, body: vec![each(J, turns, body, false)] }))
+    each(J, turns, vec![Statement::Load(r(0), address(0, &rows)), each(K, 64, lanes, true)], false)
+}
+
+/// `y[l] = sum over m of s[l + ahead, m] · w[m]` for so many l.
+fn seen(turns: i64, ahead: i64) -> Vec<Statement> {
+    let (l, m) = (Index(3), Index(4));
+    let cell = Address { offset: 64 * ahead, ..address(2, &[(l, Amount::Constant(64)), (m, one())]) };
+    let terms = vec![
+        Statement::Load(r(10), cell),
+        Statement::Load(r(11), address(1, &[(m, one())])),
+        Statement::Call(r(12), Function::Multiply, vec![r(10), r(11)]),
+        Statement::Call(r(13), Function::Add, vec![r(20), r(12)]),
+    ];
+    let body = vec![summing(m, Amount::Constant(64), terms, r(13)), Statement::Store(address(3, &[(l, one())]), r(20))];
+    vec![Statement::Number(r(19), 0.0, ScalarType::F32), each(l, turns, body, true)]
 }
 
 fn each(index: Index, turns: i64, body: Vec<Statement>, lanes: bool) -> Statement {
@@ -212,4 +229,41 @@ fn turns_run_together_in_pairs_where_they_compute_elementary_functions() {
         .map(|turns| mlir::write(&[&program(fading(turns), &vec![Size::Constant(0); 3], 1)], &manifest(), &target));
     let twice = format!("vector<{}xf32>", 2 * target.lanes);
     assert!(six.contains(&twice) && !five.contains(&twice));
+}
+
+/// What fades, and what is seen of it, so many turns of it further on.
+fn fading_and_seen(turns: i64, ahead: i64) -> Nest {
+    let body = [vec![fade(turns)], seen(turns, ahead)].concat();
+    Nest { parallel: vec![ParallelLoop { index: I, extent: one() }], body }
+}
+
+#[test]
+fn sums_of_two_turns_together_are_those_of_each_alone() {
+    let (x, w, s) = (values(6), values(64), values(6 * 64));
+    for target in targets() {
+        let [six, five] = [6, 5].map(|turns| {
+            let lengths = [6, 64, 6 * 64, 6].map(Size::Constant);
+            let kernel = kernel(2, 2, 0, Form::Nest(fading_and_seen(turns, 0)));
+            let compiled = Compiled::new(&program(kernel, &lengths, 1), &target);
+            let [mut x, mut w, mut s, mut y] = [&x[..], &w, &s, &[0.0; 6]].map(Block::of_f32);
+            compiled.run(&mut [&mut x, &mut w, &mut s, &mut y], &[]);
+            (s.to_f32(), y.to_f32())
+        });
+        assert_eq!(six.1[..5], five.1[..5]);
+        assert_eq!(five.1[5], 0.0);
+        for (turn, value) in six.1.iter().enumerate() {
+            let terms = (0..64).map(|place| f64::from(six.0[turn * 64 + place]) * f64::from(w[place]));
+            let (truth, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+            assert!((f64::from(*value) - truth).abs() <= 1e-6 * size, "{turn}: {value} for {truth}");
+        }
+    }
+}
+
+#[test]
+fn neighbouring_loops_are_joined_where_no_turn_reads_what_another_writes() {
+    let loops = |ahead| {
+        let body = joined(&fading_and_seen(5, ahead), 16).body;
+        body.iter().filter(|statement| matches!(statement, Statement::Loop(_))).count()
+    };
+    assert_eq!((loops(0), loops(1)), (1, 2));
 }

@@ -28,7 +28,12 @@ impl Emitter<'_> {
         let initial = self.carried_values(&inner.carried);
         let starts = self.starts(&inner.carried, &initial, self.width());
         let results = self.in_lanes(inner.index, from, to, varying, &inner.carried, &starts, &inner.body);
-        for ((carried, result), initial) in inner.carried.iter().zip(results).zip(initial) {
+        self.fold(&inner.carried, &results, &initial);
+    }
+
+    /// What the lanes of a loop have combined, and what was there before, as one number each.
+    pub(super) fn fold(&mut self, carried: &[Carried], results: &[Value], initial: &[Value]) {
+        for ((carried, &result), &initial) in carried.iter().zip(results).zip(initial) {
             let combine = carried.combine.unwrap_or(Combine::Sum);
             let folded = self.writer.fold_lanes(result, |writer, left, right| writer.combine(combine, left, right));
             let value = self.writer.combine(combine, initial, folded);
@@ -61,7 +66,7 @@ impl Emitter<'_> {
     }
 
     /// What the lanes or threads of a loop begin with: the neutral elements.
-    fn starts(&mut self, carried: &[Carried], initial: &[Value], lanes: usize) -> Vec<Value> {
+    pub(super) fn starts(&mut self, carried: &[Carried], initial: &[Value], lanes: usize) -> Vec<Value> {
         let pairs = carried.iter().zip(initial);
         pairs.map(|(carried, value)| self.writer.neutral(carried.combine, Type { lanes, ..value.ty })).collect()
     }
@@ -103,7 +108,7 @@ impl Emitter<'_> {
     }
 
     /// The values before the first turn, as vectors where turns make them differ between lanes.
-    fn carried_values(&mut self, carried: &[Carried]) -> Vec<Value> {
+    pub(super) fn carried_values(&mut self, carried: &[Carried]) -> Vec<Value> {
         let value = |carried: &Carried| {
             let value = self.registers[&carried.initial];
             let varies = self.varying.as_ref().is_some_and(|varying| varying.has(carried.register));

@@ -1,23 +1,18 @@
-//! Two turns of a loop together, where the loop inside of it runs in lanes and computes elementary functions.
+//! Two turns of a loop together, where loops inside of it run in lanes and compute elementary functions.
 //!
-//! In: a loop whose turns touch elements of their own, and of which each turn ends with a loop that fills the lanes. Out:
-//! the statements of both turns side by side. An elementary function is a long chain of instructions that wait for each
-//! other; those of two turns do not, so that a CPU does them at the same time.
+//! In: a loop whose turns touch elements of their own, and of which each turn only computes, and has loops that fill the
+//! lanes. Out: the statements of both turns side by side. An elementary function is a long chain of instructions that wait
+//! for each other; those of two turns do not, so that a CPU does them at the same time.
 
 use super::{Emitter, Execution};
+use crate::kernel::choice::choose_inner;
+use crate::kernel::numbers::Numbers;
 use crate::kernel::varying::Varying;
-use crate::kernel::{Address, AddressTerm, Amount, Bound, Loop, Register, Statement};
+use crate::kernel::{Index, Loop, Register, Statement, is_apart};
 use crate::mlir::memory::Lanes;
 use crate::mlir::text::Value;
 use crate::tensor::Function;
 use std::collections::HashMap;
-
-/// What a loop does in a turn: statements, and then the loop inside.
-struct Turns<'l> {
-    before: &'l [Statement],
-    inside: &'l Loop,
-    varying: Varying,
-}
 
 /// A turn on the way: its counter and what it has computed.
 struct Half {
@@ -29,43 +24,97 @@ impl Emitter<'_> {
     /// Writes two turns at a time; false if the loop is not of this kind.
     pub(super) fn in_pairs(&mut self, outer: &Loop, from: Value, to: Value) -> bool {
         let Execution::Lanes(width) = self.execution else { return false };
-        let Some(turns) = pairs(outer, width).filter(|_| self.varying.is_none()) else { return false };
+        if self.varying.is_some() || !are_pairs(outer, width, &self.numbers) {
+            return false;
+        }
         let (one, two) = (self.writer.int(1), self.writer.int(2));
         let (open, counter, _) = self.writer.begin_for(from, to, two, &[]);
         let next = self.writer.add(counter, one);
-        let mut halves = [counter, next].map(|counter| {
-            self.indices.insert(outer.index, counter);
-            self.statements(turns.before);
-            Half { counter, registers: self.registers.clone() }
-        });
-        self.lanes_of_both(outer, turns, width, &mut halves);
+        let mut halves = [counter, next].map(|counter| Half { counter, registers: self.registers.clone() });
+        for statement in &outer.body {
+            match in_lanes(statement, width) {
+                Some((inside, varying)) => self.lanes_of_both(outer.index, inside, (varying, width), &mut halves),
+                None => self.statement_of_both(outer.index, statement, &mut halves),
+            }
+        }
         self.writer.end(open, &[]);
         true
     }
 
-    fn lanes_of_both(&mut self, outer: &Loop, turns: Turns, width: usize, halves: &mut [Half; 2]) {
-        let (from, to) = (self.bound(turns.inside.from), self.bound(turns.inside.to));
-        self.varying = Some(turns.varying);
+    /// Writes the same for one turn and for the other.
+    fn each_half<T>(&mut self, outer: Index, halves: &mut [Half; 2], mut write: impl FnMut(&mut Self) -> T) -> [T; 2] {
+        halves.each_mut().map(|half| {
+            self.indices.insert(outer, half.counter);
+            std::mem::swap(&mut self.registers, &mut half.registers);
+            let written = write(self);
+            std::mem::swap(&mut self.registers, &mut half.registers);
+            written
+        })
+    }
+
+    fn statement_of_both(&mut self, outer: Index, statement: &Statement, halves: &mut [Half; 2]) {
+        self.each_half(outer, halves, |emitter| emitter.statements(std::slice::from_ref(statement)));
+    }
+
+    fn lanes_of_both(
+        &mut self,
+        outer: Index,
+        inside: &Loop,
+        (varying, width): (Varying, usize),
+        halves: &mut [Half; 2],
+    ) {
+        let (from, to) = (self.bound(inside.from), self.bound(inside.to));
+        let initial = self.each_half(outer, halves, |emitter| emitter.carried_values(&inside.carried));
+        let starts =
+            initial.iter().flat_map(|initial| self.starts(&inside.carried, initial, width)).collect::<Vec<_>>();
+        self.varying = Some(varying);
         self.lanes = Lanes { count: width, mask: None };
-        let step = self.writer.int(width as i64);
-        let (open, counter, _) = self.writer.begin_for(from, to, step, &[]);
-        self.indices.insert(turns.inside.index, counter);
-        for statement in &turns.inside.body {
+        let results = if self.numbers.turns(inside) == Some(width as i64) {
+            self.lanes_of_a_turn(outer, inside, from, &starts, halves)
+        } else {
+            let step = self.writer.int(width as i64);
+            let (open, counter, values) = self.writer.begin_for(from, to, step, &starts);
+            let nexts = self.lanes_of_a_turn(outer, inside, counter, &values, halves);
+            self.writer.end(open, &nexts)
+        };
+        self.varying = None;
+        self.lanes = Lanes::default();
+        let mut results = results.chunks(inside.carried.len().max(1));
+        let mut initial = initial.iter();
+        self.each_half(outer, halves, |emitter| {
+            if let (Some(results), Some(initial)) = (results.next(), initial.next()) {
+                emitter.fold(&inside.carried, results, initial);
+            }
+        });
+    }
+
+    /// The lanes of one vector of each half; gives what they carry on, first that of the one half.
+    fn lanes_of_a_turn(
+        &mut self,
+        outer: Index,
+        inside: &Loop,
+        counter: Value,
+        values: &[Value],
+        halves: &mut [Half; 2],
+    ) -> Vec<Value> {
+        self.indices.insert(inside.index, counter);
+        let mut values = values.iter().copied();
+        for half in &mut *halves {
+            let carried = inside.carried.iter().map(|carried| carried.register);
+            half.registers.extend(carried.zip(values.by_ref()));
+        }
+        for statement in &inside.body {
             match statement {
                 Statement::Call(register, function, arguments) if is_elementary(*function) => {
                     self.of_both(*register, *function, arguments[0], halves);
                 }
-                _ => halves.iter_mut().for_each(|half| {
-                    self.indices.insert(outer.index, half.counter);
-                    std::mem::swap(&mut self.registers, &mut half.registers);
-                    self.statements(std::slice::from_ref(statement));
-                    std::mem::swap(&mut self.registers, &mut half.registers);
-                }),
+                _ => self.statement_of_both(outer, statement, halves),
             }
         }
-        self.writer.end(open, &[]);
-        self.varying = None;
-        self.lanes = Lanes::default();
+        let lanes = self.lanes.count;
+        let nexts = halves.iter().flat_map(|half| inside.carried.iter().map(|carried| half.registers[&carried.next]));
+        let nexts = nexts.collect::<Vec<_>>();
+        nexts.into_iter().map(|next| self.writer.repeat(next, lanes)).collect()
     }
 
     /// A function of the lanes of both turns, as of one vector.
@@ -80,31 +129,29 @@ impl Emitter<'_> {
     }
 }
 
-/// The parts of a loop of which two turns can run together, and should.
-fn pairs(outer: &Loop, width: usize) -> Option<Turns<'_>> {
-    let (last, before) = outer.body.split_last()?;
-    let Statement::Loop(inside) = last else { return None };
-    let (turns, lanes) = (extent(outer)?, extent(inside)?);
-    let even = turns % 2 == 0 && width > 0 && lanes % width as i64 == 0;
-    let statements = || before.iter().chain(&inside.body);
-    let plain = statements().all(is_plain) && inside.body.iter().any(calls_elementary);
-    let apart = statements().filter_map(written).all(|own| {
-        moves_by(own, AddressTerm::Index(outer.index)) >= lanes
-            && moves_by(own, AddressTerm::Index(inside.index)) == 1
-            && statements().filter_map(address).all(|other| other.buffer != own.buffer || other == own)
-    });
-    let varying = Varying::of_loop(inside).filter(|_| even && plain && apart)?;
-    Some(Turns { before, inside, varying })
+/// Whether two turns of a loop can run together, and should.
+fn are_pairs(outer: &Loop, width: usize, numbers: &Numbers) -> bool {
+    let even = outer.carried.is_empty() && !outer.reverse && numbers.turns(outer).is_some_and(|turns| turns % 2 == 0);
+    let fits = |statement: &Statement| match in_lanes(statement, width) {
+        Some((inside, _)) => numbers.turns(inside).is_some_and(|turns| turns > 0 && turns % width as i64 == 0),
+        None => is_plain(statement),
+    };
+    even && width > 0
+        && outer.body.iter().all(fits)
+        && outer.body.iter().any(computes_in_lanes)
+        && is_apart(outer.index, &[&outer.body], numbers)
 }
 
-/// The number of turns of a loop that combines nothing, if it is known.
-fn extent(one: &Loop) -> Option<i64> {
-    match (one.from, one.to) {
-        (Bound::Amount(Amount::Constant(0)), Bound::Amount(Amount::Constant(to))) => {
-            (one.carried.is_empty() && !one.reverse).then_some(to)
-        }
-        _ => None,
-    }
+/// A loop that runs in lanes and only computes.
+fn in_lanes(statement: &Statement, width: usize) -> Option<(&Loop, Varying)> {
+    let Statement::Loop(inside) = statement else { return None };
+    let varying = choose_inner(inside, width).filter(|_| !inside.reverse && inside.body.iter().all(is_plain))?;
+    Some((inside, varying))
+}
+
+/// Whether a loop computes elementary functions.
+fn computes_in_lanes(statement: &Statement) -> bool {
+    matches!(statement, Statement::Loop(inside) if inside.body.iter().any(calls_elementary))
 }
 
 fn is_plain(statement: &Statement) -> bool {
@@ -119,27 +166,4 @@ fn calls_elementary(statement: &Statement) -> bool {
 fn is_elementary(function: Function) -> bool {
     use Function::{Erf, Exp, Expm1, Log, Log1p, Tanh};
     matches!(function, Exp | Expm1 | Log | Log1p | Tanh | Erf)
-}
-
-fn written(statement: &Statement) -> Option<&Address> {
-    match statement {
-        Statement::Store(address, _) => Some(address),
-        _ => None,
-    }
-}
-
-fn address(statement: &Statement) -> Option<&Address> {
-    match statement {
-        Statement::Load(_, address) | Statement::Store(address, _) => Some(address),
-        _ => None,
-    }
-}
-
-/// How far a turn moves an address, if that is known.
-fn moves_by(address: &Address, term: AddressTerm) -> i64 {
-    let strides = address.terms.iter().filter(|(own, _)| *own == term).map(|(_, stride)| match stride {
-        Amount::Constant(stride) => *stride,
-        Amount::Size(_) => 0,
-    });
-    strides.sum()
 }
