@@ -65,6 +65,8 @@ struct Emitter<'a> {
     indices: HashMap<Index, Value>,
     /// What is known of the ends of loops.
     numbers: Numbers,
+    /// Conditions that hold or do not in all of what is being written.
+    settled: HashMap<Register, bool>,
 }
 
 impl<'a> Emitter<'a> {
@@ -80,6 +82,7 @@ impl<'a> Emitter<'a> {
             registers: HashMap::new(),
             indices: HashMap::new(),
             numbers: Numbers::default(),
+            settled: HashMap::new(),
         }
     }
 

@@ -267,3 +267,44 @@ fn neighbouring_loops_are_joined_where_no_turn_reads_what_another_writes() {
     };
     assert_eq!((loops(0), loops(1)), (1, 2));
 }
+
+/// Two rows of what fades, of which the second keeps what it is: `s[i, j, k] = i < 1 ? exp(…) · s[i, j, k] : s[i, j, k]`.
+fn fading_in_the_first_row() -> Kernel {
+    let Statement::Loop(mut rows) = fade(6) else { unreachable!() };
+    let Some(Statement::Loop(lanes)) = rows.body.last_mut() else { unreachable!() };
+    for statement in &mut lanes.body {
+        if let Statement::Load(_, address) | Statement::Store(address, _) = statement
+            && address.buffer == 2
+        {
+            address.terms.push((AddressTerm::Index(I), Amount::Constant(6 * 64)));
+        }
+    }
+    let Some(Statement::Store(_, kept)) = lanes.body.last_mut() else { unreachable!() };
+    *kept = r(6);
+    lanes.body.insert(5, Statement::Call(r(6), Function::Select, vec![r(32), r(5), r(4)]));
+    let body = vec![
+        Statement::Number(r(30), 1.0, ScalarType::Int),
+        Statement::Count(r(31), CountSource::Index(I)),
+        Statement::Call(r(32), Function::Less, vec![r(31), r(30)]),
+        Statement::Loop(rows),
+    ];
+    let parallel = vec![ParallelLoop { index: I, extent: Amount::Constant(2) }];
+    kernel(2, 1, 0, Form::Nest(Nest { parallel, body }))
+}
+
+#[test]
+fn a_choice_that_all_turns_share_is_made_as_each_would_make_it() {
+    let (x, w, s) = (values(6), values(64), values(2 * 6 * 64));
+    for target in targets() {
+        let run = |kernel: Kernel, rows: i64| {
+            let lengths = [6, 64, 2 * 6 * 64].map(Size::Constant);
+            let compiled = Compiled::new(&program(kernel, &lengths, rows), &target);
+            let [mut x, mut w, mut s] = [&x, &w, &s].map(|numbers| Block::of_f32(numbers));
+            compiled.run(&mut [&mut x, &mut w, &mut s], &[]);
+            s.to_f32()
+        };
+        let (both, first) = (run(fading_in_the_first_row(), 2), run(fading(6), 1));
+        assert_eq!(both[..6 * 64], first[..6 * 64]);
+        assert_eq!(both[6 * 64..], s[6 * 64..]);
+    }
+}

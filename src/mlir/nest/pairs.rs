@@ -27,6 +27,36 @@ impl Emitter<'_> {
         if self.varying.is_some() || !are_pairs(outer, width, &self.numbers) {
             return false;
         }
+        let Some(condition) = self.same_for_all(outer) else {
+            self.pairs(outer, from, to, width);
+            return true;
+        };
+        // Written for both answers: no turn asks.
+        let open = self.writer.begin_if(self.registers[&condition], &[]);
+        self.settled.insert(condition, true);
+        self.pairs(outer, from, to, width);
+        self.writer.begin_else(&[]);
+        self.settled.insert(condition, false);
+        self.pairs(outer, from, to, width);
+        self.settled.remove(&condition);
+        self.writer.end(open, &[]);
+        true
+    }
+
+    /// A condition of choices in the lanes that was known before the loop.
+    fn same_for_all(&self, outer: &Loop) -> Option<Register> {
+        let known = |register: &Register| self.registers.get(register).is_some_and(|value| value.ty.lanes == 0);
+        let choices = outer.body.iter().filter_map(|statement| match statement {
+            Statement::Loop(inside) => Some(&inside.body),
+            _ => None,
+        });
+        choices.flatten().find_map(|statement| match statement {
+            Statement::Call(_, Function::Select, arguments) => arguments.first().copied().filter(known),
+            _ => None,
+        })
+    }
+
+    fn pairs(&mut self, outer: &Loop, from: Value, to: Value, width: usize) {
         let (one, two) = (self.writer.int(1), self.writer.int(2));
         let (open, counter, _) = self.writer.begin_for(from, to, two, &[]);
         let next = self.writer.add(counter, one);
@@ -38,7 +68,6 @@ impl Emitter<'_> {
             }
         }
         self.writer.end(open, &[]);
-        true
     }
 
     /// Writes the same for one turn and for the other.

@@ -6,6 +6,7 @@ use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::{Lanes, Place};
 use crate::mlir::random::Draw;
 use crate::mlir::text::{Kind, Type, Value};
+use crate::tensor::Function;
 
 impl Emitter<'_> {
     pub(super) fn statements(&mut self, body: &[Statement]) {
@@ -25,8 +26,10 @@ impl Emitter<'_> {
                 self.registers.insert(*register, value);
             }
             Statement::Call(register, function, arguments) => {
-                let arguments = arguments.iter().map(|argument| self.registers[argument]).collect::<Vec<_>>();
-                let value = self.writer.apply(*function, &arguments);
+                let value = self.settled_choice(*function, arguments).unwrap_or_else(|| {
+                    let arguments = arguments.iter().map(|argument| self.registers[argument]).collect::<Vec<_>>();
+                    self.writer.apply(*function, &arguments)
+                });
                 self.registers.insert(*register, value);
             }
             Statement::Convert(register, ty, argument) => {
@@ -43,6 +46,15 @@ impl Emitter<'_> {
             Statement::Loop(inner) => self.inner_loop(inner),
             Statement::If(condition, body) => self.branch(self.registers[condition], body),
         }
+    }
+
+    /// A choice whose condition is known here.
+    fn settled_choice(&mut self, function: Function, arguments: &[Register]) -> Option<Value> {
+        let [condition, then, otherwise] = arguments else { return None };
+        let holds = *self.settled.get(condition).filter(|_| function == Function::Select)?;
+        let [then, otherwise] = [then, otherwise].map(|register| self.registers[register]);
+        let lanes = then.ty.lanes.max(otherwise.ty.lanes);
+        Some(self.writer.repeat(if holds { then } else { otherwise }, lanes))
     }
 
     /// Writes to memory. What a whole team does alike is done by one of it: when all have read what was there before, and
