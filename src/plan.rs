@@ -25,6 +25,7 @@ mod selection;
 mod sizes;
 mod tally;
 mod text;
+mod unread;
 mod updates;
 
 pub use builder::*;

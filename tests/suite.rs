@@ -18,6 +18,7 @@ mod generation;
 mod gradient;
 mod graph;
 mod interpret;
+mod lean;
 mod manual;
 mod measured;
 mod native;

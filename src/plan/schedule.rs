@@ -13,6 +13,7 @@ use super::place::View;
 use super::program::{Launch, Program, Step};
 use super::sizes::Sizes;
 use super::tally::Tally;
+use super::unread::drop_unread;
 use super::updates::{is_read_beside, is_written_last};
 use crate::graph::{Graph, NodeId, Op, Region, Value};
 use crate::kernel::Kernel;
@@ -31,20 +32,18 @@ pub struct Interface {
     pub plain: bool,
     /// Whether this is a sampler, at whose turns a caller may look.
     pub samples: bool,
-    /// Whether parameters are read in a layout that the program `prepare` makes of them once.
+    /// Whether parameters are read in a layout that programs of their own make of them once.
     pub packs: bool,
     /// How many rows make a chunk, instead of as many as pay.
     pub rows: Option<i64>,
 }
 
-/// Makes the programs of several graphs, and `prepare` if any of them needs it.
+/// Makes the programs of several graphs, and those that pack the parameters which they read packed.
 pub fn schedule_all<'g>(graphs: impl IntoIterator<Item = (&'g Graph, Interface)>) -> Vec<Program> {
     let mut packings = Vec::new();
     let planned = graphs.into_iter().map(|(graph, interface)| plan(graph, &interface, &mut packings));
     let mut programs = planned.collect::<Vec<_>>();
-    if !packings.is_empty() {
-        programs.push(prepare(&packings));
-    }
+    programs.extend(prepare(&packings));
     programs
 }
 
@@ -115,6 +114,7 @@ impl<'p> Planner<'p> {
             multiply_adds: super::report::total(self.multiply_adds),
             elementwise: super::report::total(self.elementwise),
         };
+        drop_unread(&mut program);
         lifetimes::fill(&mut program);
         program
     }

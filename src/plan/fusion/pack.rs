@@ -11,7 +11,7 @@ use archc_runtime::abi::{BufferInfo, Role, Size, names};
 /// No target's panels are wider.
 const WIDEST_PANEL: i64 = 64;
 
-/// A parameter that the program `prepare` packs.
+/// A parameter in panels, and what writes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packing {
     parameter: BufferInfo,
@@ -135,10 +135,23 @@ impl<'p> Planner<'p> {
     }
 }
 
-/// The program that writes every packed parameter.
-pub fn prepare(packings: &[Packing]) -> Program {
+/// The programs that write the packed parameters: one for each parameter, so that a caller who reads nothing but what is
+/// packed can give the memory of one back before the next is packed.
+pub fn prepare(packings: &[Packing]) -> Vec<Program> {
+    let mut of_each: Vec<(&BufferInfo, Vec<&Packing>)> = Vec::new();
+    for packing in packings {
+        match of_each.iter_mut().find(|(parameter, _)| **parameter == packing.parameter) {
+            Some((_, known)) => known.push(packing),
+            None => of_each.push((&packing.parameter, vec![packing])),
+        }
+    }
+    of_each.into_iter().map(|(parameter, packings)| prepare_one(&parameter.name, &packings)).collect()
+}
+
+/// The program that writes all packed forms of a parameter.
+fn prepare_one(parameter: &str, packings: &[&Packing]) -> Program {
     let mut program = Program {
-        name: names::PREPARE.into(),
+        name: format!("{}{parameter}", names::PREPARE),
         symbols: Vec::new(),
         limits: Vec::new(),
         counters: 0,

@@ -109,10 +109,14 @@ pub fn loss(model: &mut Loaded, tokens: &Tokens, range: Range<usize>, context: u
     Ok(sum / count as f64)
 }
 
+/// The program that tells the loss.
+pub fn program(model: &Loaded) -> &'static str {
+    if model.has(names::EVALUATE) { names::EVALUATE } else { names::TRAIN }
+}
+
 /// The mean loss of windows that start at given places, the first of which has a number.
 fn loss_of(model: &mut Loaded, tokens: &Tokens, (first, starts): (usize, &[usize]), window: usize) -> Result<f64> {
-    let program = if model.has(names::EVALUATE) { names::EVALUATE } else { names::TRAIN };
-    let (mut call, input) = token_call(model, program, starts.len(), window)?;
+    let (mut call, input) = token_call(model, program(model), starts.len(), window)?;
     if let Some(ids) = call.input_mut::<i32>(&input) {
         for (start, row) in starts.iter().zip(ids.chunks_exact_mut(window)) {
             tokens.copy(*start, row);

@@ -2,9 +2,10 @@
 #![expect(unsafe_code, reason = "a mapped file is memory that another process may change")]
 
 use crate::error::{Error, Result};
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Maps a whole file for reading.
@@ -19,6 +20,13 @@ pub fn map(path: &Path) -> Result<Mmap> {
     // SAFETY: the bytes are only read. Changing a file while a model reads it is the user's own race; what is read is
     // checked as data, never trusted as addresses.
     unsafe { Mmap::map(&file) }.map_err(|cause| Error::file("read", path, &cause))
+}
+
+/// Gives the memory back that holds a part of a mapped file, which is read again when somebody looks at it.
+pub fn forget(map: &Mmap, part: Range<usize>) {
+    // SAFETY: the map is of a file and only read: what was dropped comes back from the file.
+    // Only a hint: where it is refused, the pages stay until they are needed for something else.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
 }
 
 /// Replaces a file at once: `write` fills a new file at the path that it is given, which then takes the old one's place.

@@ -56,7 +56,7 @@ pub struct ParameterInfo {
 /// One compiled function and the memory that it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProgramInfo {
-    /// `train`, `forward`, `step`, `prepare`, …
+    /// `train`, `forward`, `step`, …
     pub name: String,
     /// The names of its run-time sizes, in the order of [`super::Frame::sizes`].
     pub sizes: Vec<String>,
@@ -113,7 +113,7 @@ pub enum Role {
     Update,
     /// Kept from call to call: a cache or a recurrent state. Shared by programs that name the same state.
     State,
-    /// A parameter in another layout, written by the program `prepare` and kept until the parameters change.
+    /// A parameter in another layout, written by a program of its own and kept until the parameters change.
     Packed,
     /// Lives from step `first` to step `last` of one call; such buffers share one arena.
     Temporary {

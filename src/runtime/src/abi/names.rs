@@ -32,8 +32,9 @@ pub const RUN_BEGIN: &str = "run.begin";
 pub const GENERATE: &str = "generate";
 /// What a sampler requires of its settings: an output for each of [`super::GenerateInfo::requirements`], a bool.
 pub const REQUIRE: &str = "generate.require";
-/// Writes every packed parameter. Run again whenever parameters change.
-pub const PREPARE: &str = "prepare";
+/// What the names of programs begin with that write packed parameters: one program for each parameter that is read packed,
+/// whose path follows. Run again whenever parameters change.
+pub const PREPARE: &str = "prepare.";
 
 /// The size that is the number of rows.
 pub const BATCH: &str = "batch";

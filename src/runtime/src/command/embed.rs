@@ -33,7 +33,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     let tokenizer = options.trained.open_tokenizer()?;
     let documents = options.texts.documents(&tokenizer)?;
     let mut model = options.threads.load(code)?;
-    options.trained.read_weights(&mut model)?;
+    options.trained.read_weights(&mut model, &[names::FORWARD])?;
     let vector = |shape: &[Size]| matches!(shape, [Size::Symbol(_), Size::Constant(_)]);
     let program = model.program(names::FORWARD)?;
     let output = reading::output_of(program, options.output.as_deref(), "one vector for each text", vector)?;

@@ -39,7 +39,8 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     let tokens = Tokens::read(&options.data, &tokenizer)?;
     tokens.check(code.manifest().vocabulary)?;
     let mut model = options.threads.load(code)?;
-    options.trained.read_weights(&mut model)?;
+    let program = evaluate::program(&model);
+    options.trained.read_weights(&mut model, &[program])?;
     let start = tokens.len() - (tokens.len() as f64 * options.last) as usize;
     let range = start..tokens.len();
     let loss = evaluate::loss(&mut model, &tokens, range.clone(), options.context, options.batch)?;

@@ -38,7 +38,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     let documents = options.texts.documents(&tokenizer)?;
     let mask = mask(options, &tokenizer)?;
     let mut model = options.threads.load(code)?;
-    options.trained.read_weights(&mut model)?;
+    options.trained.read_weights(&mut model, &[names::FORWARD])?;
     let scores = |shape: &[Size]| matches!(shape, [Size::Symbol(_), Size::Symbol(_), Size::Constant(_)]);
     let program = model.program(names::FORWARD)?;
     let output = reading::output_of(program, options.output.as_deref(), "a score of every token", scores)?;

@@ -20,6 +20,10 @@ use std::path::PathBuf;
 /// Settings that only a search has.
 const SEARCH: [&str; 2] = ["beams", "length_penalty"];
 
+/// The programs that go on from prompts, position by position.
+const SPEAKING: [&str; 7] =
+    [names::STEP, names::BEGIN, names::TURN, names::TURN_BEGIN, names::RUN, names::RUN_BEGIN, names::REQUIRE];
+
 /// Options of `generate`.
 #[derive(Debug, Args)]
 pub struct Options {
@@ -167,7 +171,7 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
         return Err(Error::request("there is no prompt").help("give one with --prompt \"Once upon a time\""));
     }
     let mut model = options.threads.load(code)?;
-    options.trained.read_weights(&mut model)?;
+    options.trained.read_weights(&mut model, &SPEAKING)?;
     if options.chat && options.draft.is_some() {
         return Err(Error::request("a conversation is held without drafts"));
     }

@@ -19,9 +19,10 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Reads the weights.
-    pub fn read_weights(&self, model: &mut Loaded) -> Result<()> {
-        weights::load(model, &self.weights).map(drop)
+    /// Reads the weights of a model that runs programs of these names alone.
+    pub fn read_weights(&self, model: &mut Loaded, programs: &[&str]) -> Result<()> {
+        weights::load(model, &self.weights)?;
+        model.read_only(programs)
     }
 
     /// The tokenizer that was named, or lies beside the weights.

@@ -6,7 +6,7 @@
 use super::begun::prompts;
 use super::generate::{Options, Plan};
 use super::options::print;
-use crate::abi::GenerateInfo;
+use crate::abi::{GenerateInfo, names};
 use crate::error::{Error, Result};
 use crate::generate::{Moment, NEW, Whole};
 use crate::interrupt;
@@ -37,7 +37,7 @@ pub fn run(code: Code, options: &Options, plan: &Plan, tokenizer: &Tokenizer) ->
     fit_steps(&generate, &rows, &mut settings)?;
     let mut model = options.threads.load(code)?;
     let mut whole = Whole::new(&mut model, &settings, &rows, options.seed)?;
-    options.trained.read_weights(&mut model)?;
+    options.trained.read_weights(&mut model, &[names::GENERATE])?;
     let view = View { tokenizer, mask: blank(&settings).map(|mask| mask as i32) };
     let live = std::io::stderr().is_terminal() && rows.len() == 1 && !options.print_ids;
     let mut shown = Instant::now().checked_sub(BETWEEN);

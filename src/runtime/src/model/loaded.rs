@@ -1,12 +1,14 @@
 //! A model with its parameters in memory, ready to run.
 #![expect(unsafe_code, reason = "running compiled code over raw addresses")]
 
+mod packing;
+
 use super::call::shape_of;
 use super::code::Watcher;
 use super::on_device::{Layout, OnDevice};
 use super::start;
 use super::{Call, Code, States, missing_features};
-use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role, names};
+use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role};
 use crate::device::Shared;
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Arena, Lifetime, Tensor, pack};
@@ -190,17 +192,6 @@ impl Loaded {
         })
     }
 
-    /// Runs `prepare` if parameters have changed since it last ran.
-    fn renew_packed(&mut self) -> Result<()> {
-        if !self.stale || !self.has(names::PREPARE) {
-            return Ok(());
-        }
-        let mut call = self.prepare_call(names::PREPARE, &[])?;
-        self.run_as_is(&mut call, &mut States::new(), &mut |_| true)?;
-        self.stale = false;
-        Ok(())
-    }
-
     fn run_as_is(&mut self, call: &mut Call, states: &mut States, watcher: Watcher<'_>) -> Result<()> {
         if self.device.is_some() {
             return self.run_on_device(call, states, watcher);
@@ -217,13 +208,8 @@ impl Loaded {
 
     fn run_on_device(&mut self, call: &mut Call, states: &mut States, watcher: Watcher<'_>) -> Result<()> {
         let layout = self.plan(call);
+        self.move_parameters()?;
         let Some(device) = &mut self.device else { return Ok(()) };
-        if self.moved {
-            for (tensor, info) in self.parameters.iter().zip(&self.code.manifest().parameters) {
-                device.set_parameter(&info.path, tensor)?;
-            }
-            self.moved = false;
-        }
         device.run(self.code.program(call.program), call, states, &layout, watcher)
     }
 

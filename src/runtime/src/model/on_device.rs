@@ -41,6 +41,11 @@ impl OnDevice {
         self.parameters[path].upload(bytes)
     }
 
+    /// Gives back the memory of a parameter.
+    pub(super) fn drop_parameter(&mut self, path: &str) {
+        self.parameters.remove(path);
+    }
+
     /// Runs a call.
     pub(super) fn run(
         &mut self,

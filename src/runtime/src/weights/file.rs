@@ -88,6 +88,14 @@ impl WeightFile {
         })
     }
 
+    /// Gives the memory back that a tensor was seen in; the file still holds it.
+    pub fn forget(&self, name: &str) {
+        let shard = self.places.get(name).map(|place| &self.shards[*place]);
+        let Some((shard, info)) = shard.and_then(|shard| Some((shard, shard.metadata.info(name)?))) else { return };
+        let (begin, end) = info.data_offsets;
+        files::forget(&shard.map, shard.start + begin..shard.start + end);
+    }
+
     /// The free text entries of the first file's header.
     pub fn notes(&self) -> BTreeMap<String, String> {
         let notes = self.shards.first().and_then(|shard| shard.metadata.metadata().clone());
@@ -120,29 +128,43 @@ impl Stored<'_> {
     /// # Errors
     /// If they are of a type that is not widened at load; `name` is for the message.
     pub fn widen(&self, name: &str) -> Result<Vec<f32>> {
-        let values = match self.dtype {
-            Dtype::F32 => each(self.bytes, f32::from_le_bytes),
-            Dtype::F16 => each(self.bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            Dtype::BF16 => each(self.bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-            Dtype::F64 => each(self.bytes, |bytes| f64::from_le_bytes(bytes) as f32),
+        let mut values = Vec::with_capacity(self.shape.iter().product());
+        self.for_each(name, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// All elements as f32, in order.
+    ///
+    /// # Errors
+    /// As [`Stored::widen`]; or if one is not finite, after all were seen.
+    pub fn for_each(&self, name: &str, mut see: impl FnMut(f32)) -> Result<()> {
+        let (mut at, mut strange) = (0, None);
+        let see = |value: f32| {
+            if !value.is_finite() && strange.is_none() {
+                strange = Some((at, value));
+            }
+            at += 1;
+            see(value);
+        };
+        match self.dtype {
+            Dtype::F32 => each(self.bytes, f32::from_le_bytes, see),
+            Dtype::F16 => each(self.bytes, |bytes| f16::from_le_bytes(bytes).to_f32(), see),
+            Dtype::BF16 => each(self.bytes, |bytes| bf16::from_le_bytes(bytes).to_f32(), see),
+            Dtype::F64 => each(self.bytes, |bytes| f64::from_le_bytes(bytes) as f32, see),
             other => {
                 let message = format!("the tensor `{name}` holds {other:?} elements, which are not weights");
                 return Err(Error::environment(message).help("convert the file to f32, f16 or bf16 first"));
             }
-        };
-        match values.iter().position(|value| !value.is_finite()) {
-            None => Ok(values),
-            Some(at) => {
-                let message = format!("the tensor `{name}` is {} at element {at}", values[at]);
-                Err(Error::environment(message).help("the weights are damaged or diverged; take an earlier checkpoint"))
-            }
         }
+        let Some((at, value)) = strange else { return Ok(()) };
+        let message = format!("the tensor `{name}` is {value} at element {at}");
+        Err(Error::environment(message).help("the weights are damaged or diverged; take an earlier checkpoint"))
     }
 }
 
 /// Reads elements of `SIZE` bytes.
-fn each<const SIZE: usize>(bytes: &[u8], read: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
+fn each<const SIZE: usize>(bytes: &[u8], read: impl Fn([u8; SIZE]) -> f32, see: impl FnMut(f32)) {
+    bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).for_each(see);
 }
 
 /// The message for a file that is not what its name says.

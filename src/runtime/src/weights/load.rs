@@ -56,20 +56,34 @@ fn load_native(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     refuse_unknown(file, known, manifest.parameters.iter().map(|info| info.path.as_str()))?;
     // All is looked at before anything is written: a bad file changes nothing, and no second copy is held.
     for info in &manifest.parameters {
-        values_of(file, &info.path, &info.shape)?;
+        read(file, &info.path, &info.shape, |_| {})?;
     }
     let (manifest, parameters, _) = model.parameters_mut();
     for (tensor, info) in parameters.iter_mut().zip(&manifest.parameters) {
-        tensor.slice_mut::<f32>().copy_from_slice(&values_of(file, &info.path, &info.shape)?);
+        let mut places = tensor.slice_mut::<f32>().iter_mut();
+        read(file, &info.path, &info.shape, |value| {
+            if let Some(place) = places.next() {
+                *place = value;
+            }
+        })?;
     }
     Ok(())
 }
 
-/// One tensor's elements, if it has the shape that the model wants.
-fn values_of(file: &WeightFile, name: &str, shape: &[i64]) -> Result<Vec<f32>> {
+/// Looks at one tensor's elements, if it has the shape that the model wants.
+fn read(file: &WeightFile, name: &str, shape: &[i64], see: impl FnMut(f32)) -> Result<()> {
     let stored = file.tensor(name)?;
     check_shape(&stored, name, shape)?;
-    stored.widen(name)
+    let seen = stored.for_each(name, see);
+    file.forget(name);
+    seen
+}
+
+/// One tensor's elements, if it has the shape that the model wants.
+fn values_of(file: &WeightFile, name: &str, shape: &[i64]) -> Result<Vec<f32>> {
+    let mut values = Vec::with_capacity(file.tensor(name)?.shape.iter().product());
+    read(file, name, shape, |value| values.push(value))?;
+    Ok(values)
 }
 
 fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
@@ -81,9 +95,9 @@ fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     refuse_unknown(file, known, manifest.weights.iter().map(|source| source.tensor.as_str()))?;
     check_complete(manifest)?;
     for source in manifest.weights.iter().filter(|source| !source.copy) {
-        let values = values_of(file, &source.tensor, &source.shape)?;
-        let sizes = model.parameters();
-        let fits = |part: &WeightPart| boxes::check(part, &source.tensor, values.len(), sizes[part.parameter].len());
+        read(file, &source.tensor, &source.shape, |_| {})?;
+        let (count, sizes) = (source.shape.iter().product::<i64>() as usize, model.parameters());
+        let fits = |part: &WeightPart| boxes::check(part, &source.tensor, count, sizes[part.parameter].len());
         source.parts.iter().try_for_each(fits)?;
     }
     let (manifest, parameters, _) = model.parameters_mut();
