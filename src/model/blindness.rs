@@ -4,6 +4,7 @@
 //! inputs by the relations between positions (`reads`); they are blind if no element can be read by both.
 
 mod interval;
+mod marks;
 mod reads;
 
 use super::declarations::Model;
@@ -13,7 +14,8 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::source::Span;
 use crate::tensor::{AxisId, Relation};
 use interval::Interval;
-use reads::{Mark, Read, Walk};
+use marks::Mark;
+use reads::{Read, Walk};
 use std::collections::HashSet;
 
 /// Proves what the programs of a model require.
@@ -38,7 +40,7 @@ fn report_peeks(program: &Program, sink: &mut Diagnostics) {
 }
 
 fn prove_one(walk: &Walk, left: ValueId, right: ValueId, span: Span, sink: &mut Diagnostics) {
-    let Some((seen, target)) = seen(walk, left, right, right) else { return };
+    let Some((seen, target)) = seen(walk, left, right, left) else { return };
     let culprit = culprit(walk, left, right);
     let place = walk.program.values[culprit.0 as usize].span;
     let input = &walk.model.inputs[seen.input].name;
@@ -55,17 +57,17 @@ fn prove_one(walk: &Walk, left: ValueId, right: ValueId, span: Span, sink: &mut 
     );
 }
 
-/// A read of the first value that the second value may share at its own position.
-fn seen(walk: &Walk, left: ValueId, right: ValueId, target: ValueId) -> Option<(Read, Read)> {
-    let presence = &walk.program.values[left.0 as usize].presence;
+/// A read of the first value that the second value may share at its own position, where a third is present.
+fn seen(walk: &Walk, left: ValueId, right: ValueId, shown: ValueId) -> Option<(Read, Read)> {
+    let presence = &walk.program.values[shown.0 as usize].presence;
     let axes = |value: ValueId| &walk.program.values[value.0 as usize].ty.axes;
-    let inputs = walk.made_of(target);
-    for theirs in walk.reads_of(target).iter().filter(|theirs| inputs.contains(&theirs.input)) {
+    let inputs = walk.made_of(right);
+    for theirs in walk.reads_of(right).iter().filter(|theirs| inputs.contains(&theirs.input)) {
         for ours in walk.reads_of(left).iter().filter(|ours| ours.input == theirs.input) {
             let shared = axes(left).iter().filter(|axis| axes(right).contains(axis)).copied().collect::<Vec<_>>();
             // A number of the row is the same on both sides.
             let common = |mark: &Mark| match mark {
-                Mark::Axis(axis) => shared.contains(axis),
+                Mark::Axis(axis) | Mark::Block(axis, _) => shared.contains(axis),
                 Mark::Number(_) => shared.contains(&crate::tensor::BATCH),
             };
             let apart = ours.places.iter().zip(&theirs.places).any(|((_, ours), (_, theirs))| {
@@ -129,7 +131,7 @@ fn culprit(walk: &Walk, left: ValueId, right: ValueId) -> ValueId {
         // What a `for` carries sees what any turn saw: the turn itself shows better where that begins.
         sources.sort_by_key(|source| is_carried(*source));
         let begins = sources.iter().any(|source| !has(*source) && !walk.reads_of(*source).is_empty());
-        let mut seeing = sources.into_iter().filter(|one| has(*one) && seen(walk, *one, right, right).is_some());
+        let mut seeing = sources.into_iter().filter(|one| has(*one) && seen(walk, *one, right, left).is_some());
         match seeing.find(|source| visited.insert(*source)) {
             Some(source) if !(begins && is_carried(source)) => at = source,
             _ => return at,

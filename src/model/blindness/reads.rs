@@ -1,27 +1,17 @@
 //! What every value of a program reads of the inputs, as far as relations between positions tell.
 //!
 //! In: a program. Out: for each value a list of [`Read`]s: which input, and for each of its axes the interval of
-//! (position read - coordinate) along the value's own axes, and of (position read - number) for whole numbers that a row
-//! has, such as the end of its prefix. What is not in a map may be anywhere. A relation that holds in one of two ways
-//! gives two reads. A `for` is walked until nothing changes; what still grows then is widened to everything.
+//! (position read - mark) from what the value knows of positions (`marks`): its coordinates, where their blocks begin,
+//! whole numbers that a row has, such as the end of its prefix. What is not in a map may be anywhere. A relation that
+//! holds in one of two ways gives two reads. A `for` is walked until nothing changes; what still grows then is widened to
+//! everything.
 
 use super::interval::Interval;
+use super::marks::{Distances, Mark, complete, meet, orders};
 use crate::model::declarations::Model;
 use crate::model::values::{Program, Region, RegionId, Value, ValueId, ValueKind};
 use crate::tensor::{Affine, AxisId, BATCH, DType, Function, Relation, Term};
-use std::collections::{BTreeMap, HashSet};
-
-/// What the distance to a position is counted from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
-    /// A coordinate of the value that reads.
-    Axis(AxisId),
-    /// A whole number of the row.
-    Number(ValueId),
-}
-
-/// The distances from marks to the position that is read.
-pub type Distances = BTreeMap<Mark, Interval>;
+use std::collections::HashSet;
 
 /// Elements of one input that a value reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +30,8 @@ pub struct Walk<'p> {
     pub program: &'p Program,
     /// By value.
     pub reads: Vec<Vec<Read>>,
+    /// The sizes of blocks of positions that relations speak of.
+    blocks: Vec<i64>,
     /// After some rounds, what a `for` carries is widened.
     widen: bool,
 }
@@ -50,7 +42,8 @@ const ROUNDS: (usize, usize) = (3, 24);
 impl<'p> Walk<'p> {
     /// The reads of all values.
     pub fn over(model: &'p Model, program: &'p Program) -> Walk<'p> {
-        let mut walk = Walk { model, program, reads: vec![Vec::new(); program.values.len()], widen: false };
+        let reads = vec![Vec::new(); program.values.len()];
+        let mut walk = Walk { model, program, reads, blocks: blocks(program), widen: false };
         for round in 0..ROUNDS.1 {
             walk.widen = round >= ROUNDS.0;
             if !walk.round() {
@@ -96,6 +89,9 @@ impl<'p> Walk<'p> {
                 let narrowed = |read: &Read| ways.iter().map(|way| self.tightened(read, way)).collect::<Vec<_>>();
                 reads = reads.iter().flat_map(narrowed).collect();
             }
+        }
+        for (_, distances) in reads.iter_mut().flat_map(|read| &mut read.places) {
+            complete(distances, &self.blocks);
         }
         merged(reads)
     }
@@ -189,6 +185,8 @@ impl<'p> Walk<'p> {
         for made in self.turns(region, *place as usize) {
             reads.extend(self.reads_of(made).iter().cloned().map(|mut read| {
                 for (_, distances) in &mut read.places {
+                    // Where the block of the turn before began, the coordinate tells.
+                    distances.retain(|mark, _| !matches!(mark, Mark::Block(axis, _) if *axis == region.axis));
                     if let Some(distance) = distances.get_mut(&Mark::Axis(region.axis)) {
                         *distance = distance.shifted(if region.reverse { 1 } else { -1 });
                     }
@@ -208,7 +206,7 @@ impl<'p> Walk<'p> {
         let mut reads = self.reads_of(x).to_vec();
         for (_, distances) in reads.iter_mut().flat_map(|read| &mut read.places) {
             distances.retain(|mark, _| match mark {
-                Mark::Axis(axis) => !axes.contains(axis),
+                Mark::Axis(axis) | Mark::Block(axis, _) => !axes.contains(axis),
                 Mark::Number(_) => !axes.contains(&BATCH),
             });
         }
@@ -220,22 +218,42 @@ impl<'p> Walk<'p> {
         for (_, distances) in reads.iter_mut().flat_map(|read| &mut read.places) {
             let mut moved = Distances::new();
             for (mark, distance) in std::mem::take(distances) {
-                match places.iter().find(|(read, _)| Mark::Axis(*read) == mark) {
-                    None => meet(&mut moved, mark, distance),
-                    Some((_, at)) => {
-                        for (term, _) in at.terms.iter().filter(|(_, factor)| *factor == 1) {
-                            if let Some(coordinate) = self.coordinate(term) {
-                                meet(&mut moved, coordinate, distance.plus(self.spread(at, term)));
-                            }
-                        }
-                    }
-                }
+                let at = |axis: AxisId| places.iter().find(|(read, _)| *read == axis).map(|(_, at)| at);
+                let counted = match mark {
+                    Mark::Axis(axis) => at(axis).map(|at| self.counted(at)),
+                    Mark::Block(axis, by) => at(axis).map(|at| self.counted_blocks(at, by)),
+                    Mark::Number(_) => None,
+                };
+                let counted = counted.unwrap_or_else(|| vec![(mark, Interval::POINT)]);
+                counted.into_iter().for_each(|(mark, away)| meet(&mut moved, mark, distance.plus(away)));
             }
             *distances = moved;
         }
         let indices = places.iter().flat_map(|(_, at)| at.values());
         reads.extend(indices.flat_map(|index| self.reads_of(*index).to_vec()));
         reads
+    }
+
+    /// Marks of a place, and how far it is from each.
+    fn counted(&self, at: &Affine<ValueId>) -> Vec<(Mark, Interval)> {
+        let mark = |(term, factor): &(Term<ValueId>, i64)| match term {
+            Term::Quotient(axis, by) if by == factor => Some(Mark::Block(*axis, *by)),
+            _ if *factor == 1 => self.coordinate(term),
+            _ => None,
+        };
+        at.terms.iter().filter_map(|one| Some((mark(one)?, self.spread(at, &one.0)))).collect()
+    }
+
+    /// Marks at which blocks of a size begin, and how far from each the block of a place begins.
+    fn counted_blocks(&self, at: &Affine<ValueId>, by: i64) -> Vec<(Mark, Interval)> {
+        let [(term, factor)] = at.terms.as_slice() else { return Vec::new() };
+        let axis = match (self.coordinate(term), term) {
+            (Some(Mark::Axis(axis)), _) if *factor == 1 => axis,
+            (_, Term::Quotient(axis, size)) if *size == by && *factor == by => *axis,
+            _ => return Vec::new(),
+        };
+        let whole = at.constant % by == 0;
+        if whole { vec![(Mark::Block(axis, by), Interval::POINT.shifted(at.constant))] } else { Vec::new() }
     }
 
     /// The second is read only where the first is absent.
@@ -291,27 +309,36 @@ impl<'p> Walk<'p> {
     /// `a - b + c >= 0` bounds what is read near b as seen from a, and the reverse.
     fn tightened(&self, read: &Read, affine: &Affine<ValueId>) -> Read {
         let mut read = read.clone();
-        let (a, b) = match affine.terms.as_slice() {
-            [(a, 1), (b, -1)] | [(b, -1), (a, 1)] => (a, b),
-            _ => return read,
-        };
-        let (Some(a), Some(b)) = (self.coordinate(a), self.coordinate(b)) else { return read };
-        for (_, distances) in &mut read.places {
-            let (near_a, near_b) = (distances.get(&a).copied(), distances.get(&b).copied());
-            if let Some(high) = near_b.and_then(|near| near.high) {
-                meet(distances, a, Interval { low: None, high: Some(high + affine.constant) });
-            }
-            if let Some(low) = near_a.and_then(|near| near.low) {
-                meet(distances, b, Interval { low: Some(low - affine.constant), high: None });
+        for order in orders(affine, |term| self.coordinate(term)) {
+            for (_, distances) in &mut read.places {
+                let [near_a, near_b] = [order.first, order.second].map(|mark| distances.get(&mark).copied());
+                if let Some(high) = near_b.and_then(|near| near.high) {
+                    meet(distances, order.first, Interval { low: None, high: Some(high + order.by) });
+                }
+                if let Some(low) = near_a.and_then(|near| near.low) {
+                    meet(distances, order.second, Interval { low: Some(low - order.by), high: None });
+                }
             }
         }
         read
     }
 }
 
-fn meet(distances: &mut Distances, mark: Mark, distance: Interval) {
-    let known = distances.get(&mark).copied();
-    distances.insert(mark, known.map_or(distance, |known| known.and(distance)));
+/// The sizes of blocks of positions that relations speak of.
+fn blocks(program: &Program) -> Vec<i64> {
+    let relations = program.values.iter().flat_map(|value| &value.presence.relations);
+    let forms = relations.filter_map(|relation| match relation {
+        Relation::AtLeastZero(form) => Some(form),
+        _ => None,
+    });
+    let size = |term: &Term<ValueId>| match term {
+        Term::Quotient(_, by) => Some(*by),
+        _ => None,
+    };
+    let mut sizes = forms.flat_map(|form| &form.terms).filter_map(|(term, _)| size(term)).collect::<Vec<_>>();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
 }
 
 /// What still moves after some rounds moves without end, upwards or downwards.
