@@ -25,7 +25,7 @@ const PART: AxisId = AxisId(u32::MAX);
 const ELEMENTS: i64 = 2048;
 /// Positions of a part: so many if they lie side by side in memory, and at most.
 const SIDE_BY_SIDE: i64 = 16;
-const MOST: i64 = 64;
+const MOST: i64 = 128;
 
 /// Where what a `for` carries, and what it yields turn by turn, is stored.
 pub(super) struct Ends<'v> {
