@@ -1,8 +1,8 @@
 //! A [`Nest`] as the body function of a kernel: `body(arguments, begin, end)` runs turns of the collapsed parallel loops.
 //!
-//! Neighbouring loops are joined first. The innermost parallel loop is a loop of its own inside, so that counters are divided out once a row. Either it or
-//! the marked loops further inside run in vector lanes ([`crate::kernel::choice`]); the last lanes are masked, so a lane computes
-//! what a single turn would.
+//! Neighbouring loops are joined first. The innermost parallel loop is a loop of its own inside, so that counters are
+//! divided out once a row. Either it or the marked loops further inside run in vector lanes ([`crate::kernel::choice`]);
+//! the last lanes are masked, so a lane computes what a single turn would.
 
 mod loops;
 mod pairs;

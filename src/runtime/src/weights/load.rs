@@ -56,34 +56,28 @@ fn load_native(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     refuse_unknown(file, known, manifest.parameters.iter().map(|info| info.path.as_str()))?;
     // All is looked at before anything is written: a bad file changes nothing, and no second copy is held.
     for info in &manifest.parameters {
-        read(file, &info.path, &info.shape, |_| {})?;
+        look(file, &info.path, &info.shape, |stored| stored.for_each(&info.path, |_| {}))?;
     }
     let (manifest, parameters, _) = model.parameters_mut();
     for (tensor, info) in parameters.iter_mut().zip(&manifest.parameters) {
         let mut places = tensor.slice_mut::<f32>().iter_mut();
-        read(file, &info.path, &info.shape, |value| {
+        let fill = |value| {
             if let Some(place) = places.next() {
                 *place = value;
             }
-        })?;
+        };
+        look(file, &info.path, &info.shape, |stored| stored.for_each(&info.path, fill))?;
     }
     Ok(())
 }
 
-/// Looks at one tensor's elements, if it has the shape that the model wants.
-fn read(file: &WeightFile, name: &str, shape: &[i64], see: impl FnMut(f32)) -> Result<()> {
+/// Looks at a tensor that has the shape which the model wants, and gives the memory back that it was seen in.
+fn look<T>(file: &WeightFile, name: &str, shape: &[i64], see: impl FnOnce(&Stored<'_>) -> Result<T>) -> Result<T> {
     let stored = file.tensor(name)?;
     check_shape(&stored, name, shape)?;
-    let seen = stored.for_each(name, see);
+    let seen = see(&stored);
     file.forget(name);
     seen
-}
-
-/// One tensor's elements, if it has the shape that the model wants.
-fn values_of(file: &WeightFile, name: &str, shape: &[i64]) -> Result<Vec<f32>> {
-    let mut values = Vec::with_capacity(file.tensor(name)?.shape.iter().product());
-    read(file, name, shape, |value| values.push(value))?;
-    Ok(values)
 }
 
 fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
@@ -95,14 +89,14 @@ fn load_published(model: &mut Loaded, file: &WeightFile) -> Result<()> {
     refuse_unknown(file, known, manifest.weights.iter().map(|source| source.tensor.as_str()))?;
     check_complete(manifest)?;
     for source in manifest.weights.iter().filter(|source| !source.copy) {
-        read(file, &source.tensor, &source.shape, |_| {})?;
+        look(file, &source.tensor, &source.shape, |stored| stored.for_each(&source.tensor, |_| {}))?;
         let (count, sizes) = (source.shape.iter().product::<i64>() as usize, model.parameters());
         let fits = |part: &WeightPart| boxes::check(part, &source.tensor, count, sizes[part.parameter].len());
         source.parts.iter().try_for_each(fits)?;
     }
     let (manifest, parameters, _) = model.parameters_mut();
     for source in manifest.weights.iter().filter(|source| !source.copy) {
-        let values = values_of(file, &source.tensor, &source.shape)?;
+        let values = look(file, &source.tensor, &source.shape, |stored| stored.widen(&source.tensor))?;
         for part in &source.parts {
             let target = parameters[part.parameter].slice_mut::<f32>();
             boxes::for_each(part, |from, to| target[to] = values[from]);
