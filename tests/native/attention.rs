@@ -310,16 +310,21 @@ fn found(shape: &Shape, (q, k, v): (&[f32], &[f32], &[f32]), compiled: &Compiled
 }
 
 #[test]
-fn heads_that_fill_a_panel_find_to_the_bit_what_each_finds_alone() {
-    let all = Shape { rows: 1, heads: 1, group: 16, queries: 1, keys: 150, width: 70, values: 32 };
-    let one = Shape { group: 1, ..all };
+fn heads_that_fill_panels_find_to_the_bit_what_each_finds_alone() {
+    for (group, width) in [(16, 70), (64, 130)] {
+        check_alone(&Shape { rows: 1, heads: 1, group, queries: 1, keys: 150, width, values: 32 });
+    }
+}
+
+fn check_alone(all: &Shape) {
+    let one = Shape { group: 1, ..*all };
     let (q, k) = (values(all.group * all.width, 1), values(all.keys * all.width, 2));
     let v = values(all.keys * all.values, 3);
     let case = Case { causal: false, window: None, masked: false, listed: false };
     let kernel = kernel(Form::Attend(Box::new(forward(case))));
     for target in targets() {
         let compiled = Compiled::new(&program(kernel.clone(), &vec![Size::Constant(0); 8], 1 << 40), &target);
-        let together = found(&all, (&q, &k, &v), &compiled);
+        let together = found(all, (&q, &k, &v), &compiled);
         let alone = q.chunks(all.width).flat_map(|q| found(&one, (q, &k, &v), &compiled)).collect::<Vec<_>>();
         assert!(together == alone, "{:?}", target.level);
     }
@@ -334,10 +339,11 @@ fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_a
         shape(1, 1, 1, 1, 70, 64, 64),
         shape(1, 2, 3, 130, 133, 20, 17),
         shape(3, 1, 1, 5, 5, 1, 3),
-        // Rows that fill a panel or two: keys are read where they lie.
+        // Rows that fill panels, and fewer than half a key's elements: keys are read where they lie.
         shape(1, 1, 16, 1, 200, 37, 32),
-        shape(2, 1, 4, 4, 131, 12, 48),
-        shape(1, 2, 24, 1, 65, 9, 16),
+        shape(2, 1, 4, 4, 131, 32, 48),
+        shape(1, 2, 24, 1, 65, 49, 16),
+        shape(1, 1, 20, 2, 140, 97, 32),
         // So many turns that room which each of them took for itself would not be there.
         shape(1, 1, 1, 300, 300, 64, 64),
     ];

@@ -1,14 +1,13 @@
 //! Products of few queries with a block of keys that is read where it lies.
 //!
-//! For many rows a block of keys is copied across, so that keys are the panel of the micro-kernels. Where rows fill a
-//! panel or two (the heads of one new position that share latents) the copy costs a good part of the products. There the
-//! queries are the panel, turned once for all keys, and keys are the rows. Each sum has the same factors in the same
-//! order as in the other form, so scores are the same to the bit.
+//! Usually a block of keys is copied across, so that keys are the panel of the micro-kernels. Where there are fewer rows
+//! than a key has elements (the heads of one new position that share latents) the copy costs a good part of the products.
+//! There the queries are the panel, turned once for all keys, keys are the rows, and products are turned instead. Each
+//! sum has the same factors in the same order as in the other form, so scores are the same to the bit.
 
 use super::forward::Scratch;
 use super::scores::Products;
-use super::values::FEW_TILES;
-use super::{Attention, BLOCK_KEYS};
+use super::{Attention, BLOCK_KEYS, BLOCK_ROWS};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::gemm::micro::{Call, Layout};
 use crate::mlir::gemm::{Source, copy_turned};
@@ -29,8 +28,7 @@ impl Attention<'_> {
     /// Room for the form, if keys are such that it can be used.
     pub(super) fn upright(&mut self) -> Option<Upright> {
         let form = self.form;
-        let fits = FEW_TILES * self.target.rows >= self.target.panel;
-        let possible = fits && !form.listed && form.all_keys().into_iter().all(|key| self.is_plain(key));
+        let possible = !form.listed && form.all_keys().into_iter().all(|key| self.is_plain(key));
         if !possible {
             return None;
         }
@@ -45,13 +43,14 @@ impl Attention<'_> {
 
     /// Room for rows: whole panels.
     fn upright_room(&self) -> usize {
-        (FEW_TILES * self.target.rows).next_multiple_of(self.target.panel)
+        BLOCK_ROWS.next_multiple_of(self.target.panel)
     }
 
-    /// Whether so many rows are few, and fill three quarters of their panels.
+    /// Whether so many rows are at most half of a key's elements, and fill three quarters of their panels.
     pub(super) fn is_upright(&mut self, rows: Value) -> Value {
-        let few = self.writer.int((FEW_TILES * self.target.rows) as i64);
-        let few = self.writer.compare(Order::LessEqual, rows, few);
+        let two = self.writer.int(2);
+        let twice = self.writer.multiply(rows, two);
+        let few = self.writer.compare(Order::LessEqual, twice, self.width);
         let panels = self.panels(rows);
         let least = self.writer.int(3 * self.target.panel as i64);
         let least = self.writer.multiply(panels, least);
