@@ -86,7 +86,8 @@ pub fn turns(
     match &kernel.form {
         Form::Nest(form) => {
             let count = product(writer, form.parallel.iter().map(|parallel| parallel.extent), amount);
-            Turns { count, splits: !form.parallel.is_empty(), chunk: writer.int(CHUNK), group: 1 }
+            let group = nest::group(form, target.lanes) as i64;
+            Turns { count, splits: !form.parallel.is_empty(), chunk: writer.int(CHUNK), group }
         }
         Form::Gemm(form) => {
             let count = gemm::blocks(writer, form, target, amount);

@@ -29,6 +29,11 @@ pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, la
     emitter.writer.end_function();
 }
 
+/// How many turns of the parallel loops go together: a chunk of fewer leaves lanes idle.
+pub fn group(nest: &Nest, lanes: usize) -> usize {
+    choice::choose(&joined(nest, lanes), lanes).map_or(1, |_| lanes)
+}
+
 /// Writes one turn of all parallel loops for a thread of a GPU, or for a team of threads that share the turn.
 pub fn write_turn(writer: &mut Writer, kernel: &Kernel, nest: &Nest, body: Body, turn: Value, team: Option<Team>) {
     let execution = team.map_or(Execution::Thread, Execution::Team);

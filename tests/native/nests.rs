@@ -222,6 +222,32 @@ fn two_turns_together_give_each_what_it_gives_alone() {
     }
 }
 
+/// By what the turns of a chunk of the first parallel loop are a multiple.
+fn group(text: &str) -> i64 {
+    let (before, call) = text.split_once("llvm.call %").expect("a loop runs in chunks");
+    let last = |line: &str| Some(line.split([')', ':']).next()?.trim_end().rsplit_once(", ")?.1.to_owned());
+    // Numbers of values begin anew in every function.
+    let definition = |name: &str| {
+        let mut lines = before.lines().rev().map(str::trim);
+        lines.find_map(|line| line.strip_prefix(&format!("{name} = ")).map(str::to_owned))
+    };
+    let grain = last(call).expect("a call has operands");
+    let factor = definition(&grain).and_then(|line| last(&line)).expect("a grain is a product");
+    let constant = definition(&factor).expect("groups are known");
+    let number = constant.strip_prefix("arith.constant ").and_then(|line| line.split(' ').next());
+    number.and_then(|number| number.parse().ok()).expect("groups are numbers")
+}
+
+#[test]
+fn chunks_are_whole_vectors_where_turns_run_side_by_side() {
+    let target = Target::of(Level::Avx2);
+    let [columns, rows] = [true, false].map(|transposed| {
+        let program = program(row_sums(transposed), &vec![Size::Constant(0); 2], 1 << 40);
+        group(&mlir::write(&[&program], &manifest(), &target))
+    });
+    assert_eq!([columns, rows], [target.lanes as i64, 1]);
+}
+
 #[test]
 fn turns_run_together_in_pairs_where_they_compute_elementary_functions() {
     let target = Target::of(Level::Avx2);
