@@ -15,6 +15,7 @@ mod narrow;
 mod own_axes;
 mod recompute;
 mod regions;
+mod repetitions;
 pub mod scans;
 mod simplify;
 mod slices;
@@ -65,6 +66,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &narrow::Narrow,
     &associate::Associate,
     &recompute::Recompute,
+    &repetitions::Repetitions,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
     &dead_code::DeadCode,

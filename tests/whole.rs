@@ -3,7 +3,7 @@
 
 use super::compiled::{graphs, loaded, model, programs};
 use archc::driver::Graphs;
-use archc::kernel::Form;
+use archc::kernel::{Form, Kernel, Statement};
 use archc::model::Model;
 use archc::verify::weights::random_weights;
 use archc::verify::{Array, Batch, Engine, Interpreted};
@@ -253,6 +253,21 @@ fn attention_over_a_prompt_and_new_positions_is_streamed() {
     let all = programs(&graphs(&tiny()));
     let generate = all.iter().find(|program| program.name == "generate").expect("it has a sampler");
     assert!(generate.kernels.iter().any(|kernel| matches!(kernel.form, Form::Attend(_))));
+}
+
+/// Scores of positions that a turn leaves as they are, their ranks and what stands above: nobody asks.
+#[test]
+fn a_turn_ranks_and_multiplies_for_the_positions_that_it_writes() {
+    let text = std::fs::read_to_string("examples/ssd-tiny.arch").expect("an example");
+    let all = programs(&graphs(&model(&text)));
+    let generate = all.iter().find(|program| program.name == "generate").expect("it has a sampler");
+    let asked = |kernel: &&Kernel| matches!(&kernel.form, Form::Gemm(product) if product.asked.is_some());
+    assert_eq!(generate.kernels.iter().filter(asked).count(), 1, "{generate}");
+    for name in ["rank", "sum_above"] {
+        let kernel = generate.kernels.iter().find(|kernel| kernel.name == name).expect("it ranks");
+        let Form::Nest(nest) = &kernel.form else { panic!("loops of its own") };
+        assert!(matches!(nest.body.last(), Some(Statement::If(..))), "{name}: {generate}");
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Estimate<'_> {
             Statement::Load(_, address) => self.of_access(address),
             Statement::Store(address, _) => self.of_access(address),
             Statement::Add(address, _) => 2.0 * self.of_access(address),
-            Statement::Random(..) => 20.0 * share,
+            Statement::Random(..) | Statement::Normals(..) => 20.0 * share,
             Statement::If(_, body) => 0.5 * share + self.of(body),
             Statement::Loop(inner) => self.of_loop(inner),
         }

@@ -26,6 +26,8 @@ pub struct Gemm {
     pub c: Matrix,
     /// Adds to what C holds instead of overwriting (gradients summed over turns).
     pub accumulate: bool,
+    /// Truths that say which rows anybody asks for, if not for all; the others may hold anything.
+    pub asked: Option<Box<Matrix>>,
 }
 
 /// A strided matrix in a buffer: element (i, j) of batch (x, y, …) at `x·batch[0] + y·batch[1] + … + i·rows + j·columns`.

@@ -65,6 +65,8 @@ pub enum Statement {
     Add(Address, Register),
     /// Four random words of a draw.
     Random(Box<RandomWords>),
+    /// Two standard normal numbers, F32, of two random words: as `tensor::random::normals` makes them.
+    Normals([Register; 2], [Register; 2]),
     /// A loop.
     Loop(Box<Loop>),
     /// Runs the statements only if the register holds.

@@ -110,6 +110,10 @@ impl Varying {
                     let varies = arguments.any(|&argument| self.has(argument));
                     words.iter().for_each(|&word| self.mark(word, varies));
                 }
+                Statement::Normals(numbers, words) => {
+                    let varies = words.iter().any(|&word| self.has(word));
+                    numbers.iter().for_each(|&number| self.mark(number, varies));
+                }
                 Statement::If(_, body) => self.spread(body),
                 Statement::Loop(inner) => self.spread_loop(inner),
             }

@@ -73,6 +73,7 @@ struct Starts {
     b: Value,
     extras: Vec<Value>,
     c: Value,
+    asked: Value,
 }
 
 /// The multiply-adds of a chunk. With few rows of A the time goes into reading B, and a chunk has fewer.
@@ -115,7 +116,7 @@ struct Product<'a> {
 pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, form: &Gemm, target: &Target) {
     let body = Body::begin(writer, symbol, kernel);
     let zero = writer.int(0);
-    let starts = Starts { a: zero, b: zero, extras: Vec::new(), c: zero };
+    let starts = Starts { a: zero, b: zero, extras: Vec::new(), c: zero, asked: zero };
     Product { writer, kernel, form, target, body, starts }.run();
     writer.end_function();
 }

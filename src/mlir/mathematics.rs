@@ -8,6 +8,8 @@ use super::text::{Kind, Value, Writer};
 /// Rounds to the nearest whole number when added and subtracted again: 1.5 · 2^23, and twice the bias of an exponent, so
 /// that both halves of the number in the low bits are exponents.
 const ROUND: f64 = 12_582_912.0 + 2.0 * 127.0;
+/// Rounds to the nearest whole number likewise, and leaves it in the low bits: 1.5 · 2^23.
+const ROUND32: f64 = 12_582_912.0;
 /// The same for 64-bit floats: 1.5 · 2^52.
 pub(super) const ROUND64: f64 = 6_755_399_441_055_744.0;
 
@@ -101,8 +103,23 @@ impl Writer {
         let subnormal = self.compare(Order::Less, x, tiny);
         let grown = self.scaled(x, 8_388_608.0);
         let normal = self.select(subnormal, grown, x);
-        let bits = self.cast("arith.bitcast", normal, Kind::I32);
-        // Splits into 2^e · m with m between √½ and √2.
+        let (mantissa, exponent) = self.split(normal);
+        let (shift, zero) = (self.number(-23.0, x.ty), self.number(0.0, x.ty));
+        let shift = self.select(subnormal, shift, zero);
+        let exponent = self.add(exponent, shift);
+        let value = self.log_of(mantissa, exponent);
+        self.log_ends(x, value)
+    }
+
+    /// The natural logarithm of what is positive, finite and not below the smallest normal number.
+    pub fn log_of_normal(&mut self, x: Value) -> Value {
+        let (mantissa, exponent) = self.split(x);
+        self.log_of(mantissa, exponent)
+    }
+
+    /// Splits a normal number into `2^e · m` with m between √½ and √2.
+    fn split(&mut self, x: Value) -> (Value, Value) {
+        let bits = self.cast("arith.bitcast", x, Kind::I32);
         let origin = self.whole(0x3f35_04f3, bits.ty);
         let above = self.subtract(bits, origin);
         let place = self.whole(23, bits.ty);
@@ -110,12 +127,7 @@ impl Writer {
         let back = self.binary("arith.shli", exponent, place);
         let mantissa = self.subtract(bits, back);
         let mantissa = self.cast("arith.bitcast", mantissa, Kind::F32);
-        let exponent = self.cast("arith.sitofp", exponent, Kind::F32);
-        let (shift, zero) = (self.number(-23.0, x.ty), self.number(0.0, x.ty));
-        let shift = self.select(subnormal, shift, zero);
-        let exponent = self.add(exponent, shift);
-        let value = self.log_of(mantissa, exponent);
-        self.log_ends(x, value)
+        (mantissa, self.cast("arith.sitofp", exponent, Kind::F32))
     }
 
     fn log_of(&mut self, mantissa: Value, exponent: Value) -> Value {
@@ -251,12 +263,32 @@ impl Writer {
         let bits = self.cast("arith.trunci", bits, Kind::I32);
         let turns = self.whole(turns, bits.ty);
         let quadrant = self.add(bits, turns);
+        self.in_quadrant(r, quadrant)
+    }
+
+    /// Cosine and sine of a whole turn's part, of [0, 1) with 24 bits: quarters of a turn come off without rounding.
+    pub fn on_circle(&mut self, part: Value) -> [Value; 2] {
+        let round = self.number(ROUND32, part.ty);
+        let quarters = self.scaled(part, 4.0);
+        let shifted = self.add(quarters, round);
+        let n = self.subtract(shifted, round);
+        let rest = self.subtract(quarters, n);
+        let r = self.scaled(rest, std::f64::consts::FRAC_PI_2);
+        let quadrant = self.cast("arith.bitcast", shifted, Kind::I32);
+        let one = self.whole(1, quadrant.ty);
+        let next = self.add(quadrant, one);
+        [self.in_quadrant(r, next), self.in_quadrant(r, quadrant)]
+    }
+
+    /// The sine of `r + quadrant · π/2`, of r within ±π/4.
+    fn in_quadrant(&mut self, r: Value, quadrant: Value) -> Value {
         let square = self.multiply(r, r);
         let sine = self.polynomial(square, &[-1.951_529_6e-4, 8.332_161e-3, -0.166_666_55]);
         let cubed = self.multiply(square, r);
         let sine = self.multiply_add(sine, cubed, r);
         let cosine = self.polynomial(square, &[2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2, -0.5, 1.0]);
-        let (one, two, zero) = (self.whole(1, bits.ty), self.whole(2, bits.ty), self.whole(0, bits.ty));
+        let ty = quadrant.ty;
+        let (one, two, zero) = (self.whole(1, ty), self.whole(2, ty), self.whole(0, ty));
         let odd = self.both(quadrant, one);
         let odd = self.compare(Order::Different, odd, zero);
         let value = self.select(odd, cosine, sine);

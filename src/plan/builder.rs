@@ -223,6 +223,14 @@ impl NestBuilder {
         words
     }
 
+    /// Two standard normal numbers of two random words.
+    pub fn normals(&mut self, words: [Register; 2]) -> [Register; 2] {
+        let depth = self.depth();
+        let numbers = [(); 2].map(|()| self.fresh(ScalarType::F32, depth));
+        self.push(Statement::Normals(numbers, words));
+        numbers
+    }
+
     /// Opens a loop; statements go into it until it is closed.
     pub fn open_loop(&mut self, from: Bound, to: Bound, reverse: bool, lanes: bool) -> Index {
         let index = self.fresh_index(self.levels.len());

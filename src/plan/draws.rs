@@ -15,6 +15,8 @@ use crate::tensor::random::APART;
 
 const GROUPS: i64 = APART as i64;
 const SHARED: i64 = 4 * GROUPS;
+/// So many numbers are made one after the other.
+const FEW: i64 = 2;
 
 impl Planner<'_> {
     /// The size of an axis along which a draw's numbers lie in groups, if there is a whole one.
@@ -46,7 +48,9 @@ impl Planner<'_> {
         emitter.nest.close_loop(Vec::new());
         emitter.nest.close_loop(Vec::new());
         if size % SHARED != 0 {
-            let index = emitter.nest.open_loop(bound(size / SHARED * SHARED), bound(size), false, true);
+            // A vector of lanes for one or two numbers takes longer than they do.
+            let lanes = size % SHARED > FEW;
+            let index = emitter.nest.open_loop(bound(size / SHARED * SHARED), bound(size), false, lanes);
             emitter.runs(index, axis);
             let mut places = outer.clone();
             places.insert(axis, Place::index(index));

@@ -180,6 +180,7 @@ impl<'p> Planner<'p> {
             epilogue: Scalar::identity(),
             c: matrices.target(&result, &none, &[SORTED], columns),
             accumulate: false,
+            asked: None,
         };
         let inner = self.sizes.elements(columns).times(self.sizes.elements(sum));
         let work = range.count.clone().times(inner);
@@ -210,6 +211,7 @@ impl<'p> Planner<'p> {
             epilogue: Scalar::identity(),
             c: matrices.target(target, &none, rows, columns),
             accumulate: false,
+            asked: None,
         };
         let inner = self.sizes.elements(columns).times(self.sizes.elements(rows));
         let work = range.count.clone().times(inner);

@@ -3,12 +3,14 @@
 //! Both hold for whole runs of a kernel's innermost loop: a condition stands outside of it and costs nothing inside.
 
 use super::fusion::{Choice, axes_of};
-use super::lowering::Scope;
+use super::lowering::{Emitter, Scope};
 use super::place::View;
 use super::program::Step;
 use super::schedule::{Planner, is_free};
 use crate::graph::{Op, Value};
-use crate::tensor::{AxisId, Presence, Relation};
+use crate::kernel::ScalarType;
+use crate::tensor::{AxisId, Function, Presence, Relation, ScalarStep};
+use archc_runtime::abi::Size;
 
 /// From so many scalar operations for each element on it pays to ask first.
 const WORTH: i64 = 16;
@@ -21,13 +23,32 @@ pub(super) type Arms = (Presence<Value>, [Value; 2]);
 impl<'p> Planner<'p> {
     /// Computes a value where it is asked for, as far as conditions tell that are known by then.
     pub(super) fn compute_needed(&mut self, scope: &Scope<'p>, value: Value, view: &View, choice: &Choice) -> Step {
-        let asked = choice.needed.get(&value).filter(|_| self.is_work(scope, value));
-        let known = asked.into_iter().flatten().filter(|relation| {
-            let ready = relation.values().into_iter().all(|read| is_ready(scope, choice, *read, SHORT));
-            ready && is_outside(scope, relation, view)
-        });
-        let needed = Presence { relations: known.cloned().collect() };
+        let outer: Vec<AxisId> = view.strides.iter().rev().skip(1).map(|(axis, _)| *axis).collect();
+        let worth = self.is_work(scope, value);
+        let needed = if worth { self.needed(scope, value, &outer, choice) } else { Presence::always() };
         self.compute_where(scope, value, view, &needed)
+    }
+
+    /// Where alone a value is asked for: the conditions that are known by now and speak of some axes alone.
+    pub(super) fn needed(&self, scope: &Scope<'p>, value: Value, outer: &[AxisId], choice: &Choice) -> Presence<Value> {
+        let known = choice.needed.get(&value).into_iter().flatten().filter(|relation| {
+            let ready = relation.values().into_iter().all(|read| is_ready(scope, choice, *read, SHORT));
+            ready && axes_of(scope.region, relation).iter().all(|axis| outer.contains(axis))
+        });
+        Presence { relations: known.cloned().collect() }
+    }
+
+    /// Stores whether conditions hold.
+    pub(super) fn truths(&mut self, scope: &Scope<'p>, conditions: &Presence<Value>, view: &View) -> Step {
+        let mut emitter = Emitter::new(scope);
+        emitter.nest.will_write(view);
+        self.fill(&mut emitter, view, |emitter, places| {
+            let holds = emitter.relations_hold(conditions, places);
+            holds.unwrap_or_else(|| emitter.nest.number(1.0, ScalarType::Bool))
+        });
+        let axes = view.strides.iter().map(|(axis, _)| *axis).collect::<Vec<_>>();
+        let work = self.sizes.elements(&axes).times(Size::Constant(SHORT as i64));
+        self.launch(emitter.nest.finish("asked".into(), String::new(), work))
     }
 
     /// The two sides of a value that is one or the other for all of its last axis, if one of them is work.
@@ -44,15 +65,25 @@ impl<'p> Planner<'p> {
     }
 
     fn is_work(&self, scope: &Scope, value: Value) -> bool {
-        let draws = matches!(scope.region.node(value.node).op, Op::Draw(..));
-        draws || self.effort(scope, value, 0).constant().is_none_or(|steps| steps >= WORTH)
+        let dear = match &scope.region.node(value.node).op {
+            Op::Draw(..) => true,
+            Op::Map(scalar) => scalar.steps.iter().any(is_elementary),
+            _ => false,
+        };
+        dear || self.effort(scope, value, 0).constant().is_none_or(|steps| steps >= WORTH)
     }
+}
+
+/// Whether a step takes as long as a dozen others.
+fn is_elementary(step: &ScalarStep) -> bool {
+    use Function::{Cos, Erf, Exp, Expm1, Log, Log1p, Power, Sin, Tanh};
+    matches!(step, ScalarStep::Call(Cos | Erf | Exp | Expm1 | Log | Log1p | Power | Sin | Tanh, _))
 }
 
 /// Whether a relation speaks of the axes alone that a kernel goes along before the last.
 fn is_outside(scope: &Scope, relation: &Relation<Value>, view: &View) -> bool {
-    let outer: Vec<AxisId> = view.strides.iter().rev().skip(1).map(|(axis, _)| *axis).collect();
-    axes_of(scope.region, relation).iter().all(|axis| outer.contains(axis))
+    let outer = view.strides.iter().rev().skip(1);
+    axes_of(scope.region, relation).iter().all(|axis| outer.clone().any(|(known, _)| known == axis))
 }
 
 /// Whether a value is in memory already or made of such in a few steps.

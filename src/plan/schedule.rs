@@ -303,14 +303,14 @@ impl<'p> Planner<'p> {
         if let Some(steps) = attended {
             return steps;
         }
-        if let Some(step) = self.ranked(scope, value, view) {
+        if let Some(step) = self.ranked(scope, value, view, choice) {
             return vec![step];
         }
         let grouped = choice.grouped.get(&value).and_then(|found| self.grouped(scope, value, found, view));
         if let Some(steps) = grouped {
             return steps;
         }
-        let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, view));
+        let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, (view, choice)));
         product
             .or_else(|| self.add_up(scope, value, view))
             .unwrap_or_else(|| vec![self.compute_needed(scope, value, view, choice)])

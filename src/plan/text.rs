@@ -188,6 +188,9 @@ fn statement(out: &mut Formatter<'_>, statement: &Statement, depth: usize) -> Re
         Statement::Store(to, register) => writeln!(out, "{} = r{}", address(to), register.0),
         Statement::Add(to, register) => writeln!(out, "{} += r{}", address(to), register.0),
         Statement::Random(request) => writeln!(out, "{request:?}"),
+        Statement::Normals([a, b], [first, second]) => {
+            writeln!(out, "r{}, r{} = normals(r{}, r{})", a.0, b.0, first.0, second.0)
+        }
         Statement::Loop(inner) => repeat(out, inner, depth),
         Statement::If(condition, inner) => {
             writeln!(out, "if r{}", condition.0)?;

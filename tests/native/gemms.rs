@@ -61,6 +61,7 @@ pub fn gemm(kind: Kind) -> Kernel {
         epilogue,
         c: matrix(3, s(6), one, s(9)),
         accumulate: kind.accumulate,
+        asked: None,
     };
     let float = |written| read(Element::F32, written);
     let buffers = vec![float(false), float(false), float(false), float(true)];
@@ -260,5 +261,34 @@ fn a_row_has_the_same_result_alone_and_among_others() {
         for rows in [1, 2, 5, 6, 7] {
             assert_eq!(run(rows)[..], all[..rows * n], "{rows} rows on {:?}", target.level);
         }
+    }
+}
+
+#[test]
+fn tiles_of_rows_that_nobody_asks_for_are_left_alone() {
+    let kind = Kind { a_transposed: false, right: PACKED, epilogue: 0, accumulate: false };
+    for target in targets() {
+        let mut kernel = gemm(kind);
+        kernel.buffers.push(read(Element::Bool, false));
+        let (one, none) = (Amount::Constant(1), Amount::Constant(0));
+        let Form::Gemm(form) = &mut kernel.form else { panic!("it is a product") };
+        form.asked = Some(Box::new(matrix(4, one, none, none)));
+        let compiled = Compiled::new(&program(kernel, &vec![Size::Constant(0); 5], 1 << 40), &target);
+        let (m, n, k) = (3 * target.rows, 40_usize, 30_usize);
+        let (a, b) = (values(m * k, 5), values(n.div_ceil(target.panel) * target.panel * k, 6));
+        let run = |is_asked: &dyn Fn(usize) -> bool| {
+            let (mut left, mut right) = (Block::of_f32(&a), Block::of_f32(&b));
+            let (mut extras, mut result) = (Block::zeroed(4), Block::of_f32(&vec![CANARY; m * n]));
+            let mut asked = Block::zeroed(m);
+            asked.bytes_mut().iter_mut().enumerate().for_each(|(row, byte)| *byte = u8::from(is_asked(row)));
+            let sizes = [1, m, n, k, k, 0, n, 0, 0, 0].map(|size| size as i64);
+            compiled.run(&mut [&mut left, &mut right, &mut extras, &mut result, &mut asked], &sizes);
+            result.to_f32()
+        };
+        let (some, all) = (run(&|row| row == target.rows + 1), run(&|_| true));
+        let tile = target.rows * n;
+        assert_eq!(some[tile..2 * tile], all[tile..2 * tile], "{:?}", target.level);
+        assert!(all.iter().all(|value| *value != CANARY), "{:?}", target.level);
+        assert!(some[..tile].iter().chain(&some[2 * tile..]).all(|value| *value == CANARY), "{:?}", target.level);
     }
 }

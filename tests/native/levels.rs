@@ -21,6 +21,7 @@ fn product() -> Form {
         epilogue: Scalar::identity(),
         c: matrix(2, size(1)),
         accumulate: false,
+        asked: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::execute::{Memory, Slot, amount};
 use archc::kernel::*;
 use archc::tensor::Function;
-use archc::tensor::random::Stream;
+use archc::tensor::random::{Stream, normals};
 
 /// One nest that is running.
 pub struct Nests<'n> {
@@ -69,6 +69,12 @@ impl<'n> Nests<'n> {
                 self.memory.write(slot, at, sum);
             }
             Statement::Random(request) => self.random(request),
+            Statement::Normals(numbers, words) => {
+                let [first, second] = words.map(|word| self.get(word).0 as u32);
+                let [a, b, ..] = normals([first, second, 0, 0]);
+                self.set(numbers[0], a, ScalarType::F32);
+                self.set(numbers[1], b, ScalarType::F32);
+            }
             Statement::Loop(inner) => self.repeat(inner),
             Statement::If(condition, inner) => {
                 if self.get(*condition).0 != 0.0 {

@@ -5,7 +5,9 @@ use super::micro::{self, Call, Layout};
 use super::{BLOCK_COLUMNS, BLOCK_DEPTH, BLOCK_ROWS, Product, packs_a, panel_count, row_blocks};
 use crate::kernel::{Amount, Matrix, Right};
 use crate::mlir::arithmetic::Order;
-use crate::mlir::text::{Kind, Type, Value};
+use crate::mlir::memory::{Lanes, Place};
+use crate::mlir::text::{Kind, Open, Type, Value};
+use archc_runtime::abi::Element;
 
 /// Buffers of a body on its stack.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +134,9 @@ impl Product<'_> {
         self.starts.a = self.body.start_of(self.writer, &indices, &form.a.batch);
         self.starts.b = self.body.start_of(self.writer, &indices, strides);
         self.starts.c = self.body.start_of(self.writer, &indices, &form.c.batch);
+        if let Some(asked) = &form.asked {
+            self.starts.asked = self.body.start_of(self.writer, &indices, &asked.batch);
+        }
         let start = |extra: &Matrix| self.body.start_of(self.writer, &indices, &extra.batch);
         self.starts.extras = form.extras.iter().map(start).collect();
     }
@@ -249,6 +254,7 @@ impl Product<'_> {
         let (open, row, _) = self.writer.begin_for(zero, strip.rows.count, step, &[]);
         let left = self.writer.subtract(strip.rows.count, row);
         let rows = self.writer.minimum(left, step);
+        let asked = self.any_asked(strip.rows.first, row, rows);
         let at = self.writer.add(before, row);
         let at = self.writer.multiply(at, width);
         let at = self.writer.multiply(at, strip.keeps);
@@ -263,7 +269,25 @@ impl Product<'_> {
         let row = self.writer.add(strip.rows.first, row);
         self.finish(&Spot { tile, row, rows, column, columns });
         self.writer.end(last, &[]);
+        asked.into_iter().for_each(|asked| drop(self.writer.end(asked, &[])));
         self.writer.end(open, &[]);
+    }
+
+    /// Begins what is done only if somebody asks for one of the rows of a tile.
+    fn any_asked(&mut self, first: Value, row: Value, rows: Value) -> Option<Open> {
+        let asked = self.form.asked.as_ref()?;
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let stride = self.body.amount(self.writer, asked.rows);
+        let from = self.writer.add(first, row);
+        let none = self.writer.number(0.0, Type::scalar(Kind::I1));
+        let (open, turn, any) = self.writer.begin_for(zero, rows, one, &[none]);
+        let at = self.writer.add(from, turn);
+        let at = self.writer.multiply(at, stride);
+        let at = self.writer.add(self.starts.asked, at);
+        let own = self.writer.read(self.body.buffers[asked.buffer], Element::Bool, Place::One(at), Lanes::default());
+        let next = self.writer.either(any[0], own);
+        let any = self.writer.end(open, &[next])[0];
+        Some(self.writer.begin_if(any, &[]))
     }
 
     fn multiply(&mut self, panel: &Panel, rows: Value, call: Call) {

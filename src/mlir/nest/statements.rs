@@ -43,6 +43,10 @@ impl Emitter<'_> {
             Statement::Store(address, register) => self.by_one(|emitter| emitter.store(address, *register)),
             Statement::Add(address, register) => self.by_one(|emitter| emitter.add_to(address, *register)),
             Statement::Random(random) => self.random(random),
+            Statement::Normals(numbers, words) => {
+                let made = self.writer.normals(words.map(|word| self.registers[&word]));
+                self.registers.extend(numbers.iter().copied().zip(made));
+            }
             Statement::Loop(inner) => self.inner_loop(inner),
             Statement::If(condition, body) => self.branch(self.registers[condition], body),
         }

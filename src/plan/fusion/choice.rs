@@ -4,10 +4,10 @@
 //! or if it is a result. Products take the maps on top of them as epilogues.
 
 use super::chunks::{Chunks, Live};
-use super::demand::{Demand, axes_of, demand};
+use super::demand::{Demand, axes_of, demand, is_only_compared};
 use super::expression::Expression;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
-use super::price::cost;
+use super::price::{cost, ends_with};
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::{NodeId, Op, Region, Value};
@@ -74,6 +74,8 @@ struct Chooser<'c, 'g> {
     region: &'g Region,
     choice: Choice,
     required: HashSet<Value>,
+    /// Required by loops alone, of which it is known where they ask for it.
+    handed: HashSet<Value>,
     contracts: HashSet<Value>,
     users: HashMap<Value, Vec<NodeId>>,
     live: HashSet<NodeId>,
@@ -93,6 +95,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
             region,
             choice: Choice::default(),
             required: region.results.iter().flatten().copied().collect(),
+            handed: HashSet::new(),
             contracts: HashSet::new(),
             users: HashMap::new(),
             live: HashSet::new(),
@@ -169,16 +172,22 @@ impl<'c, 'g> Chooser<'c, 'g> {
         }
         for &id in &order {
             if let Op::For(_) = self.region.node(id).op {
-                self.region.node(id).operands.iter().for_each(|operand| self.require(*operand));
+                let operands = self.region.node(id).operands.iter().map(|operand| self.scope.alias_base(*operand));
+                let fresh = operands.filter(|operand| !self.required.contains(operand)).collect::<Vec<_>>();
+                self.handed.extend(fresh);
             }
         }
+        self.required.extend(&self.handed);
     }
 
     /// What is computed for some rows at a time, and which parts of it are stored.
     fn find_chunks(&mut self) {
         let live = Live { scope: self.scope, nodes: &self.live, users: &self.users };
         let chunks = live.chunks(&self.contracts);
-        self.required.extend(chunks.iter().flat_map(|chunks| chunks.required(&live)));
+        for value in chunks.iter().flat_map(|chunks| chunks.required(&live)) {
+            self.handed.remove(&value);
+            self.required.insert(value);
+        }
         self.choice.chunks = chunks;
     }
 
@@ -260,7 +269,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let repeated = users.iter().any(|&user| self.repeats(value, user));
         match &node.op {
             Op::Reduce(_, axes) | Op::Contract(axes) => {
-                let trailing = node.operands.iter().all(|operand| self.ends_with(*operand, axes));
+                let trailing = node.operands.iter().all(|operand| ends_with(self.region, *operand, axes));
                 let beyond = || users.iter().any(|&user| self.repeats_beyond(value, user, 8));
                 users.len() > 1 || repeated || !trailing || beyond()
             }
@@ -280,12 +289,6 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let relations = &self.region.typed(*first).presence.relations;
         let everywhere = relations.iter().all(|relation| axes_of(self.region, relation).is_empty());
         self.cost(value) > 4 * CHEAP && everywhere && !relations.is_empty()
-    }
-
-    /// Whether the summed axes are the operand's last, so that they are read one after the other.
-    fn ends_with(&self, operand: Value, axes: &[AxisId]) -> bool {
-        let own = &self.region.typed(operand).ty.axes;
-        own.iter().rev().take_while(|axis| axes.contains(axis)).count() == axes.len()
     }
 
     /// Whether one of so many maps on a reader runs along another axis innermost, and so computes the value again.
@@ -328,16 +331,18 @@ impl<'c, 'g> Chooser<'c, 'g> {
         cost(self.scope, &self.costs, value)
     }
 
-    /// Where alone values are asked for that loops of their own compute. A number that tells a place is made everywhere: it
-    /// may have been proved to be one.
+    /// Where alone values are asked for that loops of their own compute, or products. A number that tells a place is made
+    /// everywhere: it may have been proved to be one.
     fn find_needed(&mut self) {
-        let mut needed = demand(self.scope, &self.live);
+        self.choice.needed = demand(self.scope, &self.live);
+        let Choice { needed, stored, products, .. } = &mut self.choice;
         needed.retain(|value, _| {
-            let read = self.required.contains(&self.scope.alias_base(*value)) || self.contracts.contains(value);
-            let simple = !read && self.region.typed(*value).ty.dtype.is_real() && !self.scope.is_alias(*value);
-            simple && self.choice.stored.contains(value) && !self.choice.products.contains_key(value)
+            let base = self.scope.alias_base(*value);
+            let read = self.required.contains(&base) && !self.handed.contains(&base);
+            let inside = self.contracts.contains(value) && !products.contains_key(value);
+            let number = self.region.typed(*value).ty.dtype.is_real() || is_only_compared(self.region, *value);
+            stored.contains(value) && number && !read && !inside && !self.scope.is_alias(*value)
         });
-        self.choice.needed = needed;
     }
 
     /// Stored maps take the product below them as their own.

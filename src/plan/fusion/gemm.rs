@@ -1,6 +1,7 @@
 //! Contractions of two operands as matrix products: axes of one kind become one where their strides compose.
 
-use super::choice::Product;
+use super::choice::{Choice, Product};
+use super::demand::axes_of;
 use super::expression::Expression;
 use super::matrices::{Matrices, merged};
 use crate::graph::{Op, Value};
@@ -9,7 +10,7 @@ use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::{AxisId, Scalar};
+use crate::tensor::{AxisId, DType, Relation, Scalar};
 
 /// The axes of a product by what they are for, outermost first.
 struct Roles {
@@ -26,17 +27,23 @@ impl<'p> Planner<'p> {
         scope: &Scope<'p>,
         tail: Value,
         product: &Product,
-        target: &View,
+        (target, choice): (&View, &Choice),
     ) -> Option<Vec<Step>> {
         let known = scope.settled_so_far();
-        let made = self.product(scope, tail, product, target);
+        let made = self.product(scope, tail, product, (target, choice));
         if made.is_none() {
             scope.unsettle(known);
         }
         made
     }
 
-    fn product(&mut self, scope: &Scope<'p>, tail: Value, product: &Product, target: &View) -> Option<Vec<Step>> {
+    fn product(
+        &mut self,
+        scope: &Scope<'p>,
+        tail: Value,
+        product: &Product,
+        (target, choice): (&View, &Choice),
+    ) -> Option<Vec<Step>> {
         let Op::Contract(sum) = &scope.region.node(product.contract.node).op else { return None };
         let mut steps = Vec::new();
         let [a, b] = self.operands(scope, product, target, &mut steps)?;
@@ -57,6 +64,7 @@ impl<'p> Planner<'p> {
         let mut matrices = Matrices::default();
         let (packed, right) = self.right(&b, [batch, sum, columns], &mut matrices);
         self.once(packed, &mut steps);
+        let asked = self.asked(scope, tail, rows, choice, &mut steps);
         let form = Gemm {
             batch: batch.iter().map(|axis| matrices.amount(&self.sizes.extent(*axis))).collect(),
             m: matrices.amount(&self.elements(rows)),
@@ -68,12 +76,32 @@ impl<'p> Planner<'p> {
             epilogue: scalar,
             c: matrices.target(&target, batch, rows, columns),
             accumulate: adds,
+            asked: asked.map(|view| Box::new(matrices.matrix(&view, batch, rows, &[]))),
         };
         let work = [batch, rows, columns, sum].into_iter().flatten().copied().collect::<Vec<_>>();
         let work = self.elements(&work);
         let path = &scope.region.node(tail.node).path;
         steps.push(self.launch(matrices.finish("gemm", Form::Gemm(form), path, work)));
         Some(steps)
+    }
+
+    /// Which rows of a product are asked for, as truths in memory, if it is known by now that not all are.
+    fn asked(
+        &mut self,
+        scope: &Scope<'p>,
+        tail: Value,
+        rows: &[AxisId],
+        choice: &Choice,
+        steps: &mut Vec<Step>,
+    ) -> Option<View> {
+        let needed = self.needed(scope, tail, rows, choice);
+        let varies = |relation: &Relation<Value>| !axes_of(scope.region, relation).is_empty();
+        if self.rows.is_some() || !needed.relations.iter().any(varies) {
+            return None;
+        }
+        let view = self.temporary("asked", rows, DType::Bool);
+        steps.push(self.truths(scope, &needed, &view));
+        Some(view)
     }
 
     /// The operand with the target's rows and the one with its columns. What a sum goes over is masked in one of them:

@@ -1,9 +1,9 @@
 //! What it costs to compute a value again, beside an addition.
 
-use crate::graph::{Op, Value};
+use crate::graph::{Op, Region, Value};
 use crate::plan::lowering::Scope;
 use crate::plan::schedule::is_free;
-use crate::tensor::{Function, ScalarStep};
+use crate::tensor::{AxisId, Function, ScalarStep};
 use std::collections::HashMap;
 
 /// About how many simple steps one element takes, by what its operands cost.
@@ -39,4 +39,10 @@ fn price(function: Function) -> u32 {
         ToReal | ToInt => 0,
         _ => 1,
     }
+}
+
+/// Whether summed axes are an operand's last, so that they are read one after the other.
+pub fn ends_with(region: &Region, operand: Value, axes: &[AxisId]) -> bool {
+    let own = &region.typed(operand).ty.axes;
+    own.iter().rev().take_while(|axis| axes.contains(axis)).count() == axes.len()
 }

@@ -163,6 +163,9 @@ impl Emitter<'_, '_> {
 
     /// Two standard normal numbers of two words (Box and Muller, 1958).
     fn box_muller(&mut self, words: [Register; 2], ty: ScalarType) -> [Register; 2] {
+        if ty == ScalarType::F32 {
+            return self.nest.normals(words);
+        }
         let [first, second] = words.map(|word| self.unit(word, ty));
         let one = self.nest.number(1.0, ty);
         let rest = self.nest.call(Function::Subtract, &[one, first]);

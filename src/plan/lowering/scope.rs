@@ -13,6 +13,15 @@ use std::collections::{HashMap, HashSet};
 /// A copied value, the sequences past whose lengths it is 0, and where it is.
 type Settled = (Value, Vec<AxisId>, View);
 
+/// Places by their rank, and how many there are.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The places of what is present, in the first of as many elements as the axis has.
+    pub places: View,
+    /// How many are present.
+    pub count: View,
+}
+
 /// One region on its way to kernels.
 pub struct Scope<'g> {
     /// The region.
@@ -32,6 +41,7 @@ pub struct Scope<'g> {
     owned: HashSet<Value>,
     stored: HashMap<Value, View>,
     settled: RefCell<Vec<Settled>>,
+    orders: RefCell<HashMap<Value, Order>>,
     always: HashMap<Value, bool>,
 }
 
@@ -49,6 +59,7 @@ impl<'g> Scope<'g> {
             owned: HashSet::new(),
             stored: HashMap::new(),
             settled: RefCell::default(),
+            orders: RefCell::default(),
             always: HashMap::new(),
         };
         for id in region.order() {
@@ -109,6 +120,16 @@ impl<'g> Scope<'g> {
     /// Remembers such a copy.
     pub fn settle(&self, value: Value, sequences: Vec<AxisId>, view: View) {
         self.settled.borrow_mut().push((value, sequences, view));
+    }
+
+    /// What a rank has put into order, if the list was kept.
+    pub fn order(&self, rank: Value) -> Option<Order> {
+        self.orders.borrow().get(&rank).cloned()
+    }
+
+    /// Remembers the list that a rank was made by.
+    pub fn keep_order(&self, rank: Value, order: Order) {
+        self.orders.borrow_mut().insert(rank, order);
     }
 
     /// How many such copies are known.
