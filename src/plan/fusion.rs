@@ -27,4 +27,5 @@ pub use demand::axes_of;
 pub use grouped::{Chosen, Grouped, GroupedSum};
 pub use matrices::{Matrices, merged};
 pub use pack::{Packing, prepare};
+pub use price::is_elementary;
 pub use softmax_gradient::AttentionGradient;

@@ -2,14 +2,14 @@
 //!
 //! Both hold for whole runs of a kernel's innermost loop: a condition stands outside of it and costs nothing inside.
 
-use super::fusion::{Choice, axes_of};
+use super::fusion::{Choice, axes_of, is_elementary};
 use super::lowering::{Emitter, Scope};
 use super::place::View;
 use super::program::Step;
 use super::schedule::{Planner, is_free};
 use crate::graph::{Op, Value};
 use crate::kernel::ScalarType;
-use crate::tensor::{AxisId, Function, Presence, Relation, ScalarStep};
+use crate::tensor::{AxisId, Presence, Relation, ScalarStep};
 use archc_runtime::abi::Size;
 
 /// From so many scalar operations for each element on it pays to ask first.
@@ -23,9 +23,8 @@ pub(super) type Arms = (Presence<Value>, [Value; 2]);
 impl<'p> Planner<'p> {
     /// Computes a value where it is asked for, as far as conditions tell that are known by then.
     pub(super) fn compute_needed(&mut self, scope: &Scope<'p>, value: Value, view: &View, choice: &Choice) -> Step {
-        let outer: Vec<AxisId> = view.strides.iter().rev().skip(1).map(|(axis, _)| *axis).collect();
         let worth = self.is_work(scope, value);
-        let needed = if worth { self.needed(scope, value, &outer, choice) } else { Presence::always() };
+        let needed = if worth { self.needed(scope, value, &outer(view), choice) } else { Presence::always() };
         self.compute_where(scope, value, view, &needed)
     }
 
@@ -33,7 +32,7 @@ impl<'p> Planner<'p> {
     pub(super) fn needed(&self, scope: &Scope<'p>, value: Value, outer: &[AxisId], choice: &Choice) -> Presence<Value> {
         let known = choice.needed.get(&value).into_iter().flatten().filter(|relation| {
             let ready = relation.values().into_iter().all(|read| is_ready(scope, choice, *read, SHORT));
-            ready && axes_of(scope.region, relation).iter().all(|axis| outer.contains(axis))
+            ready && is_outside(scope, relation, outer)
         });
         Presence { relations: known.cloned().collect() }
     }
@@ -59,7 +58,7 @@ impl<'p> Planner<'p> {
         let presence = &scope.typed(*yes).presence;
         let simple =
             matches!(first.op, Op::Map(_) | Op::Stop) && first.operands.iter().all(|read| scope.is_always(*read));
-        let outside = presence.relations.iter().all(|relation| is_outside(scope, relation, view));
+        let outside = presence.relations.iter().all(|relation| is_outside(scope, relation, &outer(view)));
         let work = self.is_work(scope, *yes) || self.is_work(scope, *no);
         (simple && outside && work && !presence.is_always()).then(|| (presence.clone(), [*yes, *no]))
     }
@@ -67,23 +66,23 @@ impl<'p> Planner<'p> {
     fn is_work(&self, scope: &Scope, value: Value) -> bool {
         let dear = match &scope.region.node(value.node).op {
             Op::Draw(..) => true,
-            Op::Map(scalar) => scalar.steps.iter().any(is_elementary),
+            Op::Map(scalar) => {
+                scalar.steps.iter().any(|step| matches!(step, ScalarStep::Call(call, _) if is_elementary(*call)))
+            }
             _ => false,
         };
         dear || self.effort(scope, value, 0).constant().is_none_or(|steps| steps >= WORTH)
     }
 }
 
-/// Whether a step takes as long as a dozen others.
-fn is_elementary(step: &ScalarStep) -> bool {
-    use Function::{Cos, Erf, Exp, Expm1, Log, Log1p, Power, Sin, Tanh};
-    matches!(step, ScalarStep::Call(Cos | Erf | Exp | Expm1 | Log | Log1p | Power | Sin | Tanh, _))
+/// The axes that a kernel goes along before the last.
+fn outer(view: &View) -> Vec<AxisId> {
+    view.strides.iter().rev().skip(1).map(|(axis, _)| *axis).collect()
 }
 
-/// Whether a relation speaks of the axes alone that a kernel goes along before the last.
-fn is_outside(scope: &Scope, relation: &Relation<Value>, view: &View) -> bool {
-    let outer = view.strides.iter().rev().skip(1);
-    axes_of(scope.region, relation).iter().all(|axis| outer.clone().any(|(known, _)| known == axis))
+/// Whether a relation speaks of these axes alone.
+fn is_outside(scope: &Scope, relation: &Relation<Value>, outer: &[AxisId]) -> bool {
+    axes_of(scope.region, relation).iter().all(|axis| outer.contains(axis))
 }
 
 /// Whether a value is in memory already or made of such in a few steps.

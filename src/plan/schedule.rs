@@ -310,8 +310,9 @@ impl<'p> Planner<'p> {
         if let Some(steps) = grouped {
             return steps;
         }
-        let product = choice.products.get(&value).and_then(|product| self.gemm(scope, value, product, (view, choice)));
+        let product = choice.products.get(&value);
         product
+            .and_then(|product| scope.attempt(|| self.gemm(scope, value, product, (view, choice))))
             .or_else(|| self.add_up(scope, value, view))
             .unwrap_or_else(|| vec![self.compute_needed(scope, value, view, choice)])
     }

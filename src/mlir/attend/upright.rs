@@ -1,9 +1,9 @@
 //! Products of few queries with a block of keys that is read where it lies.
 //!
-//! Usually a block of keys is copied across, so that keys are the panel of the micro-kernels. Where there are fewer rows
-//! than a key has elements (the heads of one new position that share latents) the copy costs a good part of the products.
-//! There the queries are the panel, turned once for all keys, keys are the rows, and products are turned instead. Each
-//! sum has the same factors in the same order as in the other form, so scores are the same to the bit.
+//! Usually a block of keys is copied across, so that keys are the panel of the micro-kernels. Where rows are at most half
+//! of what elements a key has (the heads of one new position that share latents) the copy costs a good part of the
+//! products. There the queries are the panel, turned once for all keys, keys are the rows, and products are turned instead.
+//! Each sum has the same factors in the same order as in the other form, so scores are the same to the bit.
 
 use super::forward::Scratch;
 use super::scores::Products;

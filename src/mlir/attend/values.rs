@@ -11,7 +11,7 @@ use crate::mlir::text::{Kind, Type, Value};
 use archc_runtime::abi::Element;
 
 /// Up to so many tiles of rows, values are not copied.
-pub(super) const FEW_TILES: usize = 4;
+const FEW_TILES: usize = 4;
 /// Elements of a line of the cache.
 const LINE: i64 = 16;
 

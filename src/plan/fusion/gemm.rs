@@ -29,21 +29,6 @@ impl<'p> Planner<'p> {
         product: &Product,
         (target, choice): (&View, &Choice),
     ) -> Option<Vec<Step>> {
-        let known = scope.settled_so_far();
-        let made = self.product(scope, tail, product, (target, choice));
-        if made.is_none() {
-            scope.unsettle(known);
-        }
-        made
-    }
-
-    fn product(
-        &mut self,
-        scope: &Scope<'p>,
-        tail: Value,
-        product: &Product,
-        (target, choice): (&View, &Choice),
-    ) -> Option<Vec<Step>> {
         let Op::Contract(sum) = &scope.region.node(product.contract.node).op else { return None };
         let mut steps = Vec::new();
         let [a, b] = self.operands(scope, product, target, &mut steps)?;

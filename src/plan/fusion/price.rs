@@ -30,6 +30,11 @@ pub fn cost(scope: &Scope, costs: &HashMap<Value, u32>, value: Value) -> u32 {
     }
 }
 
+/// Whether a function is a polynomial and more: it takes as long as a dozen simple steps.
+pub fn is_elementary(function: Function) -> bool {
+    price(function) >= price(Function::Exp)
+}
+
 fn price(function: Function) -> u32 {
     use Function::*;
     match function {

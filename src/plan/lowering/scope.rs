@@ -132,14 +132,14 @@ impl<'g> Scope<'g> {
         self.orders.borrow_mut().insert(rank, order);
     }
 
-    /// How many such copies are known.
-    pub fn settled_so_far(&self) -> usize {
-        self.settled.borrow().len()
-    }
-
-    /// Forgets the copies made since so many were known: their steps are not done.
-    pub fn unsettle(&self, known: usize) {
-        self.settled.borrow_mut().truncate(known);
+    /// Makes steps, if it can be done; if not, copies that were remembered on the way are forgotten: they are not made.
+    pub fn attempt<T>(&self, make: impl FnOnce() -> Option<T>) -> Option<T> {
+        let known = self.settled.borrow().len();
+        let made = make();
+        if made.is_none() {
+            self.settled.borrow_mut().truncate(known);
+        }
+        made
     }
 
     /// Whether the value is present at every position.
