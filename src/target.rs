@@ -27,6 +27,9 @@ pub struct Target {
     pub panel: usize,
     /// Rows of the largest micro-kernel.
     pub rows: usize,
+    /// Rows of a block of a product, a multiple of every micro-kernel's: what B's panels are read or packed for. Faster
+    /// units need more of them, so as not to wait for memory.
+    pub block: usize,
 }
 
 const AVX2: [&str; 14] = [
@@ -39,9 +42,9 @@ impl Target {
     /// The sizes for a level: as many accumulators as the registers hold, with room for a row of B and a broadcast.
     pub fn of(level: Level) -> Target {
         match level {
-            Level::Baseline => Target { level, lanes: 8, panel: 8, rows: 4 },
-            Level::Avx2 => Target { level, lanes: 16, panel: 16, rows: 6 },
-            Level::Avx512 => Target { level, lanes: 16, panel: 64, rows: 6 },
+            Level::Baseline => Target { level, lanes: 8, panel: 8, rows: 4, block: 96 },
+            Level::Avx2 => Target { level, lanes: 16, panel: 16, rows: 6, block: 96 },
+            Level::Avx512 => Target { level, lanes: 16, panel: 64, rows: 6, block: 192 },
         }
     }
 

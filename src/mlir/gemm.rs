@@ -5,6 +5,7 @@
 //! are not side by side, and B's panels are packed where they are not already and that pays. Sums are kept in tiles
 //! of their own until the last part of k, so that an epilogue may read what C overwrites.
 
+mod ahead;
 mod beside;
 mod epilogue;
 pub mod micro;
@@ -28,8 +29,6 @@ const READING_CHUNK: i64 = 1 << 18;
 /// How many rows of A take as long to multiply with a panel of B as that panel takes to come from memory.
 const ROWS_PER_READING: i64 = 8;
 
-/// Rows of a block: a multiple of every micro-kernel's.
-pub const BLOCK_ROWS: usize = 96;
 /// The largest part of k at once.
 pub const BLOCK_DEPTH: usize = 512;
 /// Columns whose sums are kept between two parts of k.
@@ -37,7 +36,7 @@ pub const BLOCK_COLUMNS: usize = 512;
 
 /// Rows are split evenly into as few blocks as there must be. Returns the number of blocks and the rows of each.
 fn row_blocks(writer: &mut Writer, rows: Value, target: &Target) -> (Value, Value) {
-    let (most, step, one) = (writer.int(BLOCK_ROWS as i64), writer.int(target.rows as i64), writer.int(1));
+    let (most, step, one) = (writer.int(target.block as i64), writer.int(target.rows as i64), writer.int(1));
     let count = writer.ceil_divide(rows, most);
     let divisor = writer.maximum(count, one);
     let share = writer.ceil_divide(rows, divisor);

@@ -24,6 +24,18 @@ pub struct Lanes {
     pub mask: Option<Value>,
 }
 
+/// What memory is brought closer to.
+#[derive(Debug, Clone, Copy)]
+pub enum Cache {
+    /// The smallest, for what is read within tens of cycles.
+    First,
+    /// The next.
+    Second,
+}
+
+/// `f32`s of a line of the cache.
+pub const LINE: usize = 16;
+
 /// The kind of an element in memory.
 pub fn stored_kind(element: Element) -> Kind {
     match element {
@@ -58,10 +70,15 @@ impl Writer {
         self.define(ty, format!("llvm.load {address} {{alignment = {alignment} : i64}} : !llvm.ptr -> {ty}"))
     }
 
-    /// Asks for memory that is read soon: it comes to the second cache. Any address may be asked for.
-    pub fn prefetch(&mut self, address: Value) {
+    /// Asks for memory that is read soon to come to a cache. Any address may be asked for.
+    pub fn prefetch(&mut self, address: Value, cache: Cache) {
+        let hint = match cache {
+            Cache::First => 3,
+            Cache::Second => 2,
+        };
         self.line(format!(
-            "\"llvm.intr.prefetch\"({address}) <{{rw = 0 : i32, hint = 2 : i32, cache = 1 : i32}}> : (!llvm.ptr) -> ()"
+            "\"llvm.intr.prefetch\"({address}) <{{rw = 0 : i32, hint = {hint} : i32, cache = 1 : i32}}> : \
+             (!llvm.ptr) -> ()"
         ));
     }
 

@@ -7,13 +7,12 @@ use super::forward::Scratch;
 use super::{Attention, BLOCK_KEYS};
 use crate::kernel::{Amount, Matrix};
 use crate::mlir::arithmetic::Order;
+use crate::mlir::memory::{Cache, LINE};
 use crate::mlir::text::{Kind, Type, Value};
 use archc_runtime::abi::Element;
 
 /// Up to so many tiles of rows, values are not copied.
 const FEW_TILES: usize = 4;
-/// Elements of a line of the cache.
-const LINE: i64 = 16;
 
 /// Where a block's values are.
 pub(super) struct Values {
@@ -111,14 +110,14 @@ impl Attention<'_> {
         let share = self.writer.ceil_divide(size, turns);
         let from = self.writer.multiply(turn, share);
         let past = self.writer.add(from, share);
-        let (zero, one, line) = (self.writer.int(0), self.writer.int(1), self.writer.int(LINE));
+        let (zero, one, line) = (self.writer.int(0), self.writer.int(1), self.writer.int(LINE as i64));
         for Ahead { base, stride, width, count } in std::mem::take(&mut self.ahead) {
             let to = self.writer.minimum(past, count);
             let (open, row, _) = self.writer.begin_for(from, to, one, &[]);
             let row_base = self.at_product(base, row, stride);
             let (inner, column, _) = self.writer.begin_for(zero, width, line, &[]);
             let address = self.at(row_base, column);
-            self.writer.prefetch(address);
+            self.writer.prefetch(address, Cache::Second);
             self.writer.end(inner, &[]);
             self.writer.end(open, &[]);
         }

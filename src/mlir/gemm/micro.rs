@@ -3,11 +3,17 @@
 //! `tile[r, 0..panel] (+)= sum over k of A[r, k] · B[k, 0..panel]`. Each sum is taken in the order of k, whatever the
 //! number of rows, so that a row has the same result alone and among others.
 
+use super::BLOCK_DEPTH;
+use crate::mlir::memory::{Cache, LINE};
 use crate::mlir::text::{Kind, Open, Type, Value, Writer};
 use crate::target::Target;
 
 /// Turns of the inner loop that are written out.
 const UNROLLED: usize = 4;
+/// Bytes of the first cache of the CPUs that are thought of.
+const FIRST_CACHE: usize = 32 << 10;
+/// How many rows of B are asked for ahead, where a panel does not stay in the first cache.
+const ROWS_AHEAD: usize = 8;
 
 /// Where the operands of a micro-kernel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +175,7 @@ impl Micro<'_> {
                 b = writer.element_address(b, b_step, Kind::F32);
             }
             let line = writer.load(b, self.vector());
+            self.fetch_ahead(writer, b, b_step);
             for (row, sum) in rows.iter_mut().zip(&mut sums) {
                 if turn > 0 {
                     *row = writer.element_address(*row, a_step, Kind::F32);
@@ -178,6 +185,22 @@ impl Micro<'_> {
             }
         }
         writer.end(open, &sums)
+    }
+
+    /// Asks for a later row of B. A panel that fits is there since the last tile, and CPUs guess less well what comes
+    /// from the second cache.
+    fn fetch_ahead(&self, writer: &mut Writer, b: Value, b_step: Value) {
+        let panel = self.target.panel;
+        if BLOCK_DEPTH * panel * size_of::<f32>() <= FIRST_CACHE {
+            return;
+        }
+        let rows = writer.int(ROWS_AHEAD as i64);
+        let ahead = writer.multiply(b_step, rows);
+        let later = writer.element_address(b, ahead, Kind::F32);
+        for line in (0..panel).step_by(LINE) {
+            let address = writer.address_at(later, line, Kind::F32);
+            writer.prefetch(address, Cache::First);
+        }
     }
 
     fn keep(&self, writer: &mut Writer, tile: Value, first: Value, sums: &[Value]) {

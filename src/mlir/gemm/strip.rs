@@ -2,7 +2,7 @@
 
 use super::epilogue::Spot;
 use super::micro::{self, Call, Layout};
-use super::{BLOCK_COLUMNS, BLOCK_DEPTH, BLOCK_ROWS, Product, packs_a, panel_count, row_blocks};
+use super::{BLOCK_COLUMNS, BLOCK_DEPTH, Product, packs_a, panel_count, row_blocks};
 use crate::kernel::{Amount, Matrix, Right};
 use crate::mlir::arithmetic::Order;
 use crate::mlir::memory::{Lanes, Place};
@@ -43,11 +43,11 @@ pub struct Rows {
 
 /// Rows of one block, and the panels of one group.
 #[derive(Debug, Clone, Copy)]
-struct Strip {
-    rows: Rows,
+pub(super) struct Strip {
+    pub rows: Rows,
     /// The first panel, and one past the last.
-    from: Value,
-    to: Value,
+    pub from: Value,
+    pub to: Value,
     /// 1 if sums are kept between parts of k, 0 if there is one part.
     keeps: Value,
 }
@@ -63,9 +63,9 @@ pub struct Part {
 
 /// A panel of B in memory.
 #[derive(Debug, Clone, Copy)]
-struct Panel {
-    number: Value,
-    address: Value,
+pub(super) struct Panel {
+    pub number: Value,
+    pub address: Value,
     stride: Value,
     /// Whether it is packed; none if it always is.
     packed: Option<Value>,
@@ -103,8 +103,8 @@ impl Product<'_> {
             self.body.room(self.writer, count, Kind::F32)
         };
         Scratch {
-            tiles: room(BLOCK_ROWS * BLOCK_COLUMNS),
-            a: room(BLOCK_ROWS * BLOCK_DEPTH),
+            tiles: room(self.target.block * BLOCK_COLUMNS),
+            a: room(self.target.block * BLOCK_DEPTH),
             b: room(BLOCK_DEPTH * self.target.panel),
         }
     }
@@ -251,7 +251,9 @@ impl Product<'_> {
         let width = self.writer.int(self.target.panel as i64);
         let place = self.writer.subtract(panel.number, strip.from);
         let before = self.writer.multiply(place, extents.block_rows);
+        let ahead = self.ahead(extents, strip, part, panel);
         let (open, row, _) = self.writer.begin_for(zero, strip.rows.count, step, &[]);
+        ahead.iter().for_each(|ahead| ahead.fetch(self.writer, row));
         let left = self.writer.subtract(strip.rows.count, row);
         let rows = self.writer.minimum(left, step);
         let asked = self.any_asked(strip.rows.first, row, rows);
