@@ -14,31 +14,39 @@ pub(super) fn merge_all(
     keys: &View,
     at: &dyn Fn(Place) -> Places,
 ) {
-    let extent = extent.unwrap_or(i64::from(i32::MAX));
-    let turns = (64 - (extent - 1).leading_zeros() as i64 + 1) / 2;
-    let (zero, one, turns) = (emitter.nest.int(0), emitter.nest.int(1), emitter.nest.int(turns));
+    let turns = turns_of(emitter, extent.unwrap_or(i64::from(i32::MAX)), count);
+    let (zero, one) = (emitter.nest.int(0), emitter.nest.int(1));
     emitter.nest.open_loop(Bound::Register(zero), Bound::Register(turns), false, false);
     let width = emitter.nest.carry(ScalarType::Int);
-    let open = emitter.nest.call(Function::Less, &[width, count]);
-    let end = emitter.nest.call(Function::Select, &[open, count, zero]);
     let two = emitter.nest.call(Function::Add, &[one, one]);
     let wide = emitter.nest.call(Function::Multiply, &[width, two]);
-    merge(emitter, [first, second, keys], [width, count, end], at);
-    merge(emitter, [second, first, keys], [wide, count, end], at);
+    merge(emitter, [first, second, keys], [width, count], at);
+    merge(emitter, [second, first, keys], [wide, count], at);
     let next = emitter.nest.call(Function::Multiply, &[wide, two]);
     emitter.nest.close_loop(vec![Carried { register: width, initial: one, next, combine: None }]);
 }
 
-/// One pass: runs of `width` of the list `from` become runs of twice that in the list `to`, the first `end` places of it.
+/// How often runs become four times as long until there is one of `count`: how many of 1, 4, 16, … are less.
+fn turns_of(emitter: &mut Emitter<'_, '_>, extent: i64, count: Register) -> Register {
+    let widths = std::iter::successors(Some(1), |width| Some(width * 4)).take_while(|width| *width < extent);
+    widths.fold(emitter.nest.int(0), |turns, width| {
+        let width = emitter.nest.int(width);
+        let open = emitter.nest.call(Function::Less, &[width, count]);
+        let open = emitter.nest.convert(open, ScalarType::Int);
+        emitter.nest.call(Function::Add, &[turns, open])
+    })
+}
+
+/// One pass: runs of `width` of the list `from` become runs of twice that in the list `to`.
 fn merge(
     emitter: &mut Emitter<'_, '_>,
     [from, to, keys]: [&View; 3],
-    [width, count, end]: [Register; 3],
+    [width, count]: [Register; 2],
     at: &dyn Fn(Place) -> Places,
 ) {
     let (zero, one) = (emitter.nest.int(0), emitter.nest.int(1));
     let most = emitter.nest.call(Function::Subtract, &[count, one]);
-    let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(end), false, false);
+    let index = emitter.nest.open_loop(Bound::Register(zero), Bound::Register(count), false, false);
     let carried = [0; 4].map(|_| emitter.nest.carry(ScalarType::Int));
     let call = |emitter: &mut Emitter<'_, '_>, function, arguments: &[Register]| emitter.nest.call(function, arguments);
     let here = emitter.nest.place(&Place::index(index));
