@@ -89,6 +89,7 @@ fn program_info(model: &Model, program: &Program) -> ProgramInfo {
         buffers: program.buffers.clone(),
         limits: program.limits.iter().map(|(symbol, most)| (program.symbols[*symbol].clone(), *most)).collect(),
         multiply_adds: program.multiply_adds.clone(),
+        aside: program.aside.clone(),
         elementwise: program.elementwise.clone(),
         inputs: model.inputs.iter().filter(read).map(|input| input_info(model, input)).collect(),
     }

@@ -22,6 +22,8 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// Multiply-adds of one call.
     pub multiply_adds: Size,
+    /// Those of them that a sampler does outside of its turns.
+    pub aside: Size,
     /// Floating-point instructions of one call beside them, for each lane of a vector unit, if each value is computed once.
     pub elementwise: Size,
 }

@@ -213,6 +213,8 @@ impl<'p> Planner<'p> {
 
     fn arms(&mut self, scope: &Scope<'p>, turns: &Turns<'p>, operands: &[View]) -> Vec<Vec<Step>> {
         let times = self.times.clone();
+        let outside = self.in_turns;
+        self.in_turns |= self.has_turns(turns.region, &turns.carried);
         let mut arms = Vec::with_capacity(turns.region.bodies.len());
         for (number, body) in turns.region.bodies.iter().enumerate() {
             let count = match &turns.region.turns {
@@ -224,7 +226,7 @@ impl<'p> Planner<'p> {
             arms.push(self.arm(scope, turns, operands, body));
             self.tally.leave(around);
         }
-        self.times = times;
+        (self.times, self.in_turns) = (times, outside);
         arms
     }
 

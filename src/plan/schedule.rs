@@ -74,9 +74,12 @@ pub(super) struct Planner<'p> {
     /// Rows that are sorted already, by the region that they are sorted in.
     pub(super) sortings: Vec<(usize, Sorting)>,
     pub(super) multiply_adds: Vec<Size>,
+    pub(super) aside: Vec<Size>,
     pub(super) elementwise: Vec<Size>,
     /// How often the present region runs.
     pub(super) times: Size,
+    /// Whether it is inside of a sampler's turns.
+    pub(super) in_turns: bool,
     /// What is done in the turns that are left when no row needs them.
     pub(super) tally: Tally,
     /// The rows that steps are made for, if not for all.
@@ -94,8 +97,10 @@ impl<'p> Planner<'p> {
             counters: 0,
             sortings: Vec::new(),
             multiply_adds: Vec::new(),
+            aside: Vec::new(),
             elementwise: Vec::new(),
             times: Size::Constant(1),
+            in_turns: false,
             tally: Tally::default(),
             rows: None,
         }
@@ -112,6 +117,7 @@ impl<'p> Planner<'p> {
             kernels: self.kernels,
             steps,
             multiply_adds: super::report::total(self.multiply_adds),
+            aside: super::report::total(self.aside),
             elementwise: super::report::total(self.elementwise),
         };
         drop_unread(&mut program);
@@ -355,7 +361,9 @@ impl<'p> Planner<'p> {
             all.extend(axes);
             let once = self.sizes.elements(&all);
             self.tally.add(&once);
-            self.multiply_adds.push(once.times(self.times.clone()));
+            let all = once.times(self.times.clone());
+            self.aside.extend((!self.in_turns).then(|| all.clone()));
+            self.multiply_adds.push(all);
         } else if let Some((axes, each)) = instructions(region, id) {
             self.elementwise.push(self.sizes.elements(&axes).times(each.into()).times(self.times.clone()));
         }

@@ -48,6 +48,7 @@ pub fn program(kernel: Kernel, lengths: &[Size], work: i64) -> Program {
         kernels: vec![kernel],
         steps: vec![Step::Launch(launch)],
         multiply_adds: Size::Constant(0),
+        aside: Size::Constant(0),
         elementwise: Size::Constant(0),
     }
 }

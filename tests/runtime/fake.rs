@@ -68,6 +68,7 @@ fn program(name: &str, sizes: &[&str], mut buffers: Vec<BufferInfo>) -> ProgramI
         buffers,
         limits: vec![],
         multiply_adds: if sizes.is_empty() { 0.into() } else { Size::Symbol(1).times(V.into()) },
+        aside: Size::Constant(0),
         elementwise: Size::Constant(0),
         inputs: vec![],
     }

@@ -159,6 +159,7 @@ fn prepare_one(parameter: &str, packings: &[&Packing]) -> Program {
         kernels: Vec::new(),
         steps: Vec::new(),
         multiply_adds: Size::Constant(0),
+        aside: Size::Constant(0),
         elementwise: Size::Constant(0),
     };
     for packing in packings {

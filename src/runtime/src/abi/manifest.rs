@@ -67,6 +67,8 @@ pub struct ProgramInfo {
     pub limits: Vec<(String, i64)>,
     /// How many multiply-adds one call does, as a size (for `bench`).
     pub multiply_adds: Size,
+    /// How many of them a sampler does outside of its turns: what they all read, made once (for `bench`).
+    pub aside: Size,
     /// How many floating-point instructions it does beside them, for each lane (for `bench`).
     pub elementwise: Size,
     /// What the model says about those of its inputs that this program reads.

@@ -24,6 +24,8 @@ pub struct WholeCost {
     pub rates: [Figure; 3],
     /// The operations of all turns.
     pub operations: f64,
+    /// Seconds before the first turn, for what all of them read.
+    pub before: Figure,
     /// How many turns there were.
     pub turns: usize,
     /// Seconds of a turn.
@@ -37,7 +39,7 @@ pub struct WholeCost {
 pub struct ForwardCost {
     /// Seconds of one pass.
     pub pass: Figure,
-    /// How many passes a turn makes, by its multiply-adds; a part of one if it computes a part of the text.
+    /// How many passes a turn makes, by its own multiply-adds; a part of one if it computes a part of the text.
     pub passes: f64,
     /// What a turn takes beyond its passes, as a part of them.
     pub added: Figure,
@@ -61,11 +63,15 @@ pub fn whole(
     let mut pass = pass_over(model, prompt + new as usize)?;
     let probe = Pool::new(model.pool().threads());
     let (mut turns, mut passes, mut multiply_adds) = (0, 1.0, 0.0);
-    let [mut of_turns, mut of_passes, mut added] = [const { Vec::new() }; 3];
+    let [mut befores, mut of_turns, mut of_passes, mut added] = [const { Vec::new() }; 4];
     let work = || {
         turns = 0;
         let start = Instant::now();
+        let mut before = 0.0;
         texts.run(model, |_, _| {
+            if turns == 0 {
+                before = start.elapsed().as_secs_f64();
+            }
             turns += 1;
             true
         })?;
@@ -74,13 +80,14 @@ pub fn whole(
             return Err(Error::request("a text without turns takes no time").help("let the sampler make one at least"));
         }
         multiply_adds = texts.multiply_adds(model)?;
-        of_turns.push(seconds / turns as f64);
+        befores.push(before);
+        of_turns.push((seconds - before) / turns as f64);
         if let Some((call, own)) = &mut pass {
-            let exactly = multiply_adds / (turns as f64 * *own);
+            let exactly = (multiply_adds - texts.aside(model)?) / (turns as f64 * *own);
             passes = if exactly < WHOLE { exactly } else { exactly.round() };
             let all = turns as f64 * passes;
             let one = seconds_of_pass(model, call, all.ceil() as usize)?;
-            added.push(seconds / all / one - 1.0);
+            added.push((seconds - before) / all / one - 1.0);
             of_passes.push(one);
         }
         Ok(2.0 * multiply_adds / seconds)
@@ -89,7 +96,8 @@ pub fn whole(
     // The first pair brings memory into being.
     let counted = |all: Vec<f64>| Figure::of(all.into_iter().skip(1).collect());
     let forward = pass.map(|_| ForwardCost { pass: counted(of_passes), passes, added: counted(added) });
-    Ok(WholeCost { rates, operations: 2.0 * multiply_adds, turns, turn: counted(of_turns), forward })
+    let [before, turn] = [befores, of_turns].map(counted);
+    Ok(WholeCost { rates, operations: 2.0 * multiply_adds, before, turns, turn, forward })
 }
 
 /// Seconds of a forward pass: of so many, or of those that fit into a while.

@@ -92,6 +92,14 @@ impl Whole {
         Ok(if self.call.tally() > 0 { self.call.tally() } else { all } as f64)
     }
 
+    /// How many of them were done outside of its turns.
+    ///
+    /// # Errors
+    /// As [`Whole::multiply_adds`].
+    pub fn aside(&self, model: &Loaded) -> Result<f64> {
+        Ok(model.program(names::GENERATE)?.aside.evaluate(self.call.sizes()) as f64)
+    }
+
     /// The rows as they are now.
     ///
     /// # Errors

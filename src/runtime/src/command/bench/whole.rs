@@ -201,7 +201,7 @@ fn heading(columns: &[String], decode: Option<&Decoding>) -> String {
     if decode.is_some() {
         text += "  × decode";
     }
-    text + "    turn ms  forward ms  the loop adds              GFLOP/s of the limit\n"
+    text + "  before ms    turn ms  forward ms  the loop adds              GFLOP/s of the limit\n"
 }
 
 /// One line of the table.
@@ -211,12 +211,12 @@ fn line(columns: &[String], row: &Settings, cost: &WholeCost, decode: Option<&De
     for name in columns {
         text += &format!(" {:>width$}", value(name), width = width(name));
     }
-    let rate = value(NEW) / (cost.turn.median * cost.turns as f64);
+    let rate = value(NEW) / (cost.before.median + cost.turn.median * cost.turns as f64);
     text += &format!(" {rate:10.1}");
     if let Some(decode) = decode {
         text += &format!(" {:9.2}", rate / decode.rate);
     }
-    text += &format!(" {:10.4}", 1e3 * cost.turn.median);
+    text += &format!(" {:10.4} {:10.4}", 1e3 * cost.before.median, 1e3 * cost.turn.median);
     match &cost.forward {
         None => text += &format!(" {:>11} {:>26}", "-", "-"),
         Some(forward) => {
