@@ -11,6 +11,7 @@ mod constants;
 mod contract;
 mod dead_code;
 mod hoist;
+mod last_turn;
 mod narrow;
 mod own_axes;
 mod recompute;
@@ -70,6 +71,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
     &dead_code::DeadCode,
+    &last_turn::LastTurn,
 ];
 
 /// Prepares a graph for gradients; what they ask about (`stop`) stays.

@@ -8,7 +8,6 @@ mod attend;
 mod attend_gradient;
 mod choice;
 mod chunks;
-mod demand;
 mod expression;
 mod gemm;
 mod grouped;
@@ -23,7 +22,6 @@ mod visible;
 
 pub use choice::{Choice, choose};
 pub use chunks::{Chunks, Turn, turns};
-pub use demand::axes_of;
 pub use grouped::{Chosen, Grouped, GroupedSum};
 pub use matrices::{Matrices, merged};
 pub use pack::{Packing, prepare};

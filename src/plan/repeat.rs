@@ -5,7 +5,7 @@ use super::place::{Place, Places, View};
 use super::program::{Argument, Step};
 use super::scan::Ends;
 use super::schedule::Planner;
-use super::updates::InPlace;
+use super::updates::{InPlace, changed_in_places};
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::kernel::{Register, ScalarType};
 use crate::ops::yields_of;
@@ -236,6 +236,7 @@ impl<'p> Planner<'p> {
         scope.watched |= turns.watched;
         scope.running = turns.running.clone().or(scope.running);
         scope.own(self.own_arguments(turns.region, body, |place| turns.in_place.contains(&place)));
+        scope.leave_open(changed_in_places(turns.region, body));
         for id in body.ids() {
             if let Op::Argument(place) = body.node(id).op {
                 scope.store(Value::of(id), self.argument_view(turns, operands, place));
@@ -273,7 +274,7 @@ impl<'p> Planner<'p> {
             if scope.stored(value) == Some(view) {
                 continue;
             }
-            if needs_copy(scope, value, &turns.carried) {
+            if !scope.is_open(value) && needs_copy(scope, value, &turns.carried) {
                 let copy = self.home(scope, value, &HashMap::new());
                 steps.push(self.compute(scope, value, &copy));
                 scope.store(value, copy);

@@ -9,7 +9,7 @@ use super::place::View;
 use super::schedule::Planner;
 use crate::graph::{For, NodeId, Op, Region, Value};
 use crate::ops::yields_of;
-use crate::tensor::Extent;
+use crate::tensor::{Extent, Relation, Scalar};
 
 /// Whether others read what a node writes over: a state may be in the same memory before and after.
 pub(super) fn is_read_beside(region: &Region, id: NodeId) -> bool {
@@ -21,6 +21,38 @@ pub(super) fn is_read_beside(region: &Region, id: NodeId) -> bool {
 /// Whether such a node can wait until all others are done, since none of them reads what it makes.
 pub(super) fn is_written_last(region: &Region, id: NodeId) -> bool {
     is_read_beside(region, id) && region.users(id).is_empty()
+}
+
+/// A value that is new where something holds, and elsewhere the old one.
+pub(super) struct Kept {
+    pub(super) new: Value,
+    pub(super) holds: Value,
+    pub(super) old: Value,
+}
+
+/// What a value is made of, if it is `new where holds else old`.
+pub(super) fn kept_where(region: &Region, value: Value) -> Option<Kept> {
+    let node = region.node(value.node);
+    let (Op::Else, [new, old]) = (&node.op, node.operands.as_slice()) else { return None };
+    let first = region.node(new.node);
+    let (Op::Map(scalar), [own]) = (&first.op, first.operands.as_slice()) else { return None };
+    let [Relation::Holds(holds)] = first.results[0].presence.relations.as_slice() else { return None };
+    let plain = *scalar == Scalar::identity() && region.typed(*own).presence.is_always();
+    plain.then_some(Kept { new: *own, holds: *holds, old: *old })
+}
+
+/// The carried results of a body that multiplies which are their old values in places: they are changed where they lie.
+pub(super) fn changed_in_places(repeat: &For, body: &Region) -> Vec<Value> {
+    let changed = |place: &usize| {
+        let result = body.results[*place]?;
+        let Kept { new, holds, old } = kept_where(body, result)?;
+        let made = |value: Value| !matches!(body.node(value.node).op, Op::Argument(_) | Op::Index(_));
+        let own = matches!(body.node(old.node).op, Op::Argument(argument) if argument == *place);
+        let once = body.results.iter().flatten().filter(|other| **other == result).count() == 1;
+        (own && once && made(new) && made(holds) && body.users(result.node).is_empty()).then_some(result)
+    };
+    let multiplies = body.ids().into_iter().any(|id| matches!(body.node(id).op, Op::Contract(_)));
+    (0..repeat.carried).filter(|_| multiplies).filter_map(|place| changed(&place)).collect()
 }
 
 /// What a value becomes that has one reader, which changes it.

@@ -4,15 +4,17 @@
 //! or if it is a result. Products take the maps on top of them as epilogues.
 
 use super::chunks::{Chunks, Live};
-use super::demand::{Demand, axes_of, demand, is_only_compared};
 use super::expression::Expression;
+use super::gemm::is_product;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
 use super::price::{cost, ends_with};
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
+use crate::graph::demand::{Demand, axes_of, demand, is_only_compared};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
-use crate::tensor::{AxisId, DType, Precision};
+use crate::plan::updates::kept_where;
+use crate::tensor::AxisId;
 use std::collections::{HashMap, HashSet};
 
 /// A matrix product and what happens to its elements.
@@ -74,7 +76,7 @@ struct Chooser<'c, 'g> {
     region: &'g Region,
     choice: Choice,
     required: HashSet<Value>,
-    /// Required by loops alone, of which it is known where they ask for it.
+    /// Required by loops, products and results that are open, of all of which it is known where they ask for it.
     handed: HashSet<Value>,
     contracts: HashSet<Value>,
     users: HashMap<Value, Vec<NodeId>>,
@@ -90,12 +92,15 @@ const DEAR: u32 = 1000;
 impl<'c, 'g> Chooser<'c, 'g> {
     fn new(scope: &'c Scope<'g>) -> Chooser<'c, 'g> {
         let region = scope.region;
+        let results = region.results.iter().flatten().copied();
+        let (open, closed): (Vec<Value>, Vec<Value>) = results.partition(|own| scope.is_open(*own));
+        let open = open.into_iter().filter_map(|own| kept_where(region, own));
         Chooser {
             scope,
             region,
             choice: Choice::default(),
-            required: region.results.iter().flatten().copied().collect(),
-            handed: HashSet::new(),
+            required: closed.into_iter().collect(),
+            handed: open.flat_map(|kept| [kept.new, kept.holds]).collect(),
             contracts: HashSet::new(),
             users: HashMap::new(),
             live: HashSet::new(),
@@ -164,10 +169,11 @@ impl<'c, 'g> Chooser<'c, 'g> {
                 || self.choice.gradient_with(value).is_some()
                 || self.choice.grouped.contains_key(&value)
                 || self.is_inside_sum(value);
-            if !special && self.is_product(id) {
+            if !special && is_product(self.region, id) {
                 self.contracts.insert(value);
                 let present = self.region.node(id).operands.iter().filter(|operand| self.scope.is_always(**operand));
-                present.for_each(|operand| self.require(*operand));
+                let factors = present.map(|operand| self.scope.alias_base(*operand)).collect::<Vec<_>>();
+                self.handed.extend(factors.into_iter().filter(|factor| !self.required.contains(factor)));
             }
         }
         for &id in &order {
@@ -213,22 +219,6 @@ impl<'c, 'g> Chooser<'c, 'g> {
 
     fn require(&mut self, value: Value) {
         self.required.insert(self.scope.alias_base(value));
-    }
-
-    /// Whether a contraction has rows, columns and something to sum, all of them of plain reals.
-    fn is_product(&self, id: NodeId) -> bool {
-        let node = self.region.node(id);
-        let (Op::Contract(axes), [left, right]) = (&node.op, node.operands.as_slice()) else { return false };
-        let plain = |value: &Value| {
-            matches!(self.region.typed(*value).ty.dtype, DType::Real(Precision::Recipe | Precision::F32))
-        };
-        let [left_axes, right_axes] = [left, right].map(|value| &self.region.typed(*value).ty.axes);
-        let own = |mine: &[AxisId], other: &[AxisId]| mine.iter().any(|axis| !other.contains(axis));
-        plain(left)
-            && plain(right)
-            && axes.iter().all(|axis| left_axes.contains(axis) && right_axes.contains(axis))
-            && own(left_axes, right_axes)
-            && own(right_axes, left_axes)
     }
 
     fn decide(&mut self, id: NodeId) {
@@ -334,7 +324,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
     /// Where alone values are asked for that loops of their own compute, or products. A number that tells a place is made
     /// everywhere: it may have been proved to be one.
     fn find_needed(&mut self) {
-        self.choice.needed = demand(self.scope, &self.live);
+        self.choice.needed = demand(self.region, &self.live);
         let Choice { needed, stored, products, .. } = &mut self.choice;
         needed.retain(|value, _| {
             let base = self.scope.alias_base(*value);

@@ -1,16 +1,16 @@
 //! Contractions of two operands as matrix products: axes of one kind become one where their strides compose.
 
 use super::choice::{Choice, Product};
-use super::demand::axes_of;
 use super::expression::Expression;
 use super::matrices::{Matrices, merged};
-use crate::graph::{Op, Value};
+use crate::graph::demand::axes_of;
+use crate::graph::{NodeId, Op, Region, Value};
 use crate::kernel::{Form, Gemm};
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::{AxisId, DType, Relation, Scalar};
+use crate::tensor::{AxisId, DType, Precision, Relation, Scalar};
 
 /// The axes of a product by what they are for, outermost first.
 struct Roles {
@@ -83,6 +83,12 @@ impl<'p> Planner<'p> {
         let varies = |relation: &Relation<Value>| !axes_of(scope.region, relation).is_empty();
         if self.rows.is_some() || !needed.relations.iter().any(varies) {
             return None;
+        }
+        if let [Relation::Holds(known)] = needed.relations.as_slice()
+            && let Some(view) = scope.stored(*known)
+            && view.strides.iter().map(|(axis, _)| axis).eq(rows)
+        {
+            return Some(view.clone());
         }
         let view = self.temporary("asked", rows, DType::Bool);
         steps.push(self.truths(scope, &needed, &view));
@@ -159,4 +165,19 @@ impl<'p> Planner<'p> {
 fn leaves_of(product: &Product) -> Vec<Value> {
     let others = product.epilogue.leaves().into_iter().filter(|leaf| *leaf != product.contract);
     std::iter::once(product.contract).chain(others).collect()
+}
+
+/// Whether a contraction has rows, columns and something to sum, all of them of plain reals.
+pub(super) fn is_product(region: &Region, id: NodeId) -> bool {
+    let node = region.node(id);
+    let (Op::Contract(axes), [left, right]) = (&node.op, node.operands.as_slice()) else { return false };
+    let plain =
+        |value: &Value| matches!(region.typed(*value).ty.dtype, DType::Real(Precision::Recipe | Precision::F32));
+    let [left_axes, right_axes] = [left, right].map(|value| &region.typed(*value).ty.axes);
+    let own = |mine: &[AxisId], other: &[AxisId]| mine.iter().any(|axis| !other.contains(axis));
+    plain(left)
+        && plain(right)
+        && axes.iter().all(|axis| left_axes.contains(axis) && right_axes.contains(axis))
+        && own(left_axes, right_axes)
+        && own(right_axes, left_axes)
 }

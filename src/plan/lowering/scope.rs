@@ -39,6 +39,7 @@ pub struct Scope<'g> {
     /// Whether a caller looks at the turns of a loop around.
     pub watched: bool,
     owned: HashSet<Value>,
+    open: HashSet<Value>,
     stored: HashMap<Value, View>,
     settled: RefCell<Vec<Settled>>,
     orders: RefCell<HashMap<Value, Order>>,
@@ -57,6 +58,7 @@ impl<'g> Scope<'g> {
             running: None,
             watched: false,
             owned: HashSet::new(),
+            open: HashSet::new(),
             stored: HashMap::new(),
             settled: RefCell::default(),
             orders: RefCell::default(),
@@ -92,6 +94,16 @@ impl<'g> Scope<'g> {
     /// Whether an argument may be changed where it is.
     pub fn owns(&self, argument: Value) -> bool {
         self.owned.contains(&argument)
+    }
+
+    /// Says which results are nowhere before they are handed over.
+    pub fn leave_open(&mut self, results: Vec<Value>) {
+        self.open.extend(results);
+    }
+
+    /// Whether a result is nowhere before it is handed over.
+    pub fn is_open(&self, result: Value) -> bool {
+        self.open.contains(&result)
     }
 
     /// The type and presence of a value.

@@ -4,8 +4,7 @@
 //! asks what the value is there. `(x where c) else y` asks for x only where c holds, so whatever x alone is made of need not
 //! be made elsewhere.
 
-use crate::graph::{For, Node, NodeId, Op, Region, Value};
-use crate::plan::lowering::Scope;
+use super::{For, Node, NodeId, Op, Region, Value};
 use crate::tensor::{AxisId, Relation};
 use std::collections::{HashMap, HashSet};
 
@@ -13,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 pub type Demand = HashMap<Value, Vec<Relation<Value>>>;
 
 /// What all readers of each value agree on.
-pub fn demand(scope: &Scope, live: &HashSet<NodeId>) -> Demand {
-    let mut walk = Walk { region: scope.region, found: Found::new(), tells: true };
-    scope.region.results.iter().flatten().for_each(|value| walk.ask(*value, &[], &[]));
-    for id in scope.region.order().into_iter().rev().filter(|id| live.contains(id)) {
+pub fn demand(region: &Region, live: &HashSet<NodeId>) -> Demand {
+    let mut walk = Walk { region, found: Found::new(), tells: true };
+    region.results.iter().flatten().for_each(|value| walk.ask(*value, &[], &[]));
+    for id in region.order().into_iter().rev().filter(|id| live.contains(id)) {
         walk.node(id);
     }
     let relations = |all: Vec<Condition>| all.into_iter().map(|one| one.relation).collect::<Vec<_>>();
