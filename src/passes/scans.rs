@@ -11,6 +11,7 @@
 mod body;
 mod chunk;
 mod class;
+mod correction;
 mod cost;
 mod decay;
 mod expand;

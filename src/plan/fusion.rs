@@ -3,6 +3,7 @@
 //! In: a region. Out: a [`Choice`] of what is stored and of what exists for a chunk of rows alone, and kernels for matrix
 //! products with epilogues and for streamed attention. Everything is found from the structure of expressions and the relations of presence, never from names.
 
+mod absorb;
 mod alias;
 mod attend;
 mod attend_gradient;

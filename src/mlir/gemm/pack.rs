@@ -116,7 +116,8 @@ pub fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Val
     let (zero, one, lanes) = (writer.int(0), writer.int(1), writer.int(width as i64));
     let full = writer.compare(Order::LessEqual, lanes, left);
     let open = writer.begin_if(full, &[]);
-    if source.turned && !source.dense && source.element == Element::F32 {
+    let across = source.turned && !source.dense && source.element == Element::F32;
+    if across {
         turned::copy(writer, width, source, panel, depth);
     } else {
         let (inner, k, _) = writer.begin_for(zero, depth, one, &[]);
@@ -124,11 +125,15 @@ pub fn copy_panel(writer: &mut Writer, width: usize, source: &Source, panel: Val
         writer.end(inner, &[]);
     }
     writer.begin_else(&[]);
-    let numbers = writer.lane_numbers(Kind::I64, width);
-    let mask = writer.compare(Order::Less, numbers, left);
-    let (inner, k, _) = writer.begin_for(zero, depth, one, &[]);
-    copy_line(writer, width, source, panel, k, Some(mask));
-    writer.end(inner, &[]);
+    if across {
+        turned::copy_part(writer, width, source, panel, depth, left);
+    } else {
+        let numbers = writer.lane_numbers(Kind::I64, width);
+        let mask = writer.compare(Order::Less, numbers, left);
+        let (inner, k, _) = writer.begin_for(zero, depth, one, &[]);
+        copy_line(writer, width, source, panel, k, Some(mask));
+        writer.end(inner, &[]);
+    }
     writer.end(open, &[]);
 }
 

@@ -5,8 +5,7 @@
 //! a masked product of positions with positions, and, for the read that the corrections go by, a triangular system.
 
 use super::class::Update;
-use super::form::{Base, Read, Term};
-use super::inverse::inverse;
+use super::form::{Read, Term};
 use super::pieces::cast;
 use super::turn::{Order, Side, Turn};
 use crate::graph::{Op, Typed, Value};
@@ -14,7 +13,7 @@ use crate::ops::Tape;
 use crate::tensor::{AxisId, BATCH, DType, Function, Precision, Presence, Scalar, TensorType};
 use std::collections::HashMap;
 
-const F32: DType = DType::Real(Precision::F32);
+pub(super) const F32: DType = DType::Real(Precision::F32);
 const F64: DType = DType::Real(Precision::F64);
 
 /// Decays of a chunk; what lacks them does not fade.
@@ -45,33 +44,34 @@ pub(super) struct Chunk<'t, 'a, 'o> {
 }
 
 /// What is added at a position: factors of the position that is read, and a number.
-struct Added {
-    scale: f64,
-    factors: Vec<Value>,
+pub(super) struct Added {
+    pub scale: f64,
+    pub factors: Vec<Value>,
 }
 
 impl Chunk<'_, '_, '_> {
     /// The values of the reads of a carried value, by their places, and the carried value after the chunk.
     pub fn make(&mut self, place: usize, decay: Option<Value>) -> Option<(HashMap<usize, Value>, Value)> {
         let decays = self.decays(decay);
+        let mut pushes = self.update.pushes.clone();
+        let correction = self.update.corrections.first().cloned();
+        let correction = correction.and_then(|correction| self.joined(correction, &mut pushes));
         let mut added = Vec::new();
-        for push in &self.update.pushes.clone() {
+        for push in &pushes {
             added.push(self.added(push, None));
         }
         let mut made = HashMap::new();
-        if let Some(correction) = self.update.corrections.first().cloned()
-            && let Base::Read(read) = correction.base
-        {
-            let base = self.base_of(read, &decays, &added)?;
-            let own = self.added(&correction, None);
-            let m = self.against(read, &decays, &own, true)?;
-            let inverse = inverse(&mut self.turn.tape, self.turn.pieces, m);
-            let base = self.turn.on(base, Side::From);
-            let from = self.turn.pieces.from;
-            let solved = self.turn.contract(&[inverse, base], &[from], &self.order);
-            made.insert(read, solved);
+        if let Some(correction) = correction {
+            let solved = self.solved(&decays, &added, &correction)?;
+            match (correction.given, correction.fades) {
+                (None, None) => drop(made.insert(correction.read, solved)),
+                (Some(given), None) => {
+                    made.insert(correction.read, self.turn.tape.call(Function::Subtract, &[solved, given]));
+                }
+                _ => {}
+            }
             let solved = self.turn.on(solved, Side::From);
-            added.push(self.added(&correction, Some(solved)));
+            added.push(self.added(&correction.to, Some(solved)));
         }
         for read in 0..self.reads.len() {
             if self.reads[read].state == place && !made.contains_key(&read) {
@@ -84,7 +84,7 @@ impl Chunk<'_, '_, '_> {
     }
 
     /// What a term adds at a position; nothing where the position does not exist.
-    fn added(&mut self, term: &Term, read: Option<Value>) -> Added {
+    pub(super) fn added(&mut self, term: &Term, read: Option<Value>) -> Added {
         let along = self.turn.pieces.along;
         let varies = term.factors.iter().any(|factor| self.outer.ty(*factor).has(along));
         let mut factors =
@@ -153,7 +153,7 @@ impl Chunk<'_, '_, '_> {
     }
 
     /// The value with its axes in order, repeated along more.
-    fn in_order(&mut self, value: Value, more: &[AxisId], dtype: DType) -> Value {
+    pub(super) fn in_order(&mut self, value: Value, more: &[AxisId], dtype: DType) -> Value {
         let typed = self.turn.tape.typed(value).clone();
         let mut axes = typed.ty.axes;
         crate::ops::add_axes(&mut axes, more);
@@ -162,7 +162,7 @@ impl Chunk<'_, '_, '_> {
     }
 
     /// A read of what the chunk begins with and of what is added in it.
-    fn base_of(&mut self, read: usize, decays: &Decays, added: &[Added]) -> Option<Value> {
+    pub(super) fn base_of(&mut self, read: usize, decays: &Decays, added: &[Added]) -> Option<Value> {
         let Read { summed, .. } = self.reads[read].clone();
         let weight = self.weight(read);
         let inside = decays.since_start.filter(|decay| self.has_any(*decay, &summed));
@@ -192,7 +192,7 @@ impl Chunk<'_, '_, '_> {
     }
 
     /// What a read finds of what was added before: summed over the positions that are read, or still for each of them.
-    fn against(&mut self, read: usize, decays: &Decays, added: &Added, pairs: bool) -> Option<Value> {
+    pub(super) fn against(&mut self, read: usize, decays: &Decays, added: &Added, pairs: bool) -> Option<Value> {
         let summed = self.reads[read].summed.clone();
         let (inner, rest): (Vec<_>, Vec<_>) =
             added.factors.iter().copied().partition(|factor| self.has_any(*factor, &summed));

@@ -93,9 +93,8 @@ impl Chunk<'_, '_, '_> {
             }
         }
         let size = self.turn.pieces.size;
-        let padded = self.turn.pieces.levels.last().is_some_and(|level| size < level.size);
         let inside = [place, border].map(|place| Relation::AtLeastZero(Affine::number(size - 1).plus(place, -1)));
-        let relations = if padded { inside.to_vec() } else { Vec::new() };
+        let relations = if self.turn.pieces.is_padded() { inside.to_vec() } else { Vec::new() };
         let typed = Typed { ty: TensorType { axes, dtype: ty.dtype }, presence: Presence { relations } };
         let taken = self.turn.tape.add(Op::Index(vec![(along, place.clone())]), vec![value], typed);
         self.turn.tape.total(taken)

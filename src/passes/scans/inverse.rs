@@ -1,8 +1,8 @@
 //! The inverse of a triangular matrix with ones on its diagonal, block by block.
 //! `(1 - [[A, 0], [M, B]])⁻¹ = [[A', 0], [B' · M · A', B']]`
 //!
-//! Starts from blocks of one element and doubles them. Forms no power of the matrix, so that it is as exact as forward
-//! substitution where a sum of powers would cancel.
+//! Starts from blocks of two rows, where the inverse is `1 + m`, and doubles them. Forms no power of the matrix, so that
+//! it is as exact as forward substitution where a sum of powers would cancel.
 
 use super::pieces::{Level, Pieces, inside};
 use crate::graph::{Op, Typed, Value};
@@ -13,13 +13,13 @@ use crate::tensor::{Affine, AxisId, Presence, Relation, TensorType, Term};
 pub(super) fn inverse(tape: &mut Tape, pieces: &Pieces, m: Value) -> Value {
     let ty = tape.ty(m);
     let heads = ty.without(&[pieces.at, pieces.from]);
-    let level = &pieces.levels[0];
-    let axes = [heads.axes.clone(), vec![level.block, level.row, level.column]].concat();
-    let mut known = tape.filled(1.0, &TensorType { axes, dtype: ty.dtype });
-    for pair in pieces.levels.windows(2) {
+    let levels = &pieces.levels[usize::from(pieces.levels.len() > 1)..];
+    let level = &levels[0];
+    let mut known = first(tape, pieces, &heads, m, level);
+    for pair in levels.windows(2) {
         known = doubled(tape, pieces, &heads, m, known, [&pair[0], &pair[1]]);
     }
-    let last = pieces.levels.last().unwrap_or(level);
+    let last = levels.last().unwrap_or(level);
     let places = vec![
         (last.block, Affine::number(0)),
         (last.row, Affine::axis(pieces.at)),
@@ -27,6 +27,27 @@ pub(super) fn inverse(tape: &mut Tape, pieces: &Pieces, m: Value) -> Value {
     ];
     let axes = [heads.axes, vec![pieces.at, pieces.from]].concat();
     tape.add(Op::Index(places), vec![known], Typed::always(TensorType { axes, dtype: ty.dtype }))
+}
+
+/// The inverses of blocks of one or two rows: ones on the diagonal, and m beside it.
+fn first(tape: &mut Tape, pieces: &Pieces, heads: &TensorType, m: Value, level: &Level) -> Value {
+    let place = |within: AxisId| {
+        Affine { terms: vec![(Term::Axis(level.block), level.size)], constant: 0 }.plus(&Affine::axis(within), 1)
+    };
+    let places = vec![(pieces.at, place(level.row)), (pieces.from, place(level.column))];
+    let inside = places.iter().map(|(_, place)| Affine::number(pieces.size - 1).plus(place, -1));
+    let relations = if pieces.is_padded() { inside.map(Relation::AtLeastZero).collect() } else { Vec::new() };
+    let axes = [heads.axes.clone(), vec![level.block, level.row, level.column]].concat();
+    let ty = TensorType { axes, dtype: heads.dtype };
+    let typed = Typed { ty: ty.clone(), presence: Presence { relations } };
+    let beside = tape.add(Op::Index(places), vec![m], typed);
+    let beside = tape.total(beside);
+    let distance = Affine::axis(level.row).plus(&Affine::axis(level.column), -1);
+    let back = Affine::number(0).plus(&distance, -1);
+    let same = Presence { relations: vec![Relation::AtLeastZero(distance), Relation::AtLeastZero(back)] };
+    let ones = tape.filled(1.0, &ty);
+    let ones = tape.narrow(ones, &same);
+    tape.add(Op::Else, vec![ones, beside], Typed::always(ty))
 }
 
 /// Inverses of blocks twice as large.
@@ -48,8 +69,7 @@ fn doubled(
         (pieces.from, first(early).plus(&Affine::axis(small.sum), 1)),
     ];
     let inside = between.iter().map(|(_, place)| Affine::number(pieces.size - 1).plus(place, -1));
-    let padded = pieces.size < pieces.levels.last().map_or(1, |level| level.size);
-    let relations = if padded { inside.map(Relation::AtLeastZero).collect() } else { Vec::new() };
+    let relations = if pieces.is_padded() { inside.map(Relation::AtLeastZero).collect() } else { Vec::new() };
     let typed = Typed { ty: with([large.block, small.row, small.sum]), presence: Presence { relations } };
     let between = tape.add(Op::Index(between.to_vec()), vec![m], typed);
     let between = tape.total(between);

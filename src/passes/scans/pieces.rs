@@ -64,6 +64,11 @@ fn make(axes: &mut Axes, along: AxisId, size: i64) -> Pieces {
 }
 
 impl Pieces {
+    /// Whether the blocks of the levels reach past the end of a chunk.
+    pub fn is_padded(&self) -> bool {
+        self.levels.last().is_some_and(|level| self.size < level.size)
+    }
+
     /// The value cut into chunks, zero past the end of a row.
     pub fn cut(&self, tape: &mut Tape, value: Value) -> Value {
         let ty = tape.ty(value);

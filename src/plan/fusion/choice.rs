@@ -7,7 +7,7 @@ use super::chunks::{Chunks, Live};
 use super::expression::Expression;
 use super::gemm::is_product;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
-use super::price::{cost, ends_with};
+use super::price::{cost, ends_with, gives_few};
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::demand::{Demand, axes_of, demand, is_only_compared};
@@ -71,15 +71,15 @@ pub fn choose(scope: &Scope) -> Choice {
     chooser.choice
 }
 
-struct Chooser<'c, 'g> {
-    scope: &'c Scope<'g>,
-    region: &'g Region,
-    choice: Choice,
-    required: HashSet<Value>,
+pub(super) struct Chooser<'c, 'g> {
+    pub(super) scope: &'c Scope<'g>,
+    pub(super) region: &'g Region,
+    pub(super) choice: Choice,
+    pub(super) required: HashSet<Value>,
     /// Required by loops, products and results that are open, of all of which it is known where they ask for it.
     handed: HashSet<Value>,
-    contracts: HashSet<Value>,
-    users: HashMap<Value, Vec<NodeId>>,
+    pub(super) contracts: HashSet<Value>,
+    pub(super) users: HashMap<Value, Vec<NodeId>>,
     live: HashSet<NodeId>,
     costs: HashMap<Value, u32>,
 }
@@ -170,10 +170,14 @@ impl<'c, 'g> Chooser<'c, 'g> {
                 || self.choice.grouped.contains_key(&value)
                 || self.is_inside_sum(value);
             if !special && is_product(self.region, id) {
-                self.contracts.insert(value);
                 let present = self.region.node(id).operands.iter().filter(|operand| self.scope.is_always(**operand));
                 let factors = present.map(|operand| self.scope.alias_base(*operand)).collect::<Vec<_>>();
-                self.handed.extend(factors.into_iter().filter(|factor| !self.required.contains(factor)));
+                if gives_few(self.scope, id) {
+                    self.required.extend(factors.into_iter().chain([value]));
+                } else {
+                    self.contracts.insert(value);
+                    self.handed.extend(factors.into_iter().filter(|factor| !self.required.contains(factor)));
+                }
             }
         }
         for &id in &order {
@@ -333,57 +337,5 @@ impl<'c, 'g> Chooser<'c, 'g> {
             let number = self.region.typed(*value).ty.dtype.is_real() || is_only_compared(self.region, *value);
             stored.contains(value) && number && !read && !inside && !self.scope.is_alias(*value)
         });
-    }
-
-    /// Stored maps take the product below them as their own.
-    fn absorb(&mut self) {
-        let order = self.region.order();
-        for &id in order.iter().rev() {
-            let value = Value::of(id);
-            if self.contracts.contains(&value) && self.choice.stored.contains(&value) {
-                let epilogue = Expression::Leaf(value);
-                self.choice.products.entry(value).or_insert(Product { contract: value, epilogue });
-            }
-            if self.choice.stored.contains(&value) && matches!(self.region.node(id).op, Op::Map(_)) {
-                self.absorb_into(value, &order);
-            }
-        }
-    }
-
-    fn absorb_into(&mut self, root: Value, order: &[NodeId]) {
-        let stored = self.choice.stored.clone();
-        let Some(expression) = Expression::of(self.region, root, &|value| stored.contains(&value)) else { return };
-        let leaves = expression.leaves();
-        let ty = &self.region.typed(root).ty;
-        let inside = |value: &Value| {
-            let leaf = &self.region.typed(*value).ty;
-            let readable = stored.contains(&self.scope.alias_base(*value));
-            readable && leaf.dtype.is_real() && leaf.axes.iter().all(|axis| ty.has(*axis))
-        };
-        if !ty.dtype.is_real() || !leaves.iter().all(inside) {
-            return;
-        }
-        let place = |value: &Value| order.iter().position(|id| *id == value.node);
-        let fits = |value: &&Value| {
-            let same = self.region.typed(**value).ty.axes.len() == ty.axes.len();
-            same && self.contracts.contains(*value) && !self.required.contains(*value) && self.only_in(**value, root)
-        };
-        let Some(contract) = leaves.iter().filter(fits).max_by_key(|value| place(value)).copied() else { return };
-        if expression.scalar(&leaves, &[]).is_none() {
-            return;
-        }
-        self.choice.stored.remove(&contract);
-        self.choice.products.insert(root, Product { contract, epilogue: expression });
-    }
-
-    /// Whether all readers of a value are maps inside of the expression of `root`.
-    fn only_in(&self, value: Value, root: Value) -> bool {
-        let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
-        users.iter().all(|&user| {
-            user == root.node
-                || (matches!(self.region.node(user).op, Op::Map(_) | Op::Stop | Op::Peek)
-                    && !self.choice.stored.contains(&Value::of(user))
-                    && self.only_in(Value::of(user), root))
-        })
     }
 }

@@ -1,6 +1,6 @@
 //! What it costs to compute a value again, beside an addition.
 
-use crate::graph::{Op, Region, Value};
+use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
 use crate::plan::schedule::is_free;
 use crate::tensor::{AxisId, Function, ScalarStep};
@@ -50,4 +50,22 @@ fn price(function: Function) -> u32 {
 pub fn ends_with(region: &Region, operand: Value, axes: &[AxisId]) -> bool {
     let own = &region.typed(operand).ty.axes;
     own.iter().rev().take_while(|axis| axes.contains(axis)).count() == axes.len()
+}
+
+/// Numbers of a product that is a sum for each of them.
+const FEW: i64 = 16;
+
+/// Whether few numbers come of a product of rows with rows: as many sums, in lanes along what is summed, are done before
+/// a panel of one would be packed.
+pub fn gives_few(scope: &Scope, id: NodeId) -> bool {
+    let node = scope.region.node(id);
+    let Op::Contract(axes) = &node.op else { return false };
+    let [left, right] = [0, 1].map(|place| &scope.region.typed(node.operands[place]).ty.axes);
+    let own = |mine: &[AxisId], other: &[AxisId]| -> Option<i64> {
+        let own = mine.iter().filter(|axis| !other.contains(axis));
+        own.map(|axis| scope.sizes.axes().fixed(*axis)).product()
+    };
+    let rows = node.operands.iter().all(|operand| ends_with(scope.region, *operand, axes));
+    let numbers = own(left, right).zip(own(right, left)).map(|(rows, columns)| rows * columns);
+    rows && numbers.is_some_and(|numbers| numbers <= FEW)
 }
