@@ -36,7 +36,7 @@ fn chunks_are_chosen_where_the_state_is_large_enough_to_pay_for_what_they_cost_b
         (FADING_CORRECTED, 128, Some(32)),
         (GATED, 64, Some(16)),
         (GATED, 128, Some(16)),
-        (GATED_CORRECTED, 64, None),
+        (GATED_CORRECTED, 64, Some(16)),
         (GATED_CORRECTED, 128, Some(16)),
         (SUMS, 4, None),
         (FADING_CORRECTED, 4, None),
