@@ -33,8 +33,8 @@ fn by_machine(model: &Model, graphs: &Graphs) -> Loaded {
 }
 
 /// What is wrong with a family that grows token by token. Products of many rows, of a few and of one are other entries: so
-/// it learns from three rows, from many that are short, from one of these and from a row of one token, reads all but the
-/// first into states without room for more, and in the end every entry must have run. The longest row leaves some expert
+/// it learns from three rows, from many that are short, from one of these and from a row of one token, says what these cost,
+/// reads all but the first into states without room for more, and in the end every entry must have run. The longest row leaves some expert
 /// more tokens than are few.
 fn grown(model: &Model) -> Vec<String> {
     let graphs = graphs(model);
@@ -49,6 +49,7 @@ fn grown(model: &Model) -> Vec<String> {
     rows.iter().for_each(|row| ask(row, outputs));
     if graphs.train.is_some() {
         rows.iter().chain([&batch]).for_each(|batch| ask(batch, trained));
+        rows.iter().for_each(|row| ask(row, evaluated));
     }
     rows.iter().for_each(|row| wrong.extend(wrong_step((model, &graphs), row, &mut native)));
     let missed = coverage.missed(|program| !SAMPLERS.contains(&program));
@@ -100,6 +101,12 @@ fn named(name: &str, numbers: Vec<f64>) -> Numbers {
 fn outputs(engine: &mut dyn Engine, weights: &[Array], _: &Model, batch: &Batch) -> Numbers {
     let outputs = engine.forward(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
     outputs.into_iter().map(|(name, array)| (name, array.data)).collect()
+}
+
+/// The loss and what else the program gives that evaluates.
+fn evaluated(engine: &mut dyn Engine, weights: &[Array], _: &Model, batch: &Batch) -> Numbers {
+    let given = engine.evaluated(weights, batch).unwrap_or_else(|failure| panic!("{failure:?}"));
+    given.into_iter().map(|(name, array)| (name, array.data)).collect()
 }
 
 /// What is wrong with the numbers of a case.
