@@ -4,7 +4,8 @@
 //! `for` are regions of their own and reach outer values only through operands.
 //!
 //! Reading order: [`Op`], [`Region`] and [`Node`]; `reads` says what a node reads, `edit` changes a region and keeps
-//! its edges; `demand` says where values are read. What each operation means and how it is typed is [`crate::ops`], which also holds the verifier.
+//! its edges; `demand` says where values are read. What each operation means and how it is typed is [`crate::ops`], which
+//! also holds the verifier.
 
 mod axes;
 mod op;

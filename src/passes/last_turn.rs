@@ -3,7 +3,8 @@
 //!
 //! What a turn makes of other positions is needed by the next, as attention reads all of them; what the last makes is not.
 //! So the last of a sampler's layers multiplies the rows that the turn is about. Only products are worth the question, and
-//! what the conditions read is known before the loop.
+//! what the conditions read is known before the loop. It stands after dead code is gone: a reader that nobody reads would
+//! ask for everything.
 
 use super::Pass;
 use super::regions::each_region;
@@ -39,7 +40,7 @@ fn narrow(axes: &Axes, region: &mut Region, id: NodeId, found: &Demand) -> bool 
     let mut changed = false;
     for place in 0..repeat.carried {
         let Some(relations) = conditions(region, Value { node: id, result: place as u32 }, found) else { continue };
-        let asked = add_truth(region, place_type(region, id, place), relations, &path);
+        let asked = add_truth(region, region.node(id).results[place].ty.clone(), relations, &path);
         let handed = region.typed(asked).clone();
         keep_rest(&mut repeat.bodies[arm], place, (operands.len(), handed), last);
         operands.push(asked);
@@ -81,10 +82,6 @@ fn followers(region: &Region, id: NodeId) -> HashSet<NodeId> {
         open.extend(region.users(id).into_iter().filter(|user| all.insert(*user)));
     }
     all
-}
-
-fn place_type(region: &Region, id: NodeId, place: usize) -> TensorType {
-    region.node(id).results[place].ty.clone()
 }
 
 /// Whether relations hold, along those axes of a value that they speak of.

@@ -33,9 +33,9 @@ fn by_machine(model: &Model, graphs: &Graphs) -> Loaded {
 }
 
 /// What is wrong with a family that grows token by token. Products of many rows, of a few and of one are other entries: so
-/// it learns from three rows, from many that are short, from one of these and from a row of one token, says what these cost,
-/// reads all but the first into states without room for more, and in the end every entry must have run. The longest row leaves some expert
-/// more tokens than are few.
+/// it learns from three rows, from many that are short, from one of these and from a row of one token, says what all but
+/// the first cost, reads them into states without room for more, and in the end every entry must have run. The longest
+/// row leaves some expert more tokens than are few.
 fn grown(model: &Model) -> Vec<String> {
     let graphs = graphs(model);
     let (loaded, coverage) = watched(model, &graphs, 14, Precision::F32);

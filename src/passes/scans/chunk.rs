@@ -138,6 +138,15 @@ impl Chunk<'_, '_, '_> {
         }
     }
 
+    /// A value times a number.
+    pub(super) fn scaled(&mut self, value: Value, scale: f64) -> Value {
+        if scale == 1.0 {
+            return value;
+        }
+        let number = self.turn.tape.number(scale, F32);
+        self.turn.tape.call(Function::Multiply, &[number, value])
+    }
+
     pub(super) fn exponential(&mut self, value: Value) -> Value {
         let typed = self.turn.tape.typed(value).clone();
         let ty = TensorType { dtype: F32, ..typed.ty };
@@ -217,10 +226,7 @@ impl Chunk<'_, '_, '_> {
                 self.turn.product(&values)?
             }
         };
-        if scale != 1.0 {
-            let number = self.turn.tape.number(scale, F32);
-            score = self.turn.tape.call(Function::Multiply, &[number, score]);
-        }
+        score = self.scaled(score, scale);
         let outer = self.turn.product(&rest);
         if pairs {
             let values = [score].into_iter().chain(outer).collect::<Vec<_>>();
@@ -255,11 +261,8 @@ impl Chunk<'_, '_, '_> {
             if !operands.iter().any(|operand| self.turn.tape.ty(*operand).has(from)) {
                 return None;
             }
-            if part.scale != 1.0 {
-                let number = self.turn.tape.number(part.scale, F32);
-                let last = operands.pop()?;
-                operands.push(self.turn.tape.call(Function::Multiply, &[number, last]));
-            }
+            let last = operands.pop()?;
+            operands.push(self.scaled(last, part.scale));
             let product = self.turn.contract(&operands, &[from], &self.order);
             sum = self.turn.tape.call(Function::Add, &[sum, product]);
         }

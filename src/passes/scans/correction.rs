@@ -56,14 +56,6 @@ impl Chunk<'_, '_, '_> {
         self.turn.product(&values)
     }
 
-    fn scaled(&mut self, value: Value, scale: f64) -> Value {
-        if scale == 1.0 {
-            return value;
-        }
-        let number = self.turn.tape.number(scale, F32);
-        self.turn.tape.call(Function::Multiply, &[number, value])
-    }
-
     /// What takes the read's place in a correction, at every position of the chunk.
     pub(super) fn solved(&mut self, decays: &Decays, added: &[Added], correction: &Correction) -> Option<Value> {
         let Correction { read, given, fades, .. } = *correction;

@@ -5,12 +5,10 @@
 //! zero, so nothing overflows whatever the gates are, and there is no table of pairs and channels: all are products of
 //! matrices.
 
-use super::chunk::{Chunk, Decays};
+use super::chunk::{Chunk, Decays, F32};
 use super::pieces::{Level, inside};
 use crate::graph::{Op, Typed, Value};
-use crate::tensor::{Affine, AxisId, DType, Function, Precision, Presence, Relation, TensorType, Term};
-
-const F32: DType = DType::Real(Precision::F32);
+use crate::tensor::{Affine, AxisId, Function, Presence, Relation, TensorType, Term};
 
 /// One way to halve: blocks of two halves, the later of which reads the earlier.
 struct Halves {
