@@ -9,7 +9,10 @@ mod best;
 mod common_subexpressions;
 mod constants;
 mod contract;
+mod coordinates;
 mod dead_code;
+mod diagonal;
+mod formulas;
 mod hoist;
 mod last_turn;
 mod narrow;
@@ -42,6 +45,7 @@ const PREPARE: &[&dyn Pass] = &[
     &constants::Constants,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
+    &diagonal::Diagonal,
     &slots::Slots,
     &slices::Slices,
     &own_axes::OwnAxes,
@@ -57,6 +61,8 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &constants::Constants,
     &simplify::Simplify,
     &common_subexpressions::CommonSubexpressions,
+    &diagonal::Diagonal,
+    &formulas::Formulas,
     &hoist::Hoist,
     &common_subexpressions::CommonSubexpressions,
     &slots::Slots,

@@ -112,7 +112,7 @@ fn masked_loss(objective: &mut Objective, hidden: [bool; LENGTH], part: f64) -> 
 fn absorbed_loss(objective: &mut Objective, hidden: [bool; LENGTH], step: usize) -> f64 {
     let state = |(hidden, id): (bool, f64)| if hidden { (STATES - 1) as f64 } else { id };
     let x = Data::new([1, LENGTH], hidden.into_iter().zip(TEXT).map(state).collect::<Vec<_>>());
-    objective.loss(&[("d3pm.step", Data::new([1], vec![step as f64])), ("d3pm.x", x)])
+    objective.loss(&[("d3pm.d3pm_bound.step", Data::new([1], vec![step as f64])), ("d3pm.d3pm_bound.x", x)])
 }
 
 /// How likely exactly these are blank.

@@ -67,16 +67,24 @@ fn is_near(left: f64, right: f64, what: &str) {
 /// With uniform noise all products are known: what was there stays with some chance, else it is anything.
 #[test]
 fn the_bound_of_uniform_noise_is_what_bayes_says_at_every_step() {
-    let model = model(
-        "model Uniform {
+    for (block, noise) in [
+        ("d3pm", "uniform_steps(linear_noise[n](0.1, 0.5))"),
+        ("d3pm_of_kind", "uniform_steps[w = w](_), left_after(linear_noise[n](0.1, 0.5))"),
+    ] {
+        bound_is_what_bayes_says(block, noise);
+    }
+}
+
+fn bound_is_what_bayes_says(block: &str, noise: &str) {
+    let model = model(&format!(
+        "model Uniform {{
   dim t, v = 5, w like v, n = 6
   input ids[t] : v, step : n
   param guess[v, w], late[n, w]
   output logits = (guess[v: ids] + late[n: step])[w: v]
-  Q = uniform_steps(linear_noise[n](0.1, 0.5))
-  train d3pm(self(_, _), ids, Q, aux = 0.25)
-}",
-    );
+  train {block}(self(_, _), ids, {noise}, aux = 0.25)
+}}"
+    ));
     let mut case = Case::objective(&model);
     let (guess, late) = (case.parameter("guess"), case.parameter("late"));
     let beta = |step: usize| 0.1 + 0.4 * step as f64 / (STEPS - 1) as f64;
@@ -100,8 +108,9 @@ fn the_bound_of_uniform_noise_is_what_bayes_says_at_every_step() {
             expected -= 0.25 * starts[start].ln();
         }
         let x = seen.map(|state| state as f64).to_vec();
-        let loss = case.loss(&[("d3pm.step", vec![1], vec![step as f64]), ("d3pm.x", vec![1, 3], x)]);
-        is_near(loss, expected / TEXT.len() as f64, &format!("step {step}"));
+        let path = |draw: &str| format!("{block}.d3pm_bound.{draw}");
+        let draws = [(&*path("step"), vec![1], vec![step as f64]), (&*path("x"), vec![1, 3], x)];
+        is_near(case.loss(&draws), expected / TEXT.len() as f64, &format!("{block}, step {step}"));
     }
 }
 

@@ -221,7 +221,7 @@ const BOUND: &str = "model Bound {
   bar = all_steps(Q)
   step ~ uniform[n]
   at[t] ~ categorical[w](bar[n: step, v: start])
-  truth, guess, bound, entropy = d3pm_terms(start, at, step, logits, Q, bar)
+  truth, guess, bound, entropy = d3pm_terms(start, at, step, logits, Q[n: step], after_matrices(step, bar))
   output bounds[t] = bound
   output weighted[t] = entropy / (step + 1) where at == |v| - 1 else 0
 }";

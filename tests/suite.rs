@@ -10,6 +10,7 @@ mod control;
 mod cuda;
 mod damage;
 mod diagnostics;
+mod diagonals;
 mod diffusion;
 mod drafts;
 mod draws;

@@ -213,10 +213,20 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
                   param table[v, d], times[n, d]\n  output logits = sum[d](body(table[v: ids], step, times) * table)\n  \
                   Q = absorbing_steps(even_noise[n](), |v| - 1)\n  train d3pm(self(_, _), ids, Q)\n  \
                   generate d3pm_sample(self(_, _), Q = Q, start = |v| - 1)\n}\n";
+    let kinds = "model Kinds {\n  dim t, d = 8, v = 20, w like v, n = 6\n  input ids[t] : v, step : n\n  \
+                 param table[v, d], times[n, d]\n  output logits = sum[d](body(table[v: ids], step, times) * table)\n  \
+                 generate d3pm_sample_of_kind(self(_, _), kind = uniform_steps[w = w](_), left = 1 - (n + 1) / |n|, \
+                 start = 0, random = true)\n}\n";
     let vectors = "model Vectors {\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v\n  \
                    param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
                    train embedded_diffusion(body(_, _, times), ids, table, bias, left)\n  \
                    generate embedded_sample(body(_, _, times), table = table, left = left)\n}\n";
+    let staggered = "model Staggered {\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v\n  \
+                     param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
+                     train staggered_diffusion(each(_, _, times), ids, table, bias, left)\n  \
+                     generate staggered_sample(each(_, _, times), table = table, left = left)\n}\n\
+                     block each[t, d](x[t, d], step[t] : n, times[n, d]) -> [t, d] {\n  y = x + times[n: step]\n  \
+                     return y + attn: gqa(y, 2, 2, sight = |t|)\n}\n";
     let aware = "model Aware {\n  dim t, d = 8, v = 20, n = 6\n  input ids[t] : v, told[t, d], step : n\n  \
                  param table[v, d], bias[v], times[n, d]\n  left = left_after(falling_noise[n](root_left))\n  \
                  output guess[t, d] = body(table[v: ids] + 0.5 * told, step, times)\n  \
@@ -226,9 +236,11 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
     let corners = "model Corners {\n  dim t, d = 8, v = 20, n = 6\n  input x[t, v], part\n  param table[v, d], times[n, d]\n  \
                    output logits = sum[d](body(sum[v](x * table) + part, 0, times) * table)\n  \
                    generate simplex_sample(self(_, _), blank = |v| - 1)\n}\n";
-    let all: [(&str, &[Others]); 4] = [
+    let all: [(&str, &[Others]); 6] = [
         (states, &[&[], &[("random", 1.0)]]),
+        (kinds, &[&[]]),
         (vectors, &[&[], &[("clamp", 1.0)], &[("still", 1.0)]]),
+        (staggered, &[&[("steps", 5.0)], &[("steps", 3.0), ("clamp", 1.0)]]),
         (aware, &[&[], &[("still", 1.0)]]),
         (corners, &[&[("steps", 4.0)], &[("steps", 6.0), ("length", 4.0), ("top_p", 0.6)]]),
     ];
@@ -241,7 +253,11 @@ fn steps_back_through_noise_leave_what_the_block_leaves() {
             let own = settings(&model, &[&[("new", 8.0)], *others].concat());
             let ids = interpreted(&model, &graphs, &weights, &own, &rows());
             assert_eq!(natively(&mut loaded, &own, &rows()), ids, "{}: {others:?}", model.name);
-            let turns = if model.name == "Corners" { own.iter().find(|(name, _)| name == "steps") } else { None };
+            let turns = if ["Corners", "Staggered"].contains(&&*model.name) {
+                own.iter().find(|(name, _)| name == "steps")
+            } else {
+                None
+            };
             looked_at(&mut loaded, &own, turns.map_or(6, |(_, steps)| *steps as usize));
         }
     }
