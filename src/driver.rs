@@ -19,7 +19,7 @@ mod stage;
 pub use compile::{Code, Compiled, Places, build, compile, print};
 pub use derived::{
     Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_axis, grown_input,
-    judged, programs, step, step_without_tokens,
+    judged, optimized, programs, step, step_without_tokens,
 };
 pub use device::{Device, device, launches};
 pub use family::find as find_family;

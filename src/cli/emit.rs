@@ -28,7 +28,8 @@ fn text_of(arguments: &EmitArguments, session: &mut Session) -> Result<String, F
     }
     let graphs = driver::graphs(&model, session)?;
     if arguments.stage == Stage::Graph {
-        let wanted = graphs.iter().filter(|graph| is_wanted(arguments, &graph.name));
+        let optimized = driver::optimized(&graphs, session)?;
+        let wanted = optimized.iter().filter(|graph| is_wanted(arguments, &graph.name));
         return Ok(wanted.map(|graph| format!("{}\n", graph::text::print(graph))).collect());
     }
     if arguments.stage == Stage::Program {

@@ -6,6 +6,7 @@ use crate::derive::{self, NotIncremental};
 use crate::fault::{Bug, Environment};
 use crate::graph::{self, Graph, Op};
 use crate::model::{self, Input, Model, ValueId, WeightMap};
+use crate::ops::Verified;
 use crate::passes;
 use crate::passes::scans::{self, chunkwise};
 use crate::plan::{self, Interface, Program};
@@ -305,11 +306,11 @@ fn requirements(model: &Model, program: &model::Program) -> Option<Graph> {
     (!asked.outputs.is_empty()).then(|| derive::build(model, &asked, names::REQUIRE))
 }
 
-/// Plans each program.
+/// Optimises each graph.
 ///
 /// # Errors
-/// A bug of a stage.
-pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, Failure> {
+/// A bug of a pass.
+pub fn optimized(graphs: &Graphs, session: &mut Session) -> Result<Vec<Verified<Graph>>, Failure> {
     let optimized = session.stage("passes", |_| {
         let all = graphs.iter().map(|graph| passes::optimize(graph.clone()));
         all.collect::<Result<Vec<_>, Bug>>()
@@ -317,6 +318,15 @@ pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, 
     for graph in &optimized {
         session.dump(&format!("passes-{}", graph.name), || graph::text::print(graph))?;
     }
+    Ok(optimized)
+}
+
+/// Plans each program.
+///
+/// # Errors
+/// A bug of a stage.
+pub fn programs(graphs: &Graphs, session: &mut Session) -> Result<Vec<Program>, Failure> {
+    let optimized = optimized(graphs, session)?;
     let made =
         session.stage("program", |_| plan::schedule_all(optimized.iter().map(|graph| (&**graph, interface(graph)))))?;
     for program in &made {
