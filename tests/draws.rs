@@ -132,6 +132,25 @@ fn every_law_draws_from_its_distribution() {
     }
 }
 
+/// Of many weights most are nothing: whole parts of them, the first ones and the last.
+#[test]
+fn of_many_weights_only_what_has_some_is_drawn() {
+    let many = "model Many {
+  dim t, v = 203
+  input start[t] : v
+  weight[t, v] = v where v % 41 == 7 and v > 10 else 0
+  c[t] ~ categorical[v](weight)
+  output many[t] = c
+  output same[t] = start
+}";
+    let weight = |state: u32| if state % 41 == 7 && state > 10 { f64::from(state) } else { 0.0 };
+    let whole: f64 = (0..203).map(weight).sum();
+    let shares: Vec<f64> = (0..203).map(|state| weight(state) / whole).collect();
+    let [expected, found] = computed(&model(many));
+    assert!(chi_square(&expected["many"].data, &shares) < 0.0);
+    assert_eq!(expected["many"].data, found["many"].data);
+}
+
 #[test]
 fn neighbours_and_rows_draw_for_themselves() {
     for outputs in computed(&model(LAWS)) {

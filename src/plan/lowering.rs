@@ -4,6 +4,7 @@
 //! order: [`Scope`] (what is stored and present), [`Emitter`] (a value at places), then one file for each family of
 //! operations. Shares no code with the interpreter, so that the two can disagree.
 
+mod categorical;
 mod draw;
 mod emitter;
 mod index;
