@@ -151,6 +151,7 @@ fn generate_refuses_options_that_do_not_go_together_by_name() {
         ("--prompt a --new 8 --steps 8 --random 1 --entropy 1", "`random` and `entropy` are two ways"),
         ("--prompt a --new 8 --steps 8 --guidance 1.5", "`guidance` is for a sampler"),
         ("--prompt a --new 8 --steps 8 --top-k 5", "no setting `top_k`"),
+        ("--prompt a --new 8 --steps 8 --temperature -1", "`temperature` are not negative"),
         ("--prompt a --new 8 --steps 8 --temperature=-1", "temperature"),
         ("--prompt a --new 8 --steps 8 --mask 300", "--mask 300 is no token of the model"),
         ("--prompt a --infill b[2] --steps 2", "--prompt and --infill"),
@@ -167,6 +168,9 @@ fn generate_refuses_options_that_do_not_go_together_by_name() {
         let message = refused(folder, &format!("writer generate {weights} {line}"));
         assert!(message.contains(words), "{line}: {message}");
     }
+    let no_number = run(folder, &format!("writer generate {weights} --prompt a --steps x"));
+    assert_eq!(no_number.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&no_number.stderr).contains("invalid value 'x' for '--steps"));
     for line in ["--prompt a --new 8", "--prompt a --new 8 --steps 4 --length 4", "--infill a[3]b[1]c"] {
         said(folder, &format!("writer generate {weights} {line}"));
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, nearest};
 use crate::generate::{Decoder, Given, Limits, Session, Turns, row_numbers};
 use crate::model::{Code, Loaded};
 use crate::tokenizer::Tokenizer;
-use clap::{Arg, ArgMatches, Args, Command};
+use clap::{Arg, ArgMatches, Args, Command, value_parser};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -54,19 +54,19 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub new: Option<usize>,
     /// Flattens the choice; 0 always takes the best [default: the model's]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Choose among so many best tokens; 0 is all
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
     /// Choose among the best tokens that make up this mass
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Choose among tokens at least so many times as likely as the best
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     min_p: Option<f64>,
     /// Make what was said less likely; 1 is off
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
     /// A text with blanks to be filled in, such as "To be, [8] that is the [1]": [8] is eight tokens
     #[arg(long, value_name = "TEXT")]
@@ -75,7 +75,7 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     beams: Option<NonZeroUsize>,
     /// In a search: prefer longer texts (more than 1) or shorter ones
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     length_penalty: Option<f64>,
     /// Guess up to so many tokens and judge them in one call; the text stays the same. Guesses are taken from what was said
     /// before; a sampler that drafts itself says the first of them
@@ -124,6 +124,7 @@ pub fn add_settings(command: Command, manifest: &Manifest) -> Command {
             return command;
         }
         let arg = Arg::new(format!("setting {name}")).long(long).value_name("NUMBER").allow_negative_numbers(true);
+        let arg = arg.value_parser(value_parser!(f64));
         command.arg(arg.help(format!("[default: {default}]")).help_heading("Settings of the model's sampler"))
     })
 }
@@ -133,7 +134,7 @@ impl Options {
     pub fn with_settings(mut self, matches: Option<&ArgMatches>) -> Options {
         let Some(matches) = matches else { return self };
         for id in matches.ids().filter(|id| id.as_str().starts_with("setting ")) {
-            if let Ok(Some(value)) = matches.try_get_one::<String>(id.as_str()) {
+            if let Ok(Some(value)) = matches.try_get_one::<f64>(id.as_str()) {
                 self.setting.push(format!("{}={value}", &id.as_str()["setting ".len()..]));
             }
         }
