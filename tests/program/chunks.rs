@@ -236,3 +236,20 @@ fn what_is_asked_about_outside_of_the_chunks_is_not_cut() {
     let ranked = "sure = max[v](stop(logp) where stop(logp) > -2.5);  loss 0.1 * sum[batch, t](0.5 * rank[t](sure))\n";
     assert_eq!(chunked(&program(ranked)).len(), 0);
 }
+
+/// Whether a program finds the nearest row of a table for some rows at a time.
+fn finds_in_chunks(asked: &str) -> bool {
+    let text = format!(
+        "use selection\nmodel Small {{\n  dim t, d = 5, v = 13, w like v\n  input ids[t] : v\n  \
+         param table[v, d], other[w, d], gate\n  \
+         near = argmax[w](sum[d](table[v: ids] * other)) {asked}\n  output logits[t] = near\n}}\n"
+    );
+    check(&forward(&checked(text))).to_string().contains("for turn")
+}
+
+#[test]
+fn what_a_whole_turn_may_do_without_is_stored_to_be_left_out() {
+    assert!(finds_in_chunks(""));
+    assert!(finds_in_chunks("where ids > 3 else 0"));
+    assert!(!finds_in_chunks("where gate > 0.1 else 0"));
+}

@@ -14,7 +14,7 @@ use crate::graph::demand::{Demand, axes_of, demand, is_only_compared};
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
 use crate::plan::updates::kept_where;
-use crate::tensor::AxisId;
+use crate::tensor::{AxisId, Relation};
 use std::collections::{HashMap, HashSet};
 
 /// A matrix product and what happens to its elements.
@@ -190,10 +190,14 @@ impl<'c, 'g> Chooser<'c, 'g> {
         self.required.extend(&self.handed);
     }
 
-    /// What is computed for some rows at a time, and which parts of it are stored.
+    /// What is computed for some rows at a time, and which parts of it are stored. A product that whole turns do without
+    /// is stored: then it is not computed in them.
     fn find_chunks(&mut self) {
         let live = Live { scope: self.scope, nodes: &self.live, users: &self.users };
-        let chunks = live.chunks(&self.contracts);
+        let asked = demand(self.region, &self.live);
+        let left_out = |relation: &Relation<Value>| axes_of(self.region, relation).is_empty();
+        let always = |value: &&Value| !asked.get(*value).is_some_and(|relations| relations.iter().any(left_out));
+        let chunks = live.chunks(&self.contracts.iter().filter(always).copied().collect());
         for value in chunks.iter().flat_map(|chunks| chunks.required(&live)) {
             self.handed.remove(&value);
             self.required.insert(value);
