@@ -204,6 +204,36 @@ fn turns_of_any_loop_that_a_text_goes_through_can_be_looked_at() {
     }
 }
 
+/// The denoiser of a sampler is any model that gives scores for every position: here a recurrence from both sides.
+#[test]
+fn a_recurrence_that_reads_from_both_sides_fills_in_what_is_masked() {
+    let model = model(
+        "model Sides {
+  dim t, d = 8, v = 20
+  input ids[t] : v
+  param table[v, d], head[v, d]
+  x = table[v: ids]
+  x += both(x)
+  output logits = sum[d](x * head) where v < |v| - 1 else -1e30
+  generate low_confidence(self, mask = |v| - 1)
+}
+block turned[t](x[t]) -> [t] { return x[t: |t| - 1 - t] }
+block both[t, d](x[t, d]) -> [t, d] {
+  return ahead: selective(x, 6, 3, 2, taps = 2) + turned(behind: selective(turned(x), 6, 3, 2, taps = 2))
+}
+",
+    );
+    let graphs = graphs(&model);
+    let weights = random_weights(&model, 3);
+    let mut loaded = loaded(&model, &graphs, &weights, 2);
+    for length in [0.0, 2.0] {
+        let own = settings(&model, &[("new", 8.0), ("steps", 4.0), ("length", length)]);
+        let ids = interpreted(&model, &graphs, &weights, &own, &rows());
+        assert_eq!(natively(&mut loaded, &own, &rows()), ids, "blocks of {length}");
+        looked_at(&mut loaded, &own, 4);
+    }
+}
+
 /// Samplers that step back through noise, over states and over vectors: natively what the interpreter says.
 #[test]
 fn steps_back_through_noise_leave_what_the_block_leaves() {
