@@ -238,18 +238,20 @@ fn what_is_asked_about_outside_of_the_chunks_is_not_cut() {
 }
 
 /// Whether a program finds the nearest row of a table for some rows at a time.
-fn finds_in_chunks(asked: &str) -> bool {
+fn finds_in_chunks(found: &str) -> bool {
     let text = format!(
         "use selection\nmodel Small {{\n  dim t, d = 5, v = 13, w like v\n  input ids[t] : v\n  \
-         param table[v, d], other[w, d], gate\n  \
-         near = argmax[w](sum[d](table[v: ids] * other)) {asked}\n  output logits[t] = near\n}}\n"
+         param table[v, d], other[w, d], gate\n  near[t] : v = ids\n  {found}\n  output logits[t] = near\n}}\n"
     );
-    check(&forward(&checked(text))).to_string().contains("for turn")
+    check(&forward(&checked(text))).to_string().contains("in ceil(")
 }
 
 #[test]
 fn what_a_whole_turn_may_do_without_is_stored_to_be_left_out() {
-    assert!(finds_in_chunks(""));
-    assert!(finds_in_chunks("where ids > 3 else 0"));
-    assert!(!finds_in_chunks("where gate > 0.1 else 0"));
+    const NEAREST: &str = "near = argmax[w](sum[d](table[v: near] * other))";
+    assert!(finds_in_chunks(NEAREST));
+    assert!(finds_in_chunks(&format!("{NEAREST} where gate > 0.1")), "the one time that there is");
+    assert!(finds_in_chunks(&format!("for n in 4 {{ {NEAREST} }}")));
+    assert!(finds_in_chunks(&format!("for n in 4 {{ {NEAREST} where ids > 3 }}")));
+    assert!(!finds_in_chunks(&format!("for n in 4 {{ {NEAREST} where n % 2 == 1 }}")));
 }

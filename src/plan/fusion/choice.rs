@@ -190,12 +190,13 @@ impl<'c, 'g> Chooser<'c, 'g> {
         self.required.extend(&self.handed);
     }
 
-    /// What is computed for some rows at a time, and which parts of it are stored. A product that whole turns do without
-    /// is stored: then it is not computed in them.
+    /// What is computed for some rows at a time, and which parts of it are stored. A product that whole turns of a loop do
+    /// without is stored: then it is not computed in them.
     fn find_chunks(&mut self) {
         let live = Live { scope: self.scope, nodes: &self.live, users: &self.users };
         let asked = demand(self.region, &self.live);
-        let left_out = |relation: &Relation<Value>| axes_of(self.region, relation).is_empty();
+        let is_turn = self.region.ids().iter().any(|id| matches!(self.region.node(*id).op, Op::Argument(_) | Op::Turn));
+        let left_out = |relation: &Relation<Value>| is_turn && axes_of(self.region, relation).is_empty();
         let always = |value: &&Value| !asked.get(*value).is_some_and(|relations| relations.iter().any(left_out));
         let chunks = live.chunks(&self.contracts.iter().filter(always).copied().collect());
         for value in chunks.iter().flat_map(|chunks| chunks.required(&live)) {
