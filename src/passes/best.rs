@@ -6,10 +6,10 @@
 //! look for it again.
 
 use super::Pass;
+use super::coordinates::{Handed, each_node, formula};
 use crate::graph::{Graph, Node, NodeId, Op, Region, Typed, Value};
 use crate::model::Combine;
 use crate::tensor::{Axes, AxisId, DType, Function, Presence, Relation, Scalar, ScalarStep, TensorType};
-use std::collections::HashMap;
 
 pub(super) struct Best;
 
@@ -19,58 +19,31 @@ impl Pass for Best {
     }
 
     fn run(&self, graph: &mut Graph) -> bool {
-        let Graph { axes, root, .. } = graph;
-        within(axes, root, &HashMap::new())
-    }
-}
-
-/// Rewrites a region and those in it. `coordinates` says which of its arguments are coordinates, and along which axis.
-fn within(axes: &Axes, region: &mut Region, coordinates: &HashMap<usize, AxisId>) -> bool {
-    let mut changed = false;
-    for id in region.ids() {
-        let Op::For(repeat) = &region.node(id).op else { continue };
-        let captured = repeat.carried + repeat.sliced;
-        let operands = region.node(id).operands.iter().enumerate().skip(captured);
-        let known = operands.filter_map(|(place, read)| Some((place, coordinate(region, *read, coordinates)?)));
-        let known: HashMap<usize, AxisId> = known.collect();
-        // Bodies read nothing of the outer region: its edges stay as they are.
-        let Op::For(repeat) = region.op_mut(id) else { continue };
-        for body in &mut repeat.bodies {
-            changed |= within(axes, body, &known);
-        }
-    }
-    region.ids().into_iter().fold(changed, |changed, id| rewrite(axes, region, id, coordinates) | changed)
-}
-
-/// The axis that a value is the coordinate along, however it is repeated along others.
-fn coordinate(region: &Region, value: Value, coordinates: &HashMap<usize, AxisId>) -> Option<AxisId> {
-    let node = region.node(value.node);
-    match &node.op {
-        Op::Coordinate(axis) => Some(*axis),
-        Op::Argument(place) => coordinates.get(place).copied(),
-        Op::Map(_) if region.typed(value).presence.is_always() => told_by(region, node, coordinates),
-        _ => None,
+        each_node(graph, &rewrite)
     }
 }
 
 /// The axis that a map says the coordinate along, wherever it says something.
-fn told_by(region: &Region, node: &Node, coordinates: &HashMap<usize, AxisId>) -> Option<AxisId> {
+fn told_by(region: &Region, node: &Node, handed: &Handed) -> Option<AxisId> {
     let Op::Map(scalar) = &node.op else { return None };
-    match scalar.steps.as_slice() {
+    let said = match scalar.steps.as_slice() {
+        [ScalarStep::Operand(place)] => formula(region, node.operands[*place], handed)?,
+        _ => scalar.clone(),
+    };
+    match said.steps.as_slice() {
         [ScalarStep::Coordinate(axis)] => Some(*axis),
-        [ScalarStep::Operand(place)] => coordinate(region, node.operands[*place], coordinates),
         _ => None,
     }
 }
 
-fn rewrite(axes: &Axes, region: &mut Region, id: NodeId, coordinates: &HashMap<usize, AxisId>) -> bool {
+fn rewrite(axes: &Axes, region: &mut Region, id: NodeId, handed: &Handed) -> bool {
     let Some((axis, ranked, place)) = first_of_best(region, id) else { return false };
     let node = region.node(id).clone();
     let old = node.operands[0];
     let is_best = add_best(region, axis, ranked, &node.path);
     let chosen = region.node(old.node);
     let plain = chosen.results[0].presence.relations.len() == 1;
-    if let (true, Some(size @ 1..)) = (plain && told_by(region, chosen, coordinates) == Some(axis), axes.fixed(axis)) {
+    if let (true, Some(size @ 1..)) = (plain && told_by(region, chosen, handed) == Some(axis), axes.fixed(axis)) {
         let first = add_place(region, (axis, size), is_best, &node.path);
         region.edit(id, |node| {
             node.op = Op::Map(Scalar::identity());

@@ -36,7 +36,7 @@ fn within(axes: &Axes, region: &mut Region, handed: &Handed, rewrite: Rewrite) -
 }
 
 /// A value as an expression of coordinates and numbers.
-fn formula(region: &Region, value: Value, handed: &Handed) -> Option<Scalar> {
+pub(super) fn formula(region: &Region, value: Value, handed: &Handed) -> Option<Scalar> {
     let (node, typed) = (region.node(value.node), region.typed(value));
     if !typed.presence.is_always() {
         return None;
