@@ -6,14 +6,19 @@ use super::entry::{Entry, entries};
 use crate::fault::Environment;
 use crate::kernel::Kernel;
 use crate::plan::{Argument, Launch, Program, Step};
-use archc_runtime::abi::{DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size};
+use archc_runtime::abi::{
+    DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size, Update, names,
+};
 use std::collections::HashMap;
 
-/// The distinct kernels of all programs, in the order of their first launch, with their entries.
+/// The distinct kernels of all programs, in the order of their first launch, with their entries; after them what moves
+/// parameters.
 #[derive(Debug, Clone, Default)]
 pub struct Entries {
     /// For each kernel: the kernel, the symbol of its first entry's place in the plan, and its entries.
     pub kernels: Vec<Written>,
+    /// What moves parameters, where one of the programs trains.
+    pub updates: Vec<Update>,
     places: HashMap<String, usize>,
 }
 
@@ -40,7 +45,8 @@ impl Entries {
         for (program, launch) in &launches {
             alignments.entry(program.kernels[launch.kernel].identity()).or_default().add(launch);
         }
-        let mut all = Entries::default();
+        let trains = programs.iter().any(|program| program.name == names::TRAIN);
+        let mut all = Entries { updates: if trains { Update::ALL.to_vec() } else { Vec::new() }, ..Entries::default() };
         for (program, launch) in launches {
             all.add(program, launch, &alignments, gpu)?;
         }
@@ -104,13 +110,16 @@ pub fn plan(programs: &[&Program], entries: &Entries, gpu: Gpu) -> DevicePlan {
             sizes: written.kernel.sizes,
         })
     });
+    let mut list = list.collect::<Vec<_>>();
+    let updates = (!entries.updates.is_empty()).then_some(list.len());
+    list.extend(entries.updates.iter().map(|update| update.entry()));
     let programs = programs.iter().map(|program| DeviceProgram {
         name: program.name.clone(),
         counters: program.counters,
         steps: Planner { program, entries }.steps(&program.steps),
     });
     let (arch, precision) = (gpu.arch.name().to_string(), gpu.precision.name().to_string());
-    DevicePlan { arch, precision, entries: list.collect(), programs: programs.collect() }
+    DevicePlan { arch, precision, entries: list, programs: programs.collect(), updates }
 }
 
 struct Planner<'p> {

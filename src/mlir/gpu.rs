@@ -16,6 +16,7 @@ mod team;
 mod tensor;
 mod threads;
 mod tiles;
+mod updates;
 
 pub use team::Team;
 
@@ -34,6 +35,7 @@ pub fn write(entries: &Entries) -> String {
             write_entry(&mut writer, symbol, &written.kernel, entry);
         }
     }
+    entries.updates.iter().for_each(|&update| updates::write(&mut writer, update));
     writer.finish()
 }
 

@@ -94,6 +94,12 @@ impl Writer {
         self.line(format!("llvm.store {value}, {address} {{alignment = {alignment} : i64}} : {}, !llvm.ptr", value.ty));
     }
 
+    /// The same at an address that is a multiple of the value's size.
+    pub fn store_aligned(&mut self, address: Value, value: Value) {
+        let alignment = value.ty.kind.bytes() * value.ty.lanes.max(1);
+        self.line(format!("llvm.store {value}, {address} {{alignment = {alignment} : i64}} : {}, !llvm.ptr", value.ty));
+    }
+
     /// Reads consecutive elements where the mask holds; the others are 0.
     pub fn load_masked(&mut self, address: Value, mask: Value, ty: Type) -> Value {
         let zero = self.number(0.0, ty);

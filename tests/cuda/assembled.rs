@@ -38,7 +38,7 @@ pub fn assemble(code: &str, arch: Arch) -> Result<Option<String>, String> {
 }
 
 /// The same for code that must be sound.
-fn assembled(code: &str, arch: Arch) -> Option<String> {
+pub fn assembled(code: &str, arch: Arch) -> Option<String> {
     assemble(code, arch).unwrap_or_else(|faults| panic!("{faults}\n{code}"))
 }
 
@@ -63,7 +63,7 @@ fn amount(text: &str, unit: &str) -> usize {
 }
 
 /// A line for each function, in the order of their names.
-fn resources(said: &str) -> String {
+pub fn resources(said: &str) -> String {
     let line = |(name, registers, shared)| format!("{name}: {registers} registers, {shared} bytes shared");
     let mut table = used(said).into_iter().map(line).collect::<Vec<_>>();
     table.sort();

@@ -1,6 +1,7 @@
 //! A GPU's driver whose GPU is the interpreter of `archc-ptx`: what the runtime asks for happens there, in disorder.
 
 use super::coverage::Coverage;
+use super::traffic::Traffic;
 use archc_ptx::{Machine, Module, Parameter};
 use archc_runtime::abi::DevicePlan;
 use archc_runtime::device::Driver;
@@ -17,14 +18,16 @@ pub struct Emulated {
     blocks: BTreeMap<u64, usize>,
     /// What has been launched.
     pub coverage: Coverage,
+    /// What has crossed to it and back.
+    pub traffic: Traffic,
 }
 
 impl Emulated {
     /// A machine for a plan and its code; the seed is its disorder.
     pub fn new(plan: &DevicePlan, code: &str, seed: u64) -> Emulated {
         let module = Module::parse(code).unwrap_or_else(|error| panic!("{error}\n{}", numbered(code, error.line)));
-        let (machine, coverage) = (Machine::new(seed), Coverage::of(plan));
-        Emulated { plan: plan.clone(), module, machine, blocks: BTreeMap::new(), coverage }
+        let (machine, coverage, traffic) = (Machine::new(seed), Coverage::of(plan), Traffic::default());
+        Emulated { plan: plan.clone(), module, machine, blocks: BTreeMap::new(), coverage, traffic }
     }
 
     /// Makes sure that bytes are in a block that nobody has given back.
@@ -36,6 +39,16 @@ impl Emulated {
             return Err(Error::bug(format!("{bytes} bytes from {skipped} on of a block of {size}")));
         }
         Ok(())
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
+        self.check(address, bytes.len())?;
+        self.machine.write_at(address, bytes).map_err(|fault| Error::bug(fault.to_string()))
+    }
+
+    fn read(&self, address: u64, bytes: usize) -> Result<Vec<u8>> {
+        self.check(address, bytes)?;
+        self.machine.read_at(address, bytes).map_err(|fault| Error::bug(fault.to_string()))
     }
 }
 
@@ -63,30 +76,29 @@ impl Driver for Emulated {
     }
 
     fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
-        self.check(address, bytes.len())?;
-        self.machine.write_at(address, bytes).map_err(|fault| Error::bug(fault.to_string()))
+        self.traffic.up(bytes.len());
+        self.write(address, bytes)
     }
 
     fn download(&mut self, address: u64, bytes: &mut [u8]) -> Result<()> {
-        self.check(address, bytes.len())?;
-        let read = self.machine.read_at(address, bytes.len()).map_err(|fault| Error::bug(fault.to_string()))?;
-        bytes.copy_from_slice(&read);
+        self.traffic.down(bytes.len());
+        bytes.copy_from_slice(&self.read(address, bytes.len())?);
         Ok(())
     }
 
     fn copy(&mut self, from: u64, to: u64, bytes: usize) -> Result<()> {
-        let mut content = vec![0; bytes];
-        self.download(from, &mut content)?;
-        self.upload(to, &content)
+        let content = self.read(from, bytes)?;
+        self.write(to, &content)
     }
 
     fn clear(&mut self, address: u64, bytes: usize) -> Result<()> {
-        self.upload(address, &vec![0; bytes])
+        self.write(address, &vec![0; bytes])
     }
 
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
         self.coverage.add(entry);
         let entry = &self.plan.entries[entry];
+        self.traffic.launched(&entry.symbol, blocks, sizes);
         assert_eq!((addresses.len(), sizes.len()), (entry.buffers, entry.sizes), "{}", entry.symbol);
         let addresses = addresses.iter().map(|&address| Parameter::from(address));
         let parameters = addresses.chain(sizes.iter().map(|&size| Parameter::from(size))).collect::<Vec<_>>();

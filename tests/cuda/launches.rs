@@ -101,7 +101,13 @@ impl Driver for Recorder {
 /// A program of one buffer and the size `n`, with these steps.
 fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
     let program = DeviceProgram { name: "test".into(), counters, steps };
-    DevicePlan { arch: "sm_90a".into(), precision: "f32".into(), entries: Vec::new(), programs: vec![program] }
+    DevicePlan {
+        arch: "sm_90a".into(),
+        precision: "f32".into(),
+        entries: Vec::new(),
+        programs: vec![program],
+        updates: None,
+    }
 }
 
 fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {

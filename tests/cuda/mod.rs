@@ -12,4 +12,6 @@ mod memory;
 mod models;
 mod operations;
 mod precision;
+mod traffic;
 mod training;
+mod updates;

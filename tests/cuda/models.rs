@@ -3,6 +3,7 @@
 
 use super::coverage::Coverage;
 use super::emulated::Emulated;
+use super::traffic::Traffic;
 use crate::compiled::{graphs, model_with, programs};
 use crate::random_models::disagreements;
 use archc::driver::{self, Graphs, Session, manifest};
@@ -22,16 +23,22 @@ pub fn loaded(model: &Model, graphs: &Graphs, seed: u64, precision: Precision) -
 
 /// The same, and what is launched on the machine.
 pub fn watched(model: &Model, graphs: &Graphs, seed: u64, precision: Precision) -> (Loaded, Coverage) {
+    let (loaded, coverage, _) = observed(model, graphs, seed, precision);
+    (loaded, coverage)
+}
+
+/// The same, and what crosses to the machine and back.
+pub fn observed(model: &Model, graphs: &Graphs, seed: u64, precision: Precision) -> (Loaded, Coverage, Traffic) {
     let gpu = Gpu { arch: Arch::Sm90a, precision };
     let device = driver::device(graphs, None, gpu, &mut Session::default());
     let device = device.unwrap_or_else(|failure| panic!("{failure:?}"));
     let manifest = manifest(model, &programs(graphs), Vec::new());
     let driver = Emulated::new(&device.plan, &device.ptx, seed);
-    let coverage = driver.coverage.clone();
+    let (coverage, traffic) = (driver.coverage.clone(), driver.traffic.clone());
     let text = CString::new(device.ptx).expect("PTX has no zero bytes");
     let code = Code::for_device(manifest, DeviceCode { plan: device.plan, text });
     let loaded = Loaded::on_device(code, 1, Shared::new(driver));
-    (loaded.unwrap_or_else(|error| panic!("{error}")), coverage)
+    (loaded.unwrap_or_else(|error| panic!("{error}")), coverage, traffic)
 }
 
 /// Everything that the certificate of a model holds, on a machine.

@@ -1,7 +1,7 @@
 //! Optimizers move parameters as PyTorch's do: the formulas written out in double precision.
 
 use super::fake;
-use archc_runtime::optimizer::{Optimizer, Settings};
+use archc_runtime::optimizer::{Gradient, Optimizer, Settings};
 use archc_runtime::recipe::{Method, Recipe};
 
 const SIZE: usize = 256 * 256;
@@ -18,9 +18,10 @@ fn gradient(step: usize) -> Vec<f32> {
 /// The parameters after five steps, scaled gradients and all.
 fn moved(method: Method, threads: usize) -> Vec<f32> {
     let mut model = fake::model(threads, 2);
-    let mut optimizer = Optimizer::new(settings(method), model.parameters()).unwrap();
+    let mut optimizer = Optimizer::new(settings(method), &model).unwrap();
     for step in 0..5 {
-        optimizer.step(&mut model, &[Some(&gradient(step))], 1e-2, 0.5);
+        let gradient = gradient(step);
+        optimizer.step(&mut model, &[Some(Gradient::Here(&gradient))], 1e-2, 0.5).unwrap();
     }
     assert_eq!(optimizer.steps(), 5);
     model.parameters()[0].slice().to_vec()
@@ -89,8 +90,8 @@ fn results_are_the_same_on_any_number_of_threads() {
 #[test]
 fn a_parameter_without_gradient_stays_as_it_is() {
     let mut model = fake::model(1, 2);
-    let mut optimizer = Optimizer::new(settings(Method::AdamW), model.parameters()).unwrap();
-    optimizer.step(&mut model, &[None], 1e-2, 1.0);
+    let mut optimizer = Optimizer::new(settings(Method::AdamW), &model).unwrap();
+    optimizer.step(&mut model, &[None], 1e-2, 1.0).unwrap();
     let values: Vec<f64> = model.parameters()[0].slice::<f32>().iter().map(|value| f64::from(*value)).collect();
     assert_eq!(values, start());
 }

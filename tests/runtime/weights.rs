@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 /// A model, a folder, and the model's weights in it.
 fn saved(form: Form) -> (Loaded, TempDir, PathBuf) {
-    let (model, folder) = (fake::model(1, 5), tempfile::tempdir().unwrap());
+    let (mut model, folder) = (fake::model(1, 5), tempfile::tempdir().unwrap());
     let path = folder.path().join("model.safetensors");
-    save(&model, &path, form).unwrap();
+    save(&mut model, &path, form).unwrap();
     (model, folder, path)
 }
 
@@ -114,20 +114,20 @@ fn a_tensor_that_nothing_explains_is_refused_unless_ignored() {
 
 #[test]
 fn a_failed_save_leaves_the_old_file() {
-    let (model, folder, path) = saved(Form::Native);
+    let (mut model, folder, path) = saved(Form::Native);
     let before = fs::read(&path).unwrap();
     let part = folder.path().join(".model.safetensors.part");
     fs::create_dir(&part).unwrap();
-    let message = save(&model, &path, Form::Native).unwrap_err().to_string();
+    let message = save(&mut model, &path, Form::Native).unwrap_err().to_string();
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]
 fn equal_weights_are_equal_files() {
-    let (model, folder, path) = saved(Form::Native);
+    let (mut model, folder, path) = saved(Form::Native);
     let again = folder.path().join("again.safetensors");
-    save(&model, &again, Form::Native).unwrap();
+    save(&mut model, &again, Form::Native).unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&again).unwrap());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }

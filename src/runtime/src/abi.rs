@@ -10,9 +10,11 @@ mod manifest;
 pub mod names;
 mod size;
 mod start;
+mod update;
 
 pub use device::*;
 pub use frame::*;
 pub use manifest::*;
 pub use size::*;
 pub use start::*;
+pub use update::*;

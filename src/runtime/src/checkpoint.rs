@@ -25,10 +25,11 @@ pub struct Progress {
 ///
 /// # Errors
 /// If the file cannot be written; the old one is then still there.
-pub fn save(path: &Path, model: &Loaded, optimizer: &Optimizer, progress: &Progress) -> Result<()> {
+pub fn save(path: &Path, model: &mut Loaded, optimizer: &Optimizer, progress: &Progress) -> Result<()> {
+    model.bring_back()?;
     let infos = &model.manifest().parameters;
     let mut tensors: Vec<(String, Saved<'_>)> = crate::weights::native(model);
-    tensors.extend(optimizer.state(infos).into_iter().map(|(name, tensor)| (name, Saved::of(tensor))));
+    tensors.extend(optimizer.state(infos)?);
     let mut notes = Notes::from([
         ("model".to_owned(), model.manifest().model.clone()),
         ("step".to_owned(), progress.step.to_string()),
@@ -58,14 +59,13 @@ pub fn load(path: &Path, model: &mut Loaded, optimizer: &mut Optimizer) -> Resul
     let progress = read_progress(&file)?;
     check_sum(&file)?;
     crate::weights::load(model, path)?;
-    optimizer.restore(&model.manifest().parameters, progress.step, |name, tensor| {
+    optimizer.restore(&model.manifest().parameters, progress.step, |name, count| {
         let values = file.tensor(name)?.widen(name)?;
-        if values.len() != tensor.len() {
+        if values.len() != count {
             let message = format!("{} holds `{name}` with {} numbers", path.display(), values.len());
             return Err(Error::environment(message).help("it was saved by a training of another model"));
         }
-        tensor.slice_mut::<f32>().copy_from_slice(&values);
-        Ok(())
+        Ok(values)
     })?;
     Ok(progress)
 }

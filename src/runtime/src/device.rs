@@ -1,14 +1,20 @@
 //! Programs on a GPU: memory there, and the plan of launches, followed step by step.
 //!
 //! In: a [`crate::abi::DevicePlan`] and a [`Driver`]. The driver is that of a GPU ([`cuda`]); in tests another stands in for
-//! it. Reading order: [`Driver`] is what is asked of a GPU, [`Block`] is memory on it, [`run`] follows a program.
+//! it. Reading order: [`Driver`] is what is asked of a GPU, [`Block`] is memory on it, [`run`] follows a program,
+//! [`Updates`] is what moves parameters, [`Kept`] what a
+//! training keeps beside them.
 
 mod block;
 mod cuda;
 mod driver;
+mod kept;
 mod steps;
+mod updates;
 
 pub use block::{Block, Shared};
 pub use cuda::open;
 pub use driver::Driver;
+pub use kept::Kept;
 pub use steps::run;
+pub use updates::{Numbers, Updates};

@@ -3,15 +3,15 @@
 //! The order of operations is PyTorch's (`torch.optim`, single tensors, f32), so that loss curves agree. A parameter
 //! without gradient stays as it is, decay included. Elementwise, so results do not depend on the number of threads.
 
-use crate::abi::{Element, ParameterInfo};
+mod steps;
+
+use crate::abi::ParameterInfo;
+use crate::device::{Kept, Numbers, Updates};
 use crate::error::Result;
-use crate::memory::Tensor;
 use crate::model::Loaded;
 use crate::recipe::{Method, Recipe};
-use crate::threads::Pool;
-
-/// Elements of a chunk: its four arrays fit the second cache.
-const GRAIN: usize = 1 << 15;
+use crate::weights::Saved;
+use steps::Step;
 
 /// The constants of one training.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,16 +47,53 @@ impl Settings {
     }
 }
 
-/// An optimizer and its state.
+/// The gradient of a parameter.
+#[derive(Debug, Clone, Copy)]
+pub enum Gradient<'g> {
+    /// Of a model that runs here.
+    Here(&'g [f32]),
+    /// Of one that runs on a device.
+    OnDevice(Numbers),
+}
+
+impl<'g> Gradient<'g> {
+    /// Of numbers that are kept.
+    pub fn of(kept: &'g Kept) -> Gradient<'g> {
+        match kept {
+            Kept::Here(tensor) => Gradient::Here(tensor.slice()),
+            Kept::OnDevice(_, block) => Gradient::OnDevice(Numbers { address: block.address(), count: kept.len() }),
+        }
+    }
+
+    /// Its numbers; none if they are on a device.
+    pub fn here(&self) -> &'g [f32] {
+        match self {
+            Gradient::Here(numbers) => numbers,
+            Gradient::OnDevice(_) => &[],
+        }
+    }
+
+    /// Where it is on a device.
+    pub fn on_device(&self) -> Option<Numbers> {
+        match self {
+            Gradient::Here(_) => None,
+            Gradient::OnDevice(numbers) => Some(*numbers),
+        }
+    }
+}
+
+/// An optimizer and its state, which is where the model's programs run.
 #[derive(Debug)]
 pub struct Optimizer {
     settings: Settings,
     /// Steps taken.
     steps: u64,
     /// The first moments, or SGD's momentum; empty where not needed.
-    first: Vec<Tensor>,
+    first: Vec<Kept>,
     /// The second moments; empty where not needed.
-    second: Vec<Tensor>,
+    second: Vec<Kept>,
+    /// None where parameters are moved here.
+    updates: Option<Updates>,
 }
 
 impl Optimizer {
@@ -64,15 +101,16 @@ impl Optimizer {
     ///
     /// # Errors
     /// If there is not enough memory for its state.
-    pub fn new(settings: Settings, parameters: &[Tensor]) -> Result<Optimizer> {
+    pub fn new(settings: Settings, model: &Loaded) -> Result<Optimizer> {
+        let updates = model.updates();
         let zeros = |needed: bool| {
-            let shapes = parameters.iter().map(|tensor| if needed { tensor.shape() } else { &[0] });
-            shapes.map(|shape| Tensor::zeros(Element::F32, shape)).collect::<Result<Vec<_>>>()
+            let shapes = model.parameters().iter().map(|tensor| if needed { tensor.shape() } else { &[0] });
+            shapes.map(|shape| Kept::zeros(shape, updates.as_ref())).collect::<Result<Vec<_>>>()
         };
         let adam = settings.method == Method::AdamW;
         let first = zeros(adam || settings.momentum != 0.0)?;
         let second = zeros(adam)?;
-        Ok(Optimizer { settings, steps: 0, first, second })
+        Ok(Optimizer { settings, steps: 0, first, second, updates })
     }
 
     /// How many steps it has taken.
@@ -81,158 +119,74 @@ impl Optimizer {
     }
 
     /// Its state under the names that a checkpoint uses, without the empty parts.
-    pub fn state<'own>(&'own self, infos: &'own [ParameterInfo]) -> Vec<(String, &'own Tensor)> {
-        let named = |part: &'own [Tensor], label: &'static str| {
-            infos.iter().zip(part).map(move |(info, tensor)| (format!("@{label}.{}", info.path), tensor))
-        };
-        let all = named(&self.first, "first").chain(named(&self.second, "second"));
-        all.filter(|(_, tensor)| !tensor.is_empty()).collect()
-    }
-
-    /// Takes over a stored state: `fill` gets each name and its place.
     ///
     /// # Errors
-    /// Whatever `fill` reports.
+    /// If a device declines.
+    pub fn state(&self, infos: &[ParameterInfo]) -> Result<Vec<(String, Saved<'_>)>> {
+        let mut all = Vec::new();
+        for (part, label) in [(&self.first, "first"), (&self.second, "second")] {
+            for (info, kept) in infos.iter().zip(part).filter(|(_, kept)| !kept.is_empty()) {
+                all.push((format!("@{label}.{}", info.path), Saved::new(kept.shape(), kept.read()?)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes over a stored state: `read` gets each name and the count of its numbers, which it gives.
+    ///
+    /// # Errors
+    /// Whatever `read` reports, or if a device declines.
     pub fn restore(
         &mut self,
         infos: &[ParameterInfo],
         steps: u64,
-        mut fill: impl FnMut(&str, &mut Tensor) -> Result<()>,
+        read: impl Fn(&str, usize) -> Result<Vec<f32>>,
     ) -> Result<()> {
         self.steps = steps;
         for (part, label) in [(&mut self.first, "first"), (&mut self.second, "second")] {
-            for (info, tensor) in infos.iter().zip(part).filter(|(_, tensor)| !tensor.is_empty()) {
-                fill(&format!("@{label}.{}", info.path), tensor)?;
+            for (info, kept) in infos.iter().zip(part).filter(|(_, kept)| !kept.is_empty()) {
+                kept.write(&read(&format!("@{label}.{}", info.path), kept.len())?)?;
             }
         }
         Ok(())
     }
 
     /// Moves all parameters that have a gradient. `scale` multiplies the gradients (clipping, averaging).
-    pub fn step(&mut self, model: &mut Loaded, gradients: &[Option<&[f32]>], rate: f64, scale: f32) {
+    ///
+    /// # Errors
+    /// If a device declines.
+    pub fn step(
+        &mut self,
+        model: &mut Loaded,
+        gradients: &[Option<Gradient<'_>>],
+        rate: f64,
+        scale: f32,
+    ) -> Result<()> {
         self.steps += 1;
-        let (manifest, parameters, pool) = model.parameters_mut();
-        for (place, tensor) in parameters.iter_mut().enumerate() {
-            let info = &manifest.parameters[place];
-            let Some(gradient) = gradients[place].filter(|_| info.trained) else { continue };
+        for (place, gradient) in gradients.iter().enumerate() {
+            let info = &model.manifest().parameters[place];
+            let Some(gradient) = gradient.filter(|_| info.trained) else { continue };
             let decays = self.settings.decay_vectors || !is_vector(info);
             let decay = if decays { self.settings.weight_decay } else { 0.0 };
+            let step = Step::new(&self.settings, self.steps, (rate, decay), scale);
             let (first, second) = (&mut self.first[place], &mut self.second[place]);
-            let values = tensor.slice_mut();
-            match self.settings.method {
-                Method::AdamW => {
-                    let step = AdamStep::new(&self.settings, self.steps, rate, decay, scale);
-                    step.run(pool, values, gradient, first.slice_mut(), second.slice_mut());
+            match (gradient, &self.updates) {
+                (Gradient::Here(gradient), _) => {
+                    let (_, parameters, pool) = model.parameters_mut();
+                    step.run(pool, parameters[place].slice_mut(), gradient, first.here_mut(), second.here_mut());
                 }
-                Method::Sgd => {
-                    let step = SgdStep::new(&self.settings, self.steps, rate, decay, scale);
-                    step.run(pool, values, gradient, first.slice_mut());
+                (Gradient::OnDevice(gradient), Some(updates)) => {
+                    let values = model.parameter_on_device(place)?;
+                    step.launch(updates, values, gradient, [first, second].map(|kept| kept.on_device()))?;
                 }
+                (Gradient::OnDevice(_), None) => {}
             }
         }
+        Ok(())
     }
 }
 
 /// Whether a parameter has one axis or none, the axis of turns apart.
 fn is_vector(info: &ParameterInfo) -> bool {
     info.shape.len() - usize::from(!info.turns.is_empty()).min(info.shape.len()) < 2
-}
-
-/// The numbers of one AdamW step, each rounded as PyTorch rounds it.
-#[derive(Debug, Clone, Copy)]
-struct AdamStep {
-    keep: f32,
-    toward: f32,
-    beta2: f32,
-    square: f32,
-    root: f32,
-    epsilon: f32,
-    step: f32,
-    scale: f32,
-}
-
-impl AdamStep {
-    fn new(settings: &Settings, steps: u64, rate: f64, decay: f64, scale: f32) -> AdamStep {
-        let steps = i32::try_from(steps).unwrap_or(i32::MAX);
-        let first_bias = 1.0 - settings.beta1.powi(steps);
-        let second_bias = 1.0 - settings.beta2.powi(steps);
-        AdamStep {
-            keep: (1.0 - rate * decay) as f32,
-            toward: (1.0 - settings.beta1) as f32,
-            beta2: settings.beta2 as f32,
-            square: (1.0 - settings.beta2) as f32,
-            root: second_bias.sqrt() as f32,
-            epsilon: settings.epsilon as f32,
-            step: (-rate / first_bias) as f32,
-            scale,
-        }
-    }
-
-    fn run(self, pool: &Pool, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        let parts = values.chunks_mut(GRAIN).zip(gradient.chunks(GRAIN));
-        let moments = first.chunks_mut(GRAIN).zip(second.chunks_mut(GRAIN));
-        let mut chunks: Vec<_> = parts.zip(moments).collect();
-        pool.for_chunks(&mut chunks, 1, |_, chunk| {
-            for ((values, gradient), (first, second)) in chunk {
-                self.run_chunk(values, gradient, first, second);
-            }
-        });
-    }
-
-    fn run_chunk(self, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        let moments = first.iter_mut().zip(second);
-        for ((value, gradient), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
-            let gradient = gradient * self.scale;
-            *value *= self.keep;
-            *first += self.toward * (gradient - *first);
-            *second = *second * self.beta2 + (self.square * gradient) * gradient;
-            let divisor = second.sqrt() / self.root + self.epsilon;
-            *value += (self.step * *first) / divisor;
-        }
-    }
-}
-
-/// The numbers of one SGD step.
-#[derive(Debug, Clone, Copy)]
-struct SgdStep {
-    keep: f32,
-    momentum: f32,
-    step: f32,
-    scale: f32,
-    starts: bool,
-}
-
-impl SgdStep {
-    fn new(settings: &Settings, steps: u64, rate: f64, decay: f64, scale: f32) -> SgdStep {
-        let keep = (1.0 - rate * decay) as f32;
-        SgdStep { keep, momentum: settings.momentum as f32, step: -rate as f32, scale, starts: steps == 1 }
-    }
-
-    fn run(self, pool: &Pool, values: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
-        if buffer.is_empty() {
-            let mut chunks: Vec<_> = values.chunks_mut(GRAIN).zip(gradient.chunks(GRAIN)).collect();
-            return pool.for_chunks(&mut chunks, 1, |_, chunk| {
-                for (value, gradient) in
-                    chunk.iter_mut().flat_map(|(values, gradient)| values.iter_mut().zip(*gradient))
-                {
-                    *value = *value * self.keep + self.step * (gradient * self.scale);
-                }
-            });
-        }
-        let parts = values.chunks_mut(GRAIN).zip(gradient.chunks(GRAIN));
-        let mut chunks: Vec<_> = parts.zip(buffer.chunks_mut(GRAIN)).collect();
-        pool.for_chunks(&mut chunks, 1, |_, chunk| {
-            for ((values, gradient), buffer) in chunk {
-                self.run_with_momentum(values, gradient, buffer);
-            }
-        });
-    }
-
-    fn run_with_momentum(self, values: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
-        for ((value, gradient), kept) in values.iter_mut().zip(gradient).zip(buffer) {
-            let gradient = gradient * self.scale;
-            *kept = if self.starts { gradient } else { *kept * self.momentum + gradient };
-            *value = *value * self.keep + self.step * *kept;
-        }
-    }
 }

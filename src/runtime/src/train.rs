@@ -12,6 +12,7 @@ mod progress;
 mod schedule;
 
 pub use folder::Folder;
+pub use gradients::Gradients;
 pub use metrics::{Metrics, Row};
 pub use plot::Plot;
 pub use progress::ProgressLine;
@@ -28,7 +29,6 @@ use crate::optimizer::{Optimizer, Settings};
 use crate::recipe::Recipe;
 use crate::source::{Look, Source};
 use crate::weights;
-use gradients::Gradients;
 use std::path::Path;
 use std::time::Instant;
 
@@ -73,9 +73,10 @@ impl<'run> Training<'run> {
     pub fn new(model: &'run mut Loaded, recipe: &'run Recipe, source: Source<'run>) -> Result<Training<'run>> {
         let window = evaluate::window(model, recipe.context)?;
         model.initialize(recipe.seed)?;
-        let optimizer = Optimizer::new(Settings::of(recipe), model.parameters())?;
+        let optimizer = Optimizer::new(Settings::of(recipe), model)?;
         let gradients = Gradients::new(model, recipe.accumulate)?;
-        let (call, input) = token_call(model, names::TRAIN, recipe.batch, window)?;
+        let (mut call, input) = token_call(model, names::TRAIN, recipe.batch, window)?;
+        gradients.keep_of(&mut call);
         Ok(Training { model, recipe, source, window, optimizer, gradients, call, input, step: 0 })
     }
 
@@ -153,7 +154,7 @@ impl<'run> Training<'run> {
     }
 
     /// Writes the checkpoint.
-    fn save(&self, folder: &Folder) -> Result<()> {
+    fn save(&mut self, folder: &Folder) -> Result<()> {
         let progress = Progress { step: self.step, recipe: self.recipe.to_yaml(), data: self.source.fingerprint() };
         checkpoint::save(&folder.checkpoint(), self.model, &self.optimizer, &progress)
     }
@@ -163,10 +164,10 @@ impl<'run> Training<'run> {
         let mut loss = 0.0;
         for turn in 0..self.recipe.accumulate {
             loss += self.run_batch(turn)?;
-            self.gradients.add(self.model, &self.call, turn);
+            self.gradients.add(self.model, &self.call, turn)?;
         }
         loss /= self.recipe.accumulate as f64;
-        let norm = self.gradients.norm(self.model, &self.call) / self.recipe.accumulate as f64;
+        let norm = self.gradients.norm(self.model, &self.call)? / self.recipe.accumulate as f64;
         if !loss.is_finite() || !norm.is_finite() {
             let message = format!("the loss is {loss} at step {}: the training has diverged", self.step + 1);
             return Err(Error::request(message).help("lower the learning rate, or lengthen the warm-up"));
@@ -174,8 +175,8 @@ impl<'run> Training<'run> {
         let rate = rate_at(self.recipe, self.step);
         let scale = self.scale(norm);
         let gradients = self.gradients.all(self.model, &self.call);
-        self.optimizer.step(self.model, &gradients, rate, scale);
-        self.model.apply_updates(&self.call);
+        self.optimizer.step(self.model, &gradients, rate, scale)?;
+        self.model.apply_updates(&self.call)?;
         self.step += 1;
         Ok(Stepped { loss, norm, rate })
     }

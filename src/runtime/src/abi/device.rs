@@ -23,6 +23,9 @@ pub struct DevicePlan {
     pub entries: Vec<DeviceEntry>,
     /// In the order of the manifest's programs.
     pub programs: Vec<DeviceProgram>,
+    /// The place of the first entry of [`super::Update::ALL`], which follow each other; none where no program trains.
+    #[serde(default)]
+    pub updates: Option<usize>,
 }
 
 /// A function of the code.

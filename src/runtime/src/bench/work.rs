@@ -12,6 +12,7 @@ use crate::optimizer::{Optimizer, Settings};
 use crate::random::Stream;
 use crate::recipe::Recipe;
 use crate::threads::Pool;
+use crate::train::Gradients;
 use std::time::Instant;
 
 /// Tokens of one measured stretch of decoding.
@@ -74,13 +75,17 @@ pub fn train(
     let operations = 2.0 * training_multiply_adds(model, &call, batch, context)?;
     fill_tokens(model, &mut call, &input);
     let probe = Pool::new(model.pool().threads());
-    let mut optimizer = Optimizer::new(Settings::of(&Recipe::default()), model.parameters())?;
+    let mut optimizer = Optimizer::new(Settings::of(&Recipe::default()), model)?;
+    let gradients = Gradients::new(model, 1)?;
+    gradients.keep_of(&mut call);
     let work = || {
         let start = Instant::now();
         model.run(&mut call, &mut States::new())?;
-        let paths: Vec<String> = model.manifest().parameters.iter().map(|info| info.path.clone()).collect();
-        let gradients: Vec<_> = paths.iter().map(|path| call.gradient(path).map(|tensor| tensor.slice())).collect();
-        optimizer.step(model, &gradients, 1e-4, 1.0);
+        optimizer.step(model, &gradients.all(model, &call), 1e-4, 1.0)?;
+        if model.is_on_device() {
+            // Launches do not wait for each other to end: this number comes when all of them have.
+            gradients.norm(model, &call)?;
+        }
         Ok(operations / start.elapsed().as_secs_f64())
     };
     Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))

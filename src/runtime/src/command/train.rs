@@ -63,7 +63,7 @@ pub fn run(code: Code, options: &Options, matches: Option<&ArgMatches>) -> Resul
     let mut model = options.threads.load(code)?;
     let tokens = read_text(&recipe)?;
     let outcome = train(&mut model, &recipe, tokens.as_ref(), &folder, options)?;
-    finish(&model, &folder, outcome, options)
+    finish(&mut model, &folder, outcome, options)
 }
 
 /// The text of the recipe; none for a task. Its tokenizer goes to the folder of the training.
@@ -132,7 +132,7 @@ fn train(
 }
 
 /// Writes the weights and says what came of it.
-fn finish(model: &Loaded, folder: &Folder, outcome: Outcome, options: &Options) -> Result<()> {
+fn finish(model: &mut Loaded, folder: &Folder, outcome: Outcome, options: &Options) -> Result<()> {
     if outcome.stopped {
         let path = folder.checkpoint();
         return print(&format!("stopped at step {}; {} is saved, --resume goes on\n", outcome.step, path.display()));

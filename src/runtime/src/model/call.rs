@@ -139,6 +139,26 @@ impl Call {
         self.find(path, &Role::Gradient)
     }
 
+    /// Leaves gradients and new values where they are computed, on a device: they are not copied back after a run, and there
+    /// is no memory for them here.
+    pub fn leave_gradients(&mut self) {
+        for (tensor, (_, role)) in self.tensors.iter_mut().zip(&self.names) {
+            if matches!(role, Role::Gradient | Role::Update) {
+                *tensor = None;
+            }
+        }
+    }
+
+    /// Where the gradient of a parameter is on a device, if the program has computed it there.
+    pub fn gradient_on_device(&self, path: &str) -> Option<u64> {
+        self.find_on_device(path, &Role::Gradient)
+    }
+
+    /// The same for the new value of a buffer of the model.
+    pub fn update_on_device(&self, path: &str) -> Option<u64> {
+        self.find_on_device(path, &Role::Update)
+    }
+
     /// The new value of a buffer of the model, if the program computes it.
     pub fn update(&self, path: &str) -> Option<&Tensor> {
         self.find(path, &Role::Update)
@@ -151,6 +171,10 @@ impl Call {
 
     fn find(&self, name: &str, role: &Role) -> Option<&Tensor> {
         self.tensors[self.place(name, |other| other == role)?].as_ref()
+    }
+
+    fn find_on_device(&self, name: &str, role: &Role) -> Option<u64> {
+        self.resident.get(&self.place(name, |other| other == role)?).map(Block::address)
     }
 
     fn place(&self, name: &str, fits: impl Fn(&Role) -> bool) -> Option<usize> {

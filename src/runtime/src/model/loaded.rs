@@ -1,6 +1,7 @@
 //! A model with its parameters in memory, ready to run.
 #![expect(unsafe_code, reason = "running compiled code over raw addresses")]
 
+mod moving;
 mod packing;
 
 use super::call::shape_of;
@@ -30,8 +31,10 @@ pub struct Loaded {
     plans: HashMap<(usize, Vec<i64>), Layout>,
     /// Where programs run, if not here.
     device: Option<OnDevice>,
-    /// Parameters have changed since they were copied to the device.
+    /// Parameters have changed here since they were copied to the device.
     moved: bool,
+    /// They have changed there since.
+    ahead: bool,
 }
 
 impl Loaded {
@@ -67,7 +70,7 @@ impl Loaded {
         let parameters = shapes.map(|shape| Tensor::zeros(Element::F32, shape)).collect::<Result<_>>()?;
         let (packed, plans, arena) = (BTreeMap::new(), HashMap::new(), Arena::empty()?);
         let pool = Pool::new(threads);
-        Ok(Loaded { code, pool, parameters, packed, stale: true, arena, plans, device, moved: true })
+        Ok(Loaded { code, pool, parameters, packed, stale: true, arena, plans, device, moved: true, ahead: false })
     }
 
     /// What the model says about itself.
@@ -85,14 +88,16 @@ impl Loaded {
         self.pool = Pool::new(threads);
     }
 
-    /// All parameters and buffers of the model, in the manifest's order.
+    /// All parameters and buffers of the model, in the manifest's order; after steps on a device, what they were before
+    /// until [`Loaded::bring_back`].
     pub fn parameters(&self) -> &[Tensor] {
         &self.parameters
     }
 
-    /// The parameters, to be changed, and the pool to do it with.
+    /// The parameters, to be changed, and the pool to do it with. What stands here counts from now on: where a device may
+    /// be ahead, and not all of it is overwritten, [`Loaded::bring_back`] comes first.
     pub fn parameters_mut(&mut self) -> (&Manifest, &mut [Tensor], &Pool) {
-        (self.stale, self.moved) = (true, true);
+        (self.stale, self.moved, self.ahead) = (true, true, false);
         (self.code.manifest(), &mut self.parameters, &self.pool)
     }
 
@@ -170,16 +175,6 @@ impl Loaded {
             goes_on = goes_on && look(turn, unsafe { std::slice::from_raw_parts(address, length) });
             goes_on
         })
-    }
-
-    /// Takes over the new values of the model's buffers that a training step has computed.
-    pub fn apply_updates(&mut self, call: &Call) {
-        for (tensor, info) in self.parameters.iter_mut().zip(&self.code.manifest().parameters) {
-            if let Some(update) = call.update(&info.path) {
-                tensor.bytes_mut().copy_from_slice(update.block().bytes());
-                (self.stale, self.moved) = (true, true);
-            }
-        }
     }
 
     fn find(&self, program: &str) -> Result<usize> {

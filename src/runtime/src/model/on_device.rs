@@ -1,13 +1,13 @@
 //! The programs of a model on a GPU: what lies there from call to call, and what is copied for a call.
 //!
 //! Parameters, packed parameters and states stay on the device. Inputs are copied there before a call, outputs and
-//! gradients back after it; their memory goes with the call. Temporaries share one arena, laid out as on the CPU.
+//! gradients back after it unless the call leaves them there; their memory goes with the call. Temporaries share one arena, laid out as on the CPU.
 
 use super::call::shape_of;
 use super::code::Watcher;
 use super::{Call, States};
 use crate::abi::{BufferInfo, DevicePlan, ProgramInfo, Role};
-use crate::device::{self, Block, Driver, Shared};
+use crate::device::{self, Block, Driver, Shared, Updates};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
 use std::collections::BTreeMap;
@@ -39,6 +39,21 @@ impl OnDevice {
             self.parameters.insert(path.to_string(), Block::zeroed(&self.driver, bytes.len())?);
         }
         self.parameters[path].upload(bytes)
+    }
+
+    /// Copies a parameter from the device, if it is there.
+    pub(super) fn read_parameter(&self, path: &str, tensor: &mut Tensor) -> Result<()> {
+        self.parameters.get(path).map_or(Ok(()), |block| block.download(tensor.bytes_mut()))
+    }
+
+    /// Where a parameter is, if it is there.
+    pub(super) fn parameter(&self, path: &str) -> Option<u64> {
+        self.parameters.get(path).map(Block::address)
+    }
+
+    /// What moves parameters there, of a model that trains.
+    pub(super) fn updates(&self) -> Option<Updates> {
+        self.plan.updates.map(|first| Updates::new(self.driver.clone(), first))
     }
 
     /// Gives back the memory of a parameter.

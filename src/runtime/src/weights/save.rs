@@ -27,8 +27,12 @@ impl<'data> Saved<'data> {
     /// If its elements are not f32.
     pub fn of(tensor: &'data Tensor) -> Saved<'data> {
         assert_eq!(tensor.element(), Element::F32, "parameters and optimizer states are f32");
-        let shape = tensor.shape().iter().map(|size| *size as usize).collect();
-        Saved { shape, values: Cow::Borrowed(tensor.slice()) }
+        Saved::new(tensor.shape(), Cow::Borrowed(tensor.slice()))
+    }
+
+    /// Numbers in a shape.
+    pub fn new(shape: &[i64], values: Cow<'data, [f32]>) -> Saved<'data> {
+        Saved { shape: shape.iter().map(|size| *size as usize).collect(), values }
     }
 
     /// Its bytes, as the file will hold them.
@@ -42,7 +46,8 @@ impl<'data> Saved<'data> {
 /// # Errors
 /// If the file cannot be written (there is then none, or the old one), or the model has no weight map for
 /// [`Form::Published`].
-pub fn save(model: &Loaded, path: &Path, form: Form) -> Result<()> {
+pub fn save(model: &mut Loaded, path: &Path, form: Form) -> Result<()> {
+    model.bring_back()?;
     let manifest = model.manifest();
     // Hugging Face's loader demands the note on the format.
     let notes = Notes::from([("model".to_owned(), manifest.model.clone()), ("format".to_owned(), "pt".to_owned())]);

@@ -6,7 +6,7 @@
 
 use super::Loaded;
 use crate::abi::{Element, Role, names};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::memory::Tensor;
 use crate::model::States;
 
@@ -56,21 +56,6 @@ impl Loaded {
         }
         let mut call = self.prepare_call(&program, &[])?;
         self.run_as_is(&mut call, &mut States::new(), &mut |_| true)
-    }
-
-    /// Copies parameters to the device, if programs run on one and these have changed.
-    pub(super) fn move_parameters(&mut self) -> Result<()> {
-        let Some(device) = &mut self.device else { return Ok(()) };
-        if !std::mem::take(&mut self.moved) {
-            return Ok(());
-        }
-        for (tensor, info) in self.parameters.iter().zip(&self.code.manifest().parameters) {
-            if tensor.shape() != info.shape {
-                return Err(Error::bug(format!("the parameter {} was changed after it was given back", info.path)));
-            }
-            device.set_parameter(&info.path, tensor)?;
-        }
-        Ok(())
     }
 
     /// Whether one of some programs has a buffer of a role and a fitting name.
