@@ -1,7 +1,8 @@
 //! The programs of a model on a GPU: what lies there from call to call, and what is copied for a call.
 //!
 //! Parameters, packed parameters and states stay on the device. Inputs are copied there before a call, outputs and
-//! gradients back after it unless the call leaves them there; their memory goes with the call. Temporaries share one arena, laid out as on the CPU.
+//! gradients back after it unless the call leaves them there; their memory goes with the call. Temporaries share one
+//! arena, laid out as on the CPU.
 
 use super::call::shape_of;
 use super::code::Watcher;
