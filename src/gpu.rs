@@ -12,6 +12,7 @@ mod entry;
 mod fragments;
 mod launches;
 mod limits;
+mod streamed;
 mod text;
 mod turns;
 
@@ -21,5 +22,6 @@ pub use entry::{BLOCK, DEPTH, Entry, PANEL, Part, SEGMENT, TILE, Threads, WARP, 
 pub use fragments::{Fragments, Tile};
 pub use launches::{Entries, plan};
 pub use limits::Unsupported;
+pub use streamed::{STREAM_ROWS, STREAM_WARPS, Streamed, padded, pitch};
 pub use text::text;
 pub use turns::Turns;

@@ -6,8 +6,9 @@ use super::alignment::Alignment;
 use super::arch::Precision;
 use super::fragments::{FRAGMENT_ROWS, Fragments, Tile, fragments};
 use super::limits::{self, Unsupported};
+use super::streamed::{STREAM_ROWS, STREAM_WARPS, Streamed};
 use super::turns::Turns;
-use crate::kernel::{Amount, Attend, Form, Gemm, Kernel, Pack};
+use crate::kernel::{Amount, Attend, AttendGradient, Form, Gemm, Kernel, Pack};
 use archc_runtime::abi::Size;
 
 /// Rows and columns of a tile of a product.
@@ -60,16 +61,24 @@ pub enum Part {
     Panels(Pack),
     /// Queries of streamed attention, a warp for each.
     Queries(Box<Attend>),
+    /// The same by fragments, however many there are: a query's result does not depend on how many others there are.
+    QueryTiles(Box<Attend>, Streamed),
     /// The gradient by queries, a warp for each.
-    QueryGradient(Box<crate::kernel::AttendGradient>),
+    QueryGradient(Box<AttendGradient>),
+    /// The same by fragments.
+    QueryGradientTiles(Box<AttendGradient>, Streamed),
     /// The gradients by keys and values, a warp for each key.
-    KeyGradient(Box<crate::kernel::AttendGradient>),
+    KeyGradient(Box<AttendGradient>),
+    /// The same by fragments.
+    KeyGradientTiles(Box<AttendGradient>, Streamed),
 }
 
 /// A warp for each turn.
 const BY_WARP: Threads = Threads { block: 128, team: WARP };
 /// A thread for each turn.
 const BY_THREAD: Threads = Threads { block: 128, team: 1 };
+/// A block for each tile of rows of streamed attention.
+const BY_STREAM: Threads = Threads { block: STREAM_WARPS * WARP, team: STREAM_WARPS * WARP };
 /// A block for each turn.
 const BY_BLOCK: Threads = Threads { block: BLOCK, team: BLOCK };
 
@@ -98,11 +107,20 @@ pub fn entries(kernel: &Kernel, alignment: &Alignment, precision: Precision) -> 
             fragments(kernel, form, precision, alignment).into_iter().map(entry).collect()
         }
         Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
-        Form::Attend(form) => vec![Entry { part: Part::Queries(form.clone()), threads: BY_WARP }],
-        Form::AttendGradient(form) => {
-            let parts = [Part::QueryGradient(form.clone()), Part::KeyGradient(form.clone())];
-            parts.into_iter().map(|part| Entry { part, threads: BY_WARP }).collect()
-        }
+        Form::Attend(form) => vec![match Streamed::forward(kernel, form, precision, alignment) {
+            Some(tiles) => Entry { part: Part::QueryTiles(form.clone(), tiles), threads: BY_STREAM },
+            None => Entry { part: Part::Queries(form.clone()), threads: BY_WARP },
+        }],
+        Form::AttendGradient(form) => vec![
+            match Streamed::by_queries(kernel, form, precision, alignment) {
+                Some(tiles) => Entry { part: Part::QueryGradientTiles(form.clone(), tiles), threads: BY_STREAM },
+                None => Entry { part: Part::QueryGradient(form.clone()), threads: BY_WARP },
+            },
+            match Streamed::by_keys(kernel, form, precision, alignment) {
+                Some(tiles) => Entry { part: Part::KeyGradientTiles(form.clone(), tiles), threads: BY_STREAM },
+                None => Entry { part: Part::KeyGradient(form.clone()), threads: BY_WARP },
+            },
+        ],
     })
 }
 
@@ -129,8 +147,11 @@ impl Entry {
             Part::Fragments(_) => "fragments",
             Part::Panels(_) => "panels",
             Part::Queries(_) => "queries",
+            Part::QueryTiles(..) => "query_tiles",
             Part::QueryGradient(_) => "query_gradient",
+            Part::QueryGradientTiles(..) => "query_gradient_tiles",
             Part::KeyGradient(_) => "key_gradient",
+            Part::KeyGradientTiles(..) => "key_gradient_tiles",
         }
     }
 
@@ -160,6 +181,10 @@ impl Entry {
         let all = |amounts: &mut dyn Iterator<Item = Amount>| {
             amounts.fold(Size::Constant(1), |product, amount| product.times(at_least_none(size(amount))))
         };
+        let streamed = |batch: &[Amount], rows: Amount, tiles: &Streamed| {
+            let parts = Size::Constant(tiles.parts as i64);
+            all(&mut batch.iter().copied()).times(ceil_divide(size(rows), STREAM_ROWS)).times(parts)
+        };
         match &self.part {
             Part::Turns(turns) => all(&mut turns.nest.parallel.iter().map(|parallel| parallel.extent)),
             Part::Tiles(form) => {
@@ -184,10 +209,15 @@ impl Entry {
                 all(&mut form.batch.iter().copied()).times(columns).times(size(form.k))
             }
             Part::Queries(form) => all(&mut form.batch.iter().copied()).times(size(form.queries)),
+            Part::QueryTiles(form, tiles) => streamed(&form.batch, form.queries, tiles),
             Part::QueryGradient(form) => all(&mut form.forward.batch.iter().copied()).times(size(form.forward.queries)),
+            Part::QueryGradientTiles(form, tiles) => streamed(&form.forward.batch, form.forward.queries, tiles),
             Part::KeyGradient(form) => {
                 let own = form.forward.batch_extents(false);
                 all(&mut own.into_iter()).times(size(form.forward.keys))
+            }
+            Part::KeyGradientTiles(form, tiles) => {
+                streamed(&form.forward.batch_extents(false), form.forward.keys, tiles)
             }
         }
     }

@@ -68,7 +68,7 @@ pub fn fragments(kernel: &Kernel, form: &Gemm, precision: Precision, alignment: 
 }
 
 /// Whether every row, or every column, is a run of elements that starts where a wide access may.
-fn is_wide(matrix: &Matrix, alignment: &Alignment) -> bool {
+pub(super) fn is_wide(matrix: &Matrix, alignment: &Alignment) -> bool {
     let one = Amount::Constant(1);
     let slow = match (matrix.rows == one, matrix.columns == one) {
         (_, true) => matrix.rows,

@@ -12,6 +12,7 @@ mod few;
 mod fragments;
 mod pairs;
 mod panels;
+mod streamed;
 mod team;
 mod tensor;
 mod threads;
@@ -54,8 +55,11 @@ fn write_entry(writer: &mut Writer, symbol: &str, kernel: &Kernel, entry: &Entry
         Part::Fragments(part) => fragments::write(writer, kernel, part, &frame),
         Part::Panels(form) => panels::write(writer, kernel, form, &frame),
         Part::Queries(form) => attention::write(writer, kernel, form, &frame),
+        Part::QueryTiles(form, tiles) => streamed::write_forward(writer, kernel, form, (tiles, &frame)),
         Part::QueryGradient(form) => backward::write_queries(writer, kernel, form, &frame),
+        Part::QueryGradientTiles(form, tiles) => streamed::write_queries(writer, kernel, form, (tiles, &frame)),
         Part::KeyGradient(form) => backward::write_keys(writer, kernel, form, &frame),
+        Part::KeyGradientTiles(form, tiles) => streamed::write_keys(writer, kernel, form, (tiles, &frame)),
     }
     writer.end_function();
 }

@@ -276,24 +276,39 @@ fn check(case: Case, shape: &Shape, compiled: &[impl Runs; 2], what: &str) {
     near("dk", &dk.to_f32(), &truth.dk, what);
 }
 
+const CASES: [Case; 5] = [
+    Case { causal: true, window: None, masked: false, listed: false },
+    Case { causal: true, window: Some(9), masked: false, listed: false },
+    Case { causal: false, window: None, masked: true, listed: false },
+    Case { causal: true, window: None, masked: false, listed: true },
+    Case { causal: false, window: Some(50), masked: false, listed: true },
+];
+
+/// The programs of a forward pass and of its gradient.
+fn both(forward: Attend, gradient: AttendGradient) -> [Program; 2] {
+    let one = |form, count| program(kernel(form), &vec![Size::Constant(0); count], 1 << 40);
+    [one(Form::Attend(Box::new(forward)), 8), one(Form::AttendGradient(Box::new(gradient)), 12)]
+}
+
 /// The kernels of all cases on problems of these shapes, by what runs the program of a kernel.
 pub fn check_all<R: Runs>(shapes: &[Shape], what: &str, compile: impl Fn(&Program) -> R) {
-    let cases = [
-        Case { causal: true, window: None, masked: false, listed: false },
-        Case { causal: true, window: Some(9), masked: false, listed: false },
-        Case { causal: false, window: None, masked: true, listed: false },
-        Case { causal: true, window: None, masked: false, listed: true },
-        Case { causal: false, window: Some(50), masked: false, listed: true },
-    ];
-    for case in cases {
-        let lengths = |count: usize| vec![Size::Constant(0); count];
-        let forward = kernel(Form::Attend(Box::new(forward(case))));
-        let backward = kernel(Form::AttendGradient(Box::new(gradient(case))));
-        let compiled =
-            [compile(&program(forward, &lengths(8), 1 << 40)), compile(&program(backward, &lengths(12), 1 << 40))];
+    for case in CASES {
+        let compiled = both(forward(case), gradient(case)).map(|program| compile(&program));
         for shape in shapes {
             check(case, shape, &compiled, &format!("{case:?} {shape:?} {what}"));
         }
+    }
+}
+
+/// The same with widths that are known while compiling.
+pub fn check_known<R: Runs>(shapes: &[Shape], what: &str, compile: impl Fn(&Program) -> R) {
+    for (case, shape) in CASES.iter().flat_map(|case| shapes.iter().map(move |shape| (*case, shape))) {
+        let [width, value_width] = [shape.width, shape.values].map(|width| Amount::Constant(width as i64));
+        let known = |form: Attend| Attend { width, value_width, ..form };
+        let gradient = gradient(case);
+        let gradient = AttendGradient { forward: known(gradient.forward.clone()), ..gradient };
+        let compiled = both(known(forward(case)), gradient).map(|program| compile(&program));
+        check(case, shape, &compiled, &format!("{case:?} {shape:?} {what}"));
     }
 }
 

@@ -155,6 +155,12 @@ impl Pairs<'_> {
             let further = self.inner_product((&part.query, left), (&part.key, right), part.width);
             product = self.writer.add(product, further);
         }
+        self.with_extras(product, query, key)
+    }
+
+    /// A product of a query and a key, and the extras.
+    pub fn with_extras(&mut self, product: Value, query: Value, key: Value) -> Vec<Value> {
+        let form = self.form;
         let mut operands = vec![product];
         for extra in &form.extras {
             let start = self.start(extra, query);
