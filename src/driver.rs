@@ -21,7 +21,7 @@ pub use derived::{
     Graphs, JUDGED, expose_values, feed_draws, gradient_name, graphs, graphs_in, graphs_with, grown_axis, grown_input,
     judged, optimized, programs, step, step_without_tokens,
 };
-pub use device::{Device, device, launches};
+pub use device::{Device, device, device_of, launches};
 pub use family::find as find_family;
 pub use guard::guard;
 pub use import::specialise;

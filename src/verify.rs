@@ -20,6 +20,7 @@ pub mod native;
 pub mod weights;
 pub mod rows;
 pub mod certificate;
+mod machine;
 mod run;
 
 pub use array::Array;
@@ -28,6 +29,7 @@ pub use certificate::Certificate;
 pub use compare::Comparison;
 pub use engine::{Batch, Decoded, Engine, Gradients};
 pub use interpreted::Interpreted;
+pub use machine::Machine;
 pub use native::Native;
 pub use report::Report;
 pub use run::{By, against, certify, certify_far, compare};

@@ -2,11 +2,13 @@
 
 use archc::derive::STATE;
 use archc::driver::{self, Failure, Graphs, Request, Session};
+use archc::fault::Fault;
+use archc::gpu::Arch;
 use archc::graph::Graph;
 use archc::kernel::Form;
 use archc::passes::scans::Form as ScanForm;
 use archc::target::Target;
-use archc::verify::{Report, certify, certify_far};
+use archc::verify::{Machine, Report, certify, certify_far};
 use archc_runtime::abi::{BufferInfo, Role};
 use std::path::PathBuf;
 
@@ -22,7 +24,7 @@ fn fail(failure: &Failure, session: &Session) -> ! {
 
 fn certified(file: &str, settings: &[(&str, &str)]) -> Report {
     let mut session = Session::default();
-    let report = certify(&request(file, settings), &Target::native(), &mut session);
+    let report = certify(&request(file, settings), &Target::native().into(), &mut session);
     let report = report.unwrap_or_else(|failure| fail(&failure, &session));
     assert!(report.passed(), "{report}");
     report
@@ -103,7 +105,7 @@ fn keys_that_all_heads_share_are_taken_in_pieces() {
     assert!(!takes_pieces(&graphs("examples/llama.arch", &[])), "its keys are four sets");
     let mut session = Session::default();
     let small = [("layers", "1"), ("heads", "2"), ("hidden", "8")];
-    let report = certify_far(&request(file, &small), &Target::native(), 540, &mut session);
+    let report = certify_far(&request(file, &small), &Target::native().into(), 540, &mut session);
     let report = report.unwrap_or_else(|failure| fail(&failure, &session));
     assert!(report.passed() && report.has("far: step by step"), "{report}");
 }
@@ -271,7 +273,7 @@ fn recurrences_are_one_program_in_every_form() {
         for form in [ScanForm::Sequential, ScanForm::Chunkwise(None), ScanForm::Chunkwise(Some(7))] {
             let mut session = Session::new(None);
             session.scan = form;
-            let report = certify(&request, &Target::native(), &mut session);
+            let report = certify(&request, &Target::native().into(), &mut session);
             let report = report.unwrap_or_else(|failure| fail(&failure, &session));
             assert!(report.passed() && report.has("in chunks of 16"), "{file} as {form:?}\n{report}");
         }
@@ -342,4 +344,23 @@ fn what_is_read_as_a_whole_comes_in_one_piece() {
             begin.outputs
         );
     }
+}
+
+/// Where there is a GPU, its code is certified by the same words as the CPU's.
+#[test]
+fn a_gpu_is_certified_or_said_to_be_missing() {
+    let mut session = Session::default();
+    let machine = Machine::Gpu(Arch::Sm80.into());
+    match certify(&request("examples/llama.arch", &small_llama()), &machine, &mut session) {
+        Ok(report) => assert!(report.passed() && report.has("step by step"), "{report}"),
+        Err(Failure::Fault(Fault::Environment(missing))) => {
+            assert!(missing.message.contains("GPU"), "{}", missing.message);
+            assert!(missing.help.iter().any(|help| help.contains("--device cpu")), "{:?}", missing.help);
+        }
+        Err(failure) => fail(&failure, &session),
+    }
+}
+
+fn small_llama() -> Vec<(&'static str, &'static str)> {
+    vec![("layers", "2"), ("heads", "4"), ("kv_heads", "2"), ("hidden", "44"), ("d", "40"), ("v", "61")]
 }

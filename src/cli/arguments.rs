@@ -92,8 +92,9 @@ impl GpuArguments {
         let (arch, precision) = (Arch::named(&self.gpu_arch)?, Precision::named(&self.precision)?);
         if !wanted && precision != Precision::F32 {
             let message = format!("`--precision {}` is for products on a GPU", precision.name());
-            return Err(Environment::new(message)
-                .help("`build --target cuda`, `emit --stage ptx` and `emit --stage launches` take it"));
+            return Err(Environment::new(message).help(
+                "`build --target cuda`, `verify --device cuda`, `emit --stage ptx` and `emit --stage launches` take it",
+            ));
         }
         Ok(wanted.then_some(Gpu { arch, precision }))
     }
@@ -292,6 +293,12 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "POSITIONS", conflicts_with_all = ["against", "interpret"],
         value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub far: Option<u32>,
+    /// Where the code runs
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "cpu", conflicts_with = "interpret")]
+    pub device: Place,
+    /// The GPU
+    #[command(flatten)]
+    pub gpu: GpuArguments,
     /// The machine
     #[command(flatten)]
     pub target: TargetArguments,

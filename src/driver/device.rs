@@ -31,7 +31,10 @@ pub fn device(
 }
 
 /// The same for programs that are planned already.
-pub(super) fn device_of(programs: &[&Program], gpu: Gpu, session: &mut Session) -> Result<Device, Failure> {
+///
+/// # Errors
+/// As [`device`].
+pub fn device_of(programs: &[&Program], gpu: Gpu, session: &mut Session) -> Result<Device, Failure> {
     let entries = Entries::of(programs, gpu)?;
     let plan = gpu::plan(programs, &entries, gpu);
     let text = session.stage("mlir", |_| mlir::gpu::write(&entries))?;

@@ -13,7 +13,7 @@ use crate::model::Model;
 use archc_runtime::abi::names;
 use archc_runtime::model::Loaded;
 use calls::Calls;
-pub use calls::load;
+pub use calls::{failure, load};
 use std::collections::BTreeMap;
 pub use stepper::{Snapshot, Stepper};
 

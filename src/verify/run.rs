@@ -3,13 +3,12 @@
 use super::certificate::LENGTHS;
 use super::compare::leave_nothing_out;
 use super::report::Verdict;
-use super::{Case, Certificate, Comparison, Interpreted, Native, Report};
+use super::{Case, Certificate, Comparison, Interpreted, Machine, Native, Report};
 use crate::driver::{self, Failure, Graphs, Request, Session};
 use crate::fault::Environment;
 use crate::graph::Graph;
 use crate::model::{Model, WeightMap};
 use crate::passes::scans::{self, Form};
-use crate::target::Target;
 use archc_runtime::abi::names;
 use archc_runtime::model::Loaded;
 use std::collections::BTreeSet;
@@ -27,8 +26,8 @@ const CHUNKS: [u32; 4] = [1, 7, 16, 64];
 pub enum By {
     /// By the interpreter.
     Interpreter,
-    /// By native code for a machine.
-    Native(Target),
+    /// By native code of a machine.
+    Native(Machine),
     /// By code that this function makes and loads.
     Loaded(fn(&Model, &Graphs) -> Loaded),
 }
@@ -95,9 +94,8 @@ fn compare_part(
     }
     match by {
         By::Interpreter => comparison.run_part(&mut Interpreted::new(&model, &graphs)),
-        By::Native(target) => {
-            let compiled = driver::compile(&model, &graphs, target, session)?;
-            let (mut report, seen) = comparison.run_part(&mut Native::new(&model, &compiled, 0)?)?;
+        By::Native(machine) => {
+            let (mut report, seen) = comparison.run_part(&mut machine.native(&model, &graphs, session)?)?;
             if graphs.step.is_none() && graphs.generate.is_none() && report.has("decode_ids") {
                 report.note("there is no step program: each new token computed its whole sequence");
             }
@@ -119,7 +117,7 @@ fn map_of<'m>(model: &'m Model, case: &Case) -> Result<&'m WeightMap, Environmen
 ///
 /// # Errors
 /// If the program is wrong, or cannot be made or run.
-pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Result<Report, Failure> {
+pub fn certify(request: &Request, machine: &Machine, session: &mut Session) -> Result<Report, Failure> {
     let model = driver::check(request, session)?;
     let mut graphs = driver::graphs(&model, session)?;
     driver::step_without_tokens(&model, &mut graphs, session)?;
@@ -127,8 +125,7 @@ pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Res
     let interpreter = &mut Interpreted::new(&model, &truth);
     let certificate = Certificate::new(&model, interpreter, SEED, LENGTHS)?;
     let mut certificate = certificate.without_step(graphs.refused.as_ref());
-    let compiled = driver::compile(&model, &graphs, target, session)?;
-    let mut native = Native::new(&model, &compiled, 0)?;
+    let mut native = machine.native(&model, &graphs, session)?;
     let mut report = certificate.run(&mut native)?;
     let (chunked, by_turns) =
         scans::explain(&truth.forward, Form::Planned).into_iter().partition::<Vec<_>, _>(|scan| scan.possible);
@@ -162,7 +159,7 @@ pub fn certify(request: &Request, target: &Target, session: &mut Session) -> Res
 /// As [`certify`].
 pub fn certify_far(
     request: &Request,
-    target: &Target,
+    machine: &Machine,
     length: usize,
     session: &mut Session,
 ) -> Result<Report, Failure> {
@@ -173,12 +170,11 @@ pub fn certify_far(
         return Err(Environment::new(format!("there is no step program to compare: {why}")).into());
     }
     let truth = driver::graphs_in(&model, Form::Sequential, session)?;
-    let compiled = driver::compile(&model, &graphs, target, session)?;
+    let mut native = machine.native(&model, &graphs, session)?;
     let lengths = [length, length.div_ceil(2), 1];
     let interpreter = &mut Interpreted::new(&model, &truth);
     let mut report = Report::default();
-    Certificate::new(&model, interpreter, SEED, lengths)?
-        .run_far(&mut Native::new(&model, &compiled, 0)?, &mut report)?;
+    Certificate::new(&model, interpreter, SEED, lengths)?.run_far(&mut native, &mut report)?;
     Ok(report)
 }
 

@@ -47,7 +47,7 @@ macro_rules! cases {
             $(
                 #[test]
                 fn $case() {
-                    super::agrees(stringify!($case), &super::By::Native(super::Target::native()));
+                    super::agrees(stringify!($case), &super::By::Native(super::Target::native().into()));
                 }
             )*
         }
@@ -105,12 +105,16 @@ fn agree_in(form: Form, by: &By, cases: &[&str]) {
 
 #[test]
 fn recurrences_agree_turn_by_turn() {
-    agree_in(Form::Sequential, &By::Native(Target::native()), &["retnet", "mamba2", "gated_deltanet"]);
+    agree_in(Form::Sequential, &By::Native(Target::native().into()), &["retnet", "mamba2", "gated_deltanet"]);
 }
 
 #[test]
 fn recurrences_agree_in_chunks_of_an_odd_length() {
-    agree_in(Form::Chunkwise(Some(7)), &By::Native(Target::native()), &["retnet", "gated_deltanet", "op_kda", "rwkv"]);
+    agree_in(
+        Form::Chunkwise(Some(7)),
+        &By::Native(Target::native().into()),
+        &["retnet", "gated_deltanet", "op_kda", "rwkv"],
+    );
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn natively_all_agrees_but_a_trajectory_that_turns_on_the_last_bit() {
         ("deepseek_v32", &["sgd.losses"]),
         ("qwen3_next", &["sgd.losses", "adamw.losses"]),
     ] {
-        all_agree_but(trajectories, case, &By::Native(Target::native()));
+        all_agree_but(trajectories, case, &By::Native(Target::native().into()));
     }
 }
 
@@ -154,7 +158,7 @@ fn natively_all_agrees_but_a_trajectory_that_turns_on_the_last_bit() {
 /// move by a rounding step or nothing at all (olmo_hybrid); every other number of these cases agrees.
 #[test]
 fn hybrids_of_the_delta_rule_in_all_but_their_sgd_losses() {
-    let (interpreter, native) = (By::Interpreter, By::Native(Target::native()));
+    let (interpreter, native) = (By::Interpreter, By::Native(Target::native().into()));
     for (case, by) in [("olmo_hybrid", &interpreter), ("olmo_hybrid", &native), ("kimi_linear", &native)] {
         all_agree_but(&["sgd.losses"], case, by);
     }
@@ -170,7 +174,7 @@ fn all_agree_but(trajectories: &[&str], case: &str, by: &By) {
 
 #[test]
 fn ssd_lm_natively() {
-    agrees("ssd_lm", &By::Native(Target::native()));
+    agrees("ssd_lm", &By::Native(Target::native().into()));
 }
 
 /// Near its end the schedule of a thousand steps is a quotient of squares of cosines near a right angle: in f32, as the

@@ -11,7 +11,7 @@ fn certificate(file: &str, sizes: &str) -> Report {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
     let setting = |one: &str| one.split_once('=').map(|(name, size)| (name.to_string(), size.to_string()));
     let request = Request { file, settings: sizes.split(' ').filter_map(setting).collect(), ..Request::default() };
-    certify(&request, &Target::native(), &mut Session::default()).unwrap_or_else(|failure| panic!("{failure:?}"))
+    certify(&request, &Target::native().into(), &mut Session::default()).unwrap_or_else(|failure| panic!("{failure:?}"))
 }
 
 fn has_a_certificate(name: &str) {

@@ -156,7 +156,8 @@ fn array(tensor: &Tensor) -> Array {
     Array { shape: tensor.shape().iter().map(|size| *size as usize).collect(), data }
 }
 
-fn failure(error: Error) -> Failure {
+/// An error of the runtime as the compiler reports it.
+pub fn failure(error: Error) -> Failure {
     match error.kind() {
         Kind::Bug => Bug::new("program", error.message()).into(),
         _ => Environment::new(error.to_string()).into(),
