@@ -10,6 +10,7 @@ use archc::model::Model;
 use archc::model::library::embedded;
 use archc_runtime::abi::{Role, Size, names};
 use archc_runtime::data::Tokens;
+use archc_runtime::memory::Tensor;
 use archc_runtime::model::Loaded;
 use archc_runtime::recipe::Recipe;
 use archc_runtime::source::Source;
@@ -123,6 +124,41 @@ fn difference(left: &Loaded, right: &Loaded) -> f32 {
     let pairs = left.parameters().iter().zip(right.parameters());
     let pairs = pairs.flat_map(|(left, right)| left.slice::<f32>().iter().zip(right.slice::<f32>()));
     pairs.map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
+}
+
+/// A buffer that a training step moves by the data alone.
+const DRIFTING: &str = "\
+model Drifting {
+  dim t, d = 6, v = 61
+  input ids[t] : v
+  param table[v, d], head[v, d]
+  x = drift: drifting(table[v: ids])
+  output logits = sum[d](x * head)
+  train next_token(self.logits, ids)
+}
+block drifting[t, d](x[t, d]) -> [t, d] {
+  buffer offset[d] = 0
+  update offset = offset + 0.01 * sign(sum[batch, t](x))
+  return x + offset
+}
+";
+
+#[test]
+fn a_buffer_that_a_step_moves_is_moved_on_the_machine() {
+    let model = model_with(DRIFTING, &[]);
+    let graphs = learning_only(graphs(&model));
+    let mut here = compiled::loaded(&model, &graphs, &[], 1);
+    let (mut there, _, traffic) = observed(&model, &graphs, 19, Precision::F32);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let curves = [&mut here, &mut there].map(|model| train(model, folder.path(), &[], 4, false));
+    assert!(apart(&curves[0], &curves[1]) < 1e-5, "{curves:?}");
+    let place = model.parameters.iter().position(|one| one.path == "drift.offset").expect("is a buffer");
+    let [left, right] = [&here, &there].map(|model| model.parameters()[place].slice::<f32>());
+    assert_eq!(left, right);
+    assert!(left.iter().any(|number| *number != 0.0), "{left:?}");
+    // The weights came back once, with the two moments, for the checkpoint.
+    let weights = there.parameters().iter().map(Tensor::len).sum::<usize>() * size_of::<f32>();
+    assert!((weights..5 * weights).contains(&traffic.crossed().down), "{:?}", traffic.crossed());
 }
 
 /// Bytes of a training step's inputs.
