@@ -3,7 +3,7 @@
 
 use super::emulated::Emulated;
 use super::operations::{compiled, run};
-use crate::native::attention::{self, check_all, check_known};
+use crate::native::attention::{Shape, check_all, check_known};
 use crate::native::compiled::{Runs, program, size};
 use crate::native::gemms::Family;
 use archc::gpu::{PANEL, Precision};
@@ -37,41 +37,24 @@ impl Runs for InPtx {
 
 #[test]
 fn streamed_attention_and_its_gradient_are_right_in_ptx_for_widths_that_only_a_launch_knows() {
-    let shape = |rows, heads, group, queries, keys, width, values| attention::Shape {
-        rows,
-        heads,
-        group,
-        queries,
-        keys,
-        width,
-        values,
-    };
-    let shapes = [shape(2, 2, 2, 5, 8, 6, 6), shape(1, 1, 1, 2, 35, 300, 261), shape(1, 1, 1, 2, 3, 2, 520)];
+    let shapes = [[2, 2, 2, 5, 8, 6, 6], [1, 1, 1, 2, 35, 300, 261], [1, 1, 1, 2, 3, 2, 520]].map(Shape::from);
     check_all(&shapes, "in PTX", |program| InPtx::new(program, 5, Precision::F32));
 }
 
 /// Tiles of fragments, in two parts of tf32 each: as exact as 32-bit floats, in widths that none of them divides.
 #[test]
 fn attention_by_fragments_and_its_gradient_are_right_in_ptx() {
-    let shape = |rows, heads, group, queries, keys, width, values| attention::Shape {
-        rows,
-        heads,
-        group,
-        queries,
-        keys,
-        width,
-        values,
-    };
     let shapes = [
-        shape(2, 1, 2, 5, 8, 6, 6),
-        shape(1, 2, 1, 70, 75, 16, 20),
-        shape(1, 1, 2, 4, 67, 33, 9),
-        shape(1, 1, 1, 9, 40, 136, 40),
+        [2, 1, 2, 5, 8, 6, 6],
+        [1, 2, 1, 70, 75, 16, 20],
+        [1, 1, 2, 4, 67, 33, 9],
+        [1, 1, 1, 9, 40, 136, 40],
         // Sums in two parts, and in four.
-        shape(1, 1, 1, 6, 30, 144, 12),
-        shape(1, 1, 1, 5, 20, 32, 256),
-        shape(1, 1, 1, 5, 20, 8, 288),
-    ];
+        [1, 1, 1, 6, 30, 144, 12],
+        [1, 1, 1, 5, 20, 32, 256],
+        [1, 1, 1, 5, 20, 8, 288],
+    ]
+    .map(Shape::from);
     check_known(&shapes, "in PTX", |program| {
         let compiled = InPtx::new(program, 5, Precision::F32);
         assert!(compiled.ptx.contains("mma.sync"), "tiles of fragments");

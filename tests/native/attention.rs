@@ -32,6 +32,12 @@ pub struct Shape {
     pub values: usize,
 }
 
+impl From<[usize; 7]> for Shape {
+    fn from([rows, heads, group, queries, keys, width, values]: [usize; 7]) -> Shape {
+        Shape { rows, heads, group, queries, keys, width, values }
+    }
+}
+
 const OFFSET: i64 = 3;
 
 fn n(place: usize) -> Amount {
@@ -347,21 +353,20 @@ fn check_alone(all: &Shape) {
 
 #[test]
 fn streamed_attention_and_its_gradient_are_right_for_odd_heads_windows_lengths_and_masks() {
-    let shape =
-        |rows, heads, group, queries, keys, width, values| Shape { rows, heads, group, queries, keys, width, values };
     let shapes = [
-        shape(2, 3, 2, 37, 40, 6, 6),
-        shape(1, 1, 1, 1, 70, 64, 64),
-        shape(1, 2, 3, 130, 133, 20, 17),
-        shape(3, 1, 1, 5, 5, 1, 3),
+        [2, 3, 2, 37, 40, 6, 6],
+        [1, 1, 1, 1, 70, 64, 64],
+        [1, 2, 3, 130, 133, 20, 17],
+        [3, 1, 1, 5, 5, 1, 3],
         // Rows that fill panels, and fewer than half a key's elements: keys are read where they lie.
-        shape(1, 1, 16, 1, 200, 37, 32),
-        shape(2, 1, 4, 4, 131, 32, 48),
-        shape(1, 2, 24, 1, 65, 49, 16),
-        shape(1, 1, 20, 2, 140, 97, 32),
+        [1, 1, 16, 1, 200, 37, 32],
+        [2, 1, 4, 4, 131, 32, 48],
+        [1, 2, 24, 1, 65, 49, 16],
+        [1, 1, 20, 2, 140, 97, 32],
         // So many turns that room which each of them took for itself would not be there.
-        shape(1, 1, 1, 300, 300, 64, 64),
-    ];
+        [1, 1, 1, 300, 300, 64, 64],
+    ]
+    .map(Shape::from);
     for target in targets() {
         check_all(&shapes, &format!("{:?}", target.level), |program| Compiled::new(program, &target));
     }

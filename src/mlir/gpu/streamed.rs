@@ -144,7 +144,19 @@ impl<'a> Stream<'a> {
         padded(columns(width), self.tiles.precision) / self.tiles.parts
     }
 
-    /// The first of them.
+    /// How many numbers of them a thread has.
+    fn own_sums(&self, width: Amount) -> usize {
+        self.own_columns(width) / FRAGMENT_COLUMNS * 4
+    }
+
+    /// The first key of the first tile of a range, and how many keys a tile has: tiles start at its multiples.
+    fn first_tile(&mut self, low: Value) -> (Value, Value) {
+        let step = self.at_once();
+        let begin = self.writer().binary("arith.divui", low, step);
+        (self.writer().multiply(begin, step), step)
+    }
+
+    /// The first column of the part.
     fn first_column(&mut self, width: Amount) -> Value {
         let own = self.own_columns(width) as i64;
         let (own, part) = (self.writer().int(own), self.part);

@@ -42,16 +42,14 @@ impl Stream<'_> {
         matrices.extend(form.further.iter().map(|part| (&part.key, part.width)));
         matrices.push((&form.value, form.value_width));
         let staged = self.staged(&matrices, true);
-        let values = self.own_columns(form.value_width) / FRAGMENT_COLUMNS * 4;
+        let values = self.own_sums(form.value_width);
         let held = self.holds(&matrices[..matrices.len() - 1], values, 1);
         let queries = [(&form.query, form.width)].into_iter();
         let queries = queries.chain(form.further.iter().map(|part| (&part.query, part.width)));
         let left = queries.map(|(matrix, width)| self.left(matrix, columns(width), held)).collect::<Vec<_>>();
         let ranges = self.rows.map(|row| self.pairs.sees(row));
         let range = self.range(ranges);
-        let step = self.at_once();
-        let begin = self.writer().binary("arith.divui", range.0, step);
-        let begin = self.writer().multiply(begin, step);
+        let (begin, step) = self.first_tile(range.0);
         let (least, none) = (self.writer().number(f64::NEG_INFINITY, Type::scalar(Kind::F32)), self.none());
         let initial = Seen { maximum: [least; 2], sum: [none; 2], values: vec![none; values] };
         let (open, first, state) = self.writer().begin_for(begin, range.1, step, &initial.list());

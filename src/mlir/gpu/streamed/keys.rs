@@ -3,7 +3,7 @@
 use super::fragments::Left;
 use super::queries::Known;
 use super::staging::{Staged, columns};
-use super::{FRAGMENT_COLUMNS, Grid, Made, Stream};
+use super::{Grid, Made, Stream};
 use crate::gpu::{STREAM_ROWS, STREAM_WARPS, WARP};
 use crate::kernel::{AttendGradient, Kernel};
 use crate::mlir::arithmetic::Order;
@@ -21,7 +21,7 @@ pub fn write(writer: &mut Writer, kernel: &Kernel, gradient: &AttendGradient, ma
     stream.pairs.indices.clone_from(&own);
     let sums = stream.key_gradients(gradient, &outer);
     stream.pairs.indices = own;
-    let (keys, values) = sums.split_at(stream.sums_of(form.width));
+    let (keys, values) = sums.split_at(stream.own_sums(form.width));
     stream.store(&gradient.key_gradient, form.width, keys);
     stream.store(&gradient.value_gradient, form.value_width, values);
 }
@@ -35,16 +35,11 @@ struct Queries {
 }
 
 impl Stream<'_> {
-    /// How many numbers of a row's sums a thread has.
-    fn sums_of(&self, width: crate::kernel::Amount) -> usize {
-        self.own_columns(width) / FRAGMENT_COLUMNS * 4
-    }
-
     fn key_gradients(&mut self, gradient: &AttendGradient, outer: &[Value]) -> Vec<Value> {
         let form = self.pairs.form;
         let matrices = [(&form.query, form.width), (&gradient.output_gradient, form.value_width)];
         let staged = self.staged(&matrices, false);
-        let count = self.sums_of(form.width) + self.sums_of(form.value_width);
+        let count = self.own_sums(form.width) + self.own_sums(form.value_width);
         let held = self.holds(&matrices, count, 2);
         let queries = self.room_for_queries();
         let left =
@@ -178,7 +173,7 @@ impl Stream<'_> {
             let products = [*slope, weights[place]];
             [weights[place], *slope] = self.pair(gradient, (query, self.rows[row]), products, &known);
         }
-        let (keys, values) = sums.split_at(self.sums_of(gradient.forward.width));
+        let (keys, values) = sums.split_at(self.own_sums(gradient.forward.width));
         let (mut keys, mut values) = (keys.to_vec(), values.to_vec());
         let form = &gradient.forward;
         let from = [form.width, form.value_width].map(|width| self.first_column(width));

@@ -31,7 +31,7 @@ impl Stream<'_> {
         let form = self.pairs.form;
         let matrices = [(&form.key, form.width), (&form.value, form.value_width)];
         let staged = self.staged(&matrices, false);
-        let count = self.own_columns(form.width) / FRAGMENT_COLUMNS * 4;
+        let count = self.own_sums(form.width);
         let from = self.first_column(form.width);
         let held = self.holds(&matrices, count, 2);
         let left = [
@@ -43,9 +43,7 @@ impl Stream<'_> {
         let given = self.inner_products(&gradient.output_gradient, &form.output, form.value_width);
         let zero = self.writer().int(0);
         let logsum = self.rows.map(|row| self.logsum(row, zero));
-        let step = self.at_once();
-        let begin = self.writer().binary("arith.divui", range.0, step);
-        let begin = self.writer().multiply(begin, step);
+        let (begin, step) = self.first_tile(range.0);
         let none = self.none();
         let initial = vec![none; count];
         let (open, first, mut sums) = self.writer().begin_for(begin, range.1, step, &initial);
