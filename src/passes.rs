@@ -16,6 +16,7 @@ mod formulas;
 mod hoist;
 mod last_turn;
 mod narrow;
+mod order;
 mod own_axes;
 mod recompute;
 mod regions;
@@ -51,6 +52,7 @@ const PREPARE: &[&dyn Pass] = &[
     &own_axes::OwnAxes,
     &contract::Contractions,
     &simplify::Simplify,
+    &order::Order,
     &dead_code::DeadCode,
 ];
 
@@ -75,6 +77,7 @@ const OPTIMIZE: &[&dyn Pass] = &[
     &recompute::Recompute,
     &repetitions::Repetitions,
     &simplify::Simplify,
+    &order::Order,
     &common_subexpressions::CommonSubexpressions,
     &dead_code::DeadCode,
     &last_turn::LastTurn,

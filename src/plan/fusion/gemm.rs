@@ -130,6 +130,9 @@ impl<'p> Planner<'p> {
         }
         let mut sum = sum.to_vec();
         sum.sort_by_key(|axis| a.strides.iter().position(|(known, _)| known == axis));
+        for group in [&mut batch, &mut rows, &mut columns, &mut sum] {
+            self.leave_out_units(group);
+        }
         if merged(self.sizes, &sum, &[a, b]) < sum.len() {
             return None;
         }
@@ -140,6 +143,13 @@ impl<'p> Planner<'p> {
             batch.extend(group.drain(..group.len() - together));
         }
         Some(Roles { batch, rows, columns, sum })
+    }
+
+    /// An axis with one place has a stride that nobody takes: it goes, unless no other is left.
+    fn leave_out_units(&self, group: &mut Vec<AxisId>) {
+        let last = group.last().copied();
+        group.retain(|axis| self.sizes.extent(*axis).constant() != Some(1));
+        group.extend(last.filter(|_| group.is_empty()));
     }
 
     /// The view of an operand; a copy of it that is 0 where it is absent and, if it is `summed` along a sequence, past
