@@ -2,10 +2,11 @@
 //! `c = 2; y = x * c; z = y + 0; w = z * 1`  →  `w = x * 2`
 //!
 //! Numbers and coordinates move into the maps that read them; a map that changes nothing goes; an index of an index
-//! becomes one.
+//! becomes one; an axis that is merged to be split again stays split.
 
 mod index;
 mod scalar;
+mod split;
 mod through;
 
 use super::Pass;
@@ -51,7 +52,7 @@ fn rewrite(axes: &Axes, region: &mut Region, id: NodeId) -> bool {
         }
         Op::Else => drop_else(region, id),
         Op::Contract(_) => through::rewrite(region, id),
-        Op::Index(_) => index::rewrite(axes, region, id),
+        Op::Index(_) => index::rewrite(axes, region, id) || split::rewrite(axes, region, id),
         _ => false,
     }
 }

@@ -42,22 +42,38 @@ fn compose(axes: &Axes, region: &mut Region, id: NodeId) -> bool {
     true
 }
 
-fn composed(
+/// The places of the index of an index, if they can be written.
+pub(super) fn composed(
     axes: &Axes,
     source: &[AxisId],
     inner: &[(AxisId, Affine<Value>)],
     outer: &[(AxisId, Affine<Value>)],
 ) -> Option<Places> {
     let mut places = Places::new();
-    for axis in source {
+    let units = units(axes, source, inner, outer);
+    for axis in source.iter().filter(|axis| !units.contains(axis)) {
         let first = inner.iter().find(|(own, _)| own == axis).map(|(_, place)| place.clone());
         let first = first.unwrap_or_else(|| Affine::axis(*axis));
-        let place = substitute(axes, &first, outer)?;
+        let mut place = substitute(axes, &first, outer)?;
+        place.terms.retain(|(term, _)| !matches!(term, Term::Axis(axis) if units.contains(axis)));
         if place.as_axis() != Some(*axis) {
             places.push((*axis, place));
         }
     }
     Some(places)
+}
+
+/// Axes of one place that the inner index picks and the outer one reads: they stay as they are, and count nothing.
+fn units(
+    axes: &Axes,
+    source: &[AxisId],
+    inner: &[(AxisId, Affine<Value>)],
+    outer: &[(AxisId, Affine<Value>)],
+) -> Vec<AxisId> {
+    let picked = |axis: &AxisId| inner.iter().any(|(own, place)| own == axis && *place == Affine::number(0));
+    let is_read =
+        |axis: &AxisId| outer.iter().any(|(_, place)| place.terms.iter().any(|(term, _)| *term == Term::Axis(*axis)));
+    source.iter().copied().filter(|axis| axes.fixed(*axis) == Some(1) && picked(axis) && is_read(axis)).collect()
 }
 
 /// The place with each coordinate replaced by what the outer index says of it.
