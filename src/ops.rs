@@ -26,6 +26,7 @@ mod scene;
 mod tape;
 mod typing;
 mod verify;
+mod window;
 mod write;
 
 pub use catalogue::*;

@@ -4,6 +4,7 @@
 //! axis that both have is aligned. Absent where a place is outside its axis or reads something absent.
 
 use super::inverse::{in_range, inverse};
+use super::window::windowed;
 use super::{Reader, Scene, Tape, TypeError, Typing, add_axes, exactly, fail};
 use crate::graph::{Node, Op, Typed, Value};
 use crate::tensor::{Affine, Array, AxisId, BATCH, Presence, Relation, Shape, TensorType, Term, walk};
@@ -131,6 +132,10 @@ pub(super) fn gradient(
     let ty = tape.forward.typed(operand).ty.clone();
     let places = places.iter().map(|(axis, place)| (*axis, place.map_values(|value| tape.read(*value))));
     let places = places.collect::<Vec<_>>();
+    let (places, upstream) = match windowed(tape, &places, &ty, upstream)? {
+        Some(narrower) => narrower,
+        None => (places, upstream),
+    };
     let part = match undone(tape, &places, &ty, upstream)? {
         Some(part) => part,
         None => match picked(tape, &places, &ty, upstream) {

@@ -11,4 +11,5 @@ mod matrices;
 mod meaning;
 pub mod models;
 mod nests;
+mod orders;
 mod work;
