@@ -15,6 +15,7 @@ mod limits;
 mod streamed;
 mod text;
 mod turns;
+mod warpgroups;
 
 pub use alignment::Alignment;
 pub use arch::{Arch, Gpu, Precision};
@@ -25,3 +26,4 @@ pub use limits::Unsupported;
 pub use streamed::{STREAM_ROWS, STREAM_WARPS, Streamed, padded, pitch};
 pub use text::text;
 pub use turns::Turns;
+pub use warpgroups::{GROUP, GROUP_DEPTH, GROUP_ROWS, GroupTile, PANEL_BYTES, Warpgroups};

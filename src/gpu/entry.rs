@@ -3,11 +3,12 @@
 //! Every grid is a line of blocks: an entry finds its part by dividing the block's number.
 
 use super::alignment::Alignment;
-use super::arch::Precision;
+use super::arch::{Gpu, Precision};
 use super::fragments::{FRAGMENT_ROWS, Fragments, Tile, fragments};
 use super::limits::{self, Unsupported};
 use super::streamed::{STREAM_ROWS, STREAM_WARPS, Streamed};
 use super::turns::Turns;
+use super::warpgroups::{GroupTile, Warpgroups, warpgroups};
 use crate::kernel::{Amount, Attend, AttendGradient, Form, Gemm, Kernel, Pack};
 use archc_runtime::abi::Size;
 
@@ -57,6 +58,8 @@ pub enum Part {
     Few(Gemm, usize, usize),
     /// Tiles of a product on tensor cores.
     Fragments(Box<Fragments>),
+    /// The same by warpgroups.
+    Warpgroups(Box<Warpgroups>),
     /// Elements of panels.
     Panels(Pack),
     /// Queries of streamed attention, a warp for each.
@@ -86,8 +89,9 @@ const BY_BLOCK: Threads = Threads { block: BLOCK, team: BLOCK };
 ///
 /// # Errors
 /// If no entry can do what the kernel does.
-pub fn entries(kernel: &Kernel, alignment: &Alignment, precision: Precision) -> Result<Vec<Entry>, Unsupported> {
+pub fn entries(kernel: &Kernel, alignment: &Alignment, gpu: Gpu) -> Result<Vec<Entry>, Unsupported> {
     limits::check(kernel)?;
+    let precision = gpu.precision;
     Ok(match &kernel.form {
         Form::Nest(nest) => {
             let turns = Turns::of(nest);
@@ -99,13 +103,7 @@ pub fn entries(kernel: &Kernel, alignment: &Alignment, precision: Precision) -> 
             vec![Entry { part: Part::Turns(turns), threads }]
         }
         Form::Gemm(form) if precision == Precision::F32 => products(form),
-        Form::Gemm(form) => {
-            let entry = |one: Fragments| Entry {
-                threads: Threads { block: one.tile.threads(), team: one.tile.threads() },
-                part: Part::Fragments(Box::new(one)),
-            };
-            fragments(kernel, form, precision, alignment).into_iter().map(entry).collect()
-        }
+        Form::Gemm(form) => on_tensor_cores(kernel, form, gpu, alignment),
         Form::Pack(form) => vec![Entry { part: Part::Panels(form.clone()), threads: BY_THREAD }],
         Form::Attend(form) => vec![match Streamed::forward(kernel, form, precision, alignment) {
             Some(tiles) => Entry { part: Part::QueryTiles(form.clone(), tiles), threads: BY_STREAM },
@@ -135,6 +133,17 @@ fn products(form: &Gemm) -> Vec<Entry> {
     parts.into_iter().filter(fits).map(|part| Entry { part, threads: BY_BLOCK }).collect()
 }
 
+/// The same on tensor cores.
+fn on_tensor_cores(kernel: &Kernel, form: &Gemm, gpu: Gpu, alignment: &Alignment) -> Vec<Entry> {
+    let entry = |threads: usize, part| Entry { threads: Threads { block: threads, team: threads }, part };
+    if let Some(all) = warpgroups(kernel, form, gpu, alignment) {
+        let of_tile = |one: Warpgroups| entry(one.tile.threads(), Part::Warpgroups(Box::new(one)));
+        return all.into_iter().map(of_tile).collect();
+    }
+    let all = fragments(kernel, form, gpu.precision, alignment).into_iter();
+    all.map(|one| entry(one.tile.threads(), Part::Fragments(Box::new(one)))).collect()
+}
+
 impl Entry {
     /// A word for its symbol.
     pub fn word(&self) -> &'static str {
@@ -145,6 +154,8 @@ impl Entry {
             Part::Few(..) => "rows",
             Part::Fragments(ref product) if product.tile == Tile::FEW => "few_fragments",
             Part::Fragments(_) => "fragments",
+            Part::Warpgroups(ref product) if product.tile == GroupTile::FEW => "few_warpgroups",
+            Part::Warpgroups(_) => "warpgroups",
             Part::Panels(_) => "panels",
             Part::Queries(_) => "queries",
             Part::QueryTiles(..) => "query_tiles",
@@ -158,8 +169,19 @@ impl Entry {
     /// Registers that a thread may have. Where nothing is said the assembler aims at more threads: tiles keep their
     /// registers then, and others spill for them.
     pub fn registers(&self) -> Option<usize> {
-        let is_product = matches!(self.part, Part::Tiles(_));
-        (!is_product).then_some(255)
+        match &self.part {
+            Part::Tiles(_) => None,
+            Part::Warpgroups(product) => Some(product.tile.registers),
+            _ => Some(255),
+        }
+    }
+
+    /// Bytes of shared memory that a launch gives, beside what the code declares.
+    pub fn shared(&self) -> usize {
+        match &self.part {
+            Part::Warpgroups(product) => product.tile.bytes(),
+            _ => 0,
+        }
     }
 
     /// How many blocks a launch with these sizes has.
@@ -185,6 +207,13 @@ impl Entry {
             let parts = Size::Constant(tiles.parts as i64);
             all(&mut batch.iter().copied()).times(ceil_divide(size(rows), STREAM_ROWS)).times(parts)
         };
+        // Tiles of few rows are for products of so many, others for the rest.
+        let tiled = |form: &Gemm, rows: usize, columns: usize| {
+            let tiles = ceil_divide(size(form.m), rows).times(ceil_divide(size(form.n), columns));
+            let few = FRAGMENT_ROWS as i64;
+            let (from, to) = if rows == FRAGMENT_ROWS { (1, Some(few)) } else { (few + 1, None) };
+            all(&mut form.batch.iter().copied()).times(tiles).times(within(size(form.m), from, to))
+        };
         match &self.part {
             Part::Turns(turns) => all(&mut turns.nest.parallel.iter().map(|parallel| parallel.extent)),
             Part::Tiles(form) => {
@@ -198,11 +227,12 @@ impl Entry {
                 blocks.times(within(size(form.m), *from as i64, Some(*to as i64)))
             }
             Part::Fragments(product) => {
-                let Fragments { form, tile, .. } = &**product;
-                let tiles = ceil_divide(size(form.m), tile.rows).times(ceil_divide(size(form.n), tile.columns));
-                let few = FRAGMENT_ROWS as i64;
-                let (from, to) = if *tile == Tile::FEW { (1, Some(few)) } else { (few + 1, None) };
-                all(&mut form.batch.iter().copied()).times(tiles).times(within(size(form.m), from, to))
+                let Tile { rows, columns, .. } = product.tile;
+                tiled(&product.form, rows, columns)
+            }
+            Part::Warpgroups(product) => {
+                let GroupTile { rows, columns, .. } = product.tile;
+                tiled(&product.form, rows, columns)
             }
             Part::Panels(form) => {
                 let columns = ceil_divide(size(form.n), PANEL).times(Size::Constant(PANEL as i64));

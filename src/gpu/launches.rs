@@ -67,7 +67,7 @@ impl Entries {
         }
         let place = self.kernels.len();
         let name = clean(&kernel.name);
-        let list = entries(kernel, &alignments[&identity], gpu.precision)
+        let list = entries(kernel, &alignments[&identity], gpu)
             .map_err(|unsupported| unsupported.at(&program.name, &launch.path))?;
         let list = list.into_iter().map(|entry| (format!("k{place}_{name}_{}", entry.word()), entry)).collect();
         let first = self.kernels.last().map_or(0, |last| last.first + last.entries.len());
@@ -108,6 +108,7 @@ pub fn plan(programs: &[&Program], entries: &Entries, gpu: Gpu) -> DevicePlan {
             threads: entry.threads.block as u32,
             buffers: written.kernel.buffers.len(),
             sizes: written.kernel.sizes,
+            shared: entry.shared() as u32,
         })
     });
     let mut list = list.collect::<Vec<_>>();

@@ -9,7 +9,9 @@ pub fn text(plan: &DevicePlan, programs: &[&Program]) -> String {
     let mut out = String::new();
     for (place, entry) in plan.entries.iter().enumerate() {
         let (symbol, threads) = (&entry.symbol, entry.threads);
-        let _ = writeln!(out, "e{place} {symbol} ({} buffers, {} sizes) {threads} threads", entry.buffers, entry.sizes);
+        let shared = if entry.shared > 0 { format!(", {} bytes shared", entry.shared) } else { String::new() };
+        let (buffers, sizes) = (entry.buffers, entry.sizes);
+        let _ = writeln!(out, "e{place} {symbol} ({buffers} buffers, {sizes} sizes) {threads} threads{shared}");
     }
     for (device, program) in plan.programs.iter().zip(programs) {
         let _ = writeln!(out, "program {}({})", device.name, program.symbols.join(", "));

@@ -6,8 +6,10 @@
 //!
 //! A function's parameters are the addresses of its buffers, then its sizes as whole numbers of 64 bits.
 
+mod asynchronous;
 mod attention;
 mod backward;
+mod factors;
 mod few;
 mod fragments;
 mod pairs;
@@ -18,6 +20,7 @@ mod tensor;
 mod threads;
 mod tiles;
 mod updates;
+mod warpgroups;
 
 pub use team::Team;
 
@@ -53,6 +56,7 @@ fn write_entry(writer: &mut Writer, symbol: &str, kernel: &Kernel, entry: &Entry
         Part::Tiles(form) => tiles::write(writer, kernel, form, &frame),
         Part::Few(form, _, rows) => few::write(writer, kernel, form, *rows, &frame),
         Part::Fragments(part) => fragments::write(writer, kernel, part, &frame),
+        Part::Warpgroups(part) => warpgroups::write(writer, kernel, part, &frame),
         Part::Panels(form) => panels::write(writer, kernel, form, &frame),
         Part::Queries(form) => attention::write(writer, kernel, form, &frame),
         Part::QueryTiles(form, tiles) => streamed::write_forward(writer, kernel, form, (tiles, &frame)),

@@ -90,9 +90,12 @@ fn products_on_tensor_cores_assemble_for_every_gpu_without_spills() {
     for precision in [Precision::Tf32, Precision::Bf16] {
         for arch in [Arch::Sm80, Arch::Sm89, Arch::Sm90a, Arch::Sm100] {
             let code = ptx("llama-tiny", &[], Gpu { arch, precision });
-            assert!(code.contains("mma.sync"), "{}", precision.name());
+            let by_warpgroups = precision == Precision::Bf16 && arch == Arch::Sm90a;
+            assert!(code.contains(if by_warpgroups { "wgmma" } else { "mma.sync" }), "{}", precision.name());
             let Some(said) = assembled(&code, arch) else { return };
-            let products = used(&said).into_iter().filter(|(name, ..)| name.ends_with("fragments"));
+            let products = used(&said)
+                .into_iter()
+                .filter(|(name, ..)| name.ends_with("fragments") || name.ends_with("warpgroups"));
             table.extend(products.map(|used| (precision.name(), arch.name(), used)));
         }
     }

@@ -103,7 +103,14 @@ impl Driver for Emulated {
         let addresses = addresses.iter().map(|&address| Parameter::from(address));
         let parameters = addresses.chain(sizes.iter().map(|&size| Parameter::from(size))).collect::<Vec<_>>();
         let threads = [entry.threads, 1, 1];
-        let result = self.machine.launch(&self.module, &entry.symbol, [blocks, 1, 1], threads, 0, &parameters);
+        let result = self.machine.launch(
+            &self.module,
+            &entry.symbol,
+            [blocks, 1, 1],
+            threads,
+            entry.shared as usize,
+            &parameters,
+        );
         result.map_err(|fault| Error::bug(format!("{}: {fault}", entry.symbol)))
     }
 }

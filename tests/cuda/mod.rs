@@ -15,3 +15,4 @@ mod precision;
 mod traffic;
 mod training;
 mod updates;
+mod warpgroups;

@@ -104,12 +104,13 @@ fn guarded(values: &[f32]) -> Block {
     Block::of_f32(&all)
 }
 
-struct Shape {
-    batch: usize,
-    m: usize,
-    n: usize,
-    k: usize,
-    slack: usize,
+/// The extents of a product, and how much further than needed it is from row to row.
+pub struct Shape {
+    pub batch: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub slack: usize,
 }
 
 /// All kinds of products, by what compiles them.
@@ -147,7 +148,8 @@ impl<R: Runs, C: Fn(&Program) -> R> Family<R, C> {
         }
     }
 
-    fn check(&mut self, kind: Kind, shape: &Shape) {
+    /// One product.
+    pub fn check(&mut self, kind: Kind, shape: &Shape) {
         let Shape { batch, m, n, k, slack } = *shape;
         let (a_rows, a_stride) = if kind.a_transposed { (k, m + slack) } else { (m, k + slack) };
         let (b_rows, b_stride) = if kind.right == 1 { (n, k + slack) } else { (k, n + slack) };

@@ -8,7 +8,7 @@ const FOUR_FLOATS: &str = "!llvm.struct<(f32, f32, f32, f32)>";
 
 impl Writer {
     /// An address in shared or global memory, where an instruction must know which.
-    fn in_space(&mut self, address: Value, space: usize) -> Value {
+    pub fn in_space(&mut self, address: Value, space: usize) -> Value {
         self.define(address.ty, format!("llvm.addrspacecast {address} : !llvm.ptr to !llvm.ptr<{space}>"))
     }
 

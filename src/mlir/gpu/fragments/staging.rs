@@ -5,10 +5,9 @@
 //! by one; others are read, converted and written.
 
 use super::Product;
-use crate::gpu::{Fragments, PANEL, Tile, WIDE};
-use crate::kernel::{Amount, Matrix, Right};
+use crate::gpu::{Fragments, Tile, WIDE};
 use crate::mlir::arithmetic::Order;
-use crate::mlir::gpu::tiles::at;
+use crate::mlir::gpu::factors::Factor;
 use crate::mlir::text::{Kind, Type, Value};
 use archc_runtime::abi::Element;
 
@@ -25,18 +24,7 @@ pub struct Side {
     pub offset: usize,
     /// Elements of a copy.
     run: usize,
-    source: Source,
-}
-
-/// Where the elements of a side come from.
-#[derive(Debug, Clone)]
-enum Source {
-    /// A matrix: places outside of the sum are its rows.
-    Rows(Matrix),
-    /// A matrix: places outside of the sum are its columns.
-    Columns(Matrix),
-    /// Panels in a buffer.
-    Panels(usize, Vec<Amount>),
+    factor: Factor,
 }
 
 impl Side {
@@ -44,21 +32,17 @@ impl Side {
     pub fn both(part: &Fragments) -> [Side; 2] {
         let Tile { rows, columns, depth, .. } = part.tile;
         let run = |wide: bool| if wide { WIDE as usize } else { 1 };
-        let one = Amount::Constant(1);
-        let a = &part.form.a;
-        let left = Side {
-            outer: rows,
+        let [a, b] = Factor::both(&part.form);
+        let side = |outer: usize, offset: usize, wide: bool, factor: Factor| Side {
+            outer,
             depth,
-            along_sum: a.columns == one,
-            offset: 0,
-            run: run(part.wide[0]),
-            source: Source::Rows(a.clone()),
+            along_sum: factor.along_sum(),
+            offset,
+            run: run(wide),
+            factor,
         };
-        let (along_sum, source) = match &part.form.b {
-            Right::Strided(matrix) => (matrix.rows == one && matrix.columns != one, Source::Columns(matrix.clone())),
-            Right::Packed { buffer, batch } => (false, Source::Panels(*buffer, batch.clone())),
-        };
-        let right = Side { outer: columns, depth, along_sum, offset: left.size(), run: run(part.wide[1]), source };
+        let left = side(rows, 0, part.wide[0], a);
+        let right = side(columns, left.size(), part.wide[1], b);
         [left, right]
     }
 
@@ -90,31 +74,14 @@ impl Product<'_> {
     pub fn copy(&mut self, sides: &[Side; 2], stage: Value, from: Value) {
         for (place, side) in sides.iter().enumerate() {
             let to = self.part_of_stage(side, stage);
-            let limit = self.limit(side, place);
-            let start = self.start(side);
+            let limit = side.factor.limit(self.writer, self.extents[place]);
+            let start = side.factor.start(self.writer, self.frame, &self.batch);
             let runs = side.outer * side.depth / side.run;
             for turn in 0..runs.div_ceil(self.part.tile.threads()) {
                 let run = self.run(side, turn, (from, self.first[place], limit));
                 self.copy_run(side, &run, to, (start, from, self.first[place]));
             }
         }
-    }
-
-    /// One past the last row of A, or column of B: panels are padded.
-    fn limit(&mut self, side: &Side, place: usize) -> Value {
-        let extent = self.extents[place];
-        let Source::Panels(..) = side.source else { return extent };
-        let width = self.writer.int(PANEL as i64);
-        let panels = self.writer.ceil_divide(extent, width);
-        self.writer.multiply(panels, width)
-    }
-
-    fn start(&mut self, side: &Side) -> Value {
-        let strides = match &side.source {
-            Source::Rows(matrix) | Source::Columns(matrix) => &matrix.batch,
-            Source::Panels(_, batch) => batch,
-        };
-        self.frame.body.start_of(self.writer, &self.batch, strides)
     }
 
     /// The thread's run of this turn.
@@ -143,16 +110,8 @@ impl Product<'_> {
 
     fn copy_run(&mut self, side: &Side, run: &Run, to: Value, (start, from, first): (Value, Value, Value)) {
         let (place, depth) = (self.writer.add(first, run.outer), self.writer.add(from, run.k));
-        let (buffer, at) = match &side.source {
-            Source::Rows(matrix) => (matrix.buffer, at(self.writer, self.frame, matrix, start, place, depth)),
-            Source::Columns(matrix) => (matrix.buffer, at(self.writer, self.frame, matrix, start, depth, place)),
-            Source::Panels(buffer, _) => {
-                let width = self.writer.int(PANEL as i64);
-                let within = self.writer.binary("arith.remui", place, width);
-                let panel = self.writer.subtract(place, within);
-                (*buffer, self.frame.in_panel(self.writer, start, [panel, self.extents[2]], [depth, within]))
-            }
-        };
+        let buffer = side.factor.buffer();
+        let at = side.factor.at(self.writer, self.frame, (start, self.extents[2]), (place, depth));
         let pitch = self.writer.int(side.pitch() as i64);
         let (slow, fast) = if side.along_sum { (run.outer, run.k) } else { (run.k, run.outer) };
         let down = self.writer.multiply(slow, pitch);

@@ -39,6 +39,9 @@ pub struct DeviceEntry {
     pub buffers: usize,
     /// … then so many whole numbers of 64 bits.
     pub sizes: usize,
+    /// Bytes of shared memory that a launch gives to each block, beside what the function declares.
+    #[serde(default)]
+    pub shared: u32,
 }
 
 /// What one call does.

@@ -76,6 +76,6 @@ impl Update {
     /// Its place among the functions of a device's code.
     pub fn entry(self) -> DeviceEntry {
         let (buffers, sizes) = (self.buffers(), 1 + self.floats());
-        DeviceEntry { symbol: self.symbol().to_string(), threads: Update::THREADS as u32, buffers, sizes }
+        DeviceEntry { symbol: self.symbol().to_string(), threads: Update::THREADS as u32, buffers, sizes, shared: 0 }
     }
 }

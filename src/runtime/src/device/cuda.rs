@@ -12,6 +12,8 @@ use std::ptr;
 
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `_MINOR`.
 const CAPABILITY: [i32; 2] = [75, 76];
+/// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
+const MOST_SHARED: i32 = 8;
 
 /// The first GPU of this machine, with the code of a plan loaded: the driver compiles it for the GPU at hand.
 ///
@@ -33,8 +35,8 @@ struct Gpu {
     capability: [i32; 2],
     context: Context,
     module: Module,
-    /// For each entry of the plan: the function and the threads of a block.
-    entries: Vec<(Function, u32)>,
+    /// For each entry of the plan: the function, the threads of a block and the bytes of shared memory it is given.
+    entries: Vec<(Function, u32, u32)>,
 }
 
 // SAFETY: the handles are the driver's, which any thread may use once it has made the context its own.
@@ -98,7 +100,12 @@ impl Gpu {
                 let status = (self.library.function)(&raw mut function, self.module, symbol.as_ptr());
                 self.library.check(&format!("looking for `{}`", entry.symbol), status)?;
             }
-            self.entries.push((function, entry.threads));
+            if entry.shared > 0 {
+                // SAFETY: the function is loaded.
+                let status = unsafe { (self.library.set_attribute)(function, MOST_SHARED, entry.shared.cast_signed()) };
+                self.library.check(&format!("giving shared memory to `{}`", entry.symbol), status)?;
+            }
+            self.entries.push((function, entry.threads, entry.shared));
         }
         Ok(())
     }
@@ -175,15 +182,15 @@ impl Driver for Gpu {
 
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
         self.enter()?;
-        let (function, threads) = self.entries[entry];
+        let (function, threads, shared) = self.entries[entry];
         let addresses = addresses.iter().map(|address| ptr::from_ref(address).cast::<c_void>().cast_mut());
         let sizes = sizes.iter().map(|size| ptr::from_ref(size).cast::<c_void>().cast_mut());
         let mut parameters = addresses.chain(sizes).collect::<Vec<_>>();
         // SAFETY: the entry takes as many addresses and sizes of 64 bits as its place in the plan says, and the driver
-        // copies them before it returns; no shared memory, the default stream.
+        // copies them before it returns; it may have so much shared memory; the default stream.
         let status = unsafe {
             let list = parameters.as_mut_ptr();
-            (self.library.launch)(function, blocks, 1, 1, threads, 1, 1, 0, ptr::null_mut(), list, ptr::null_mut())
+            (self.library.launch)(function, blocks, 1, 1, threads, 1, 1, shared, ptr::null_mut(), list, ptr::null_mut())
         };
         self.library.check("launching on the GPU", status)
     }

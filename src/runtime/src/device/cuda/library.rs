@@ -59,6 +59,8 @@ library! {
     load = c"cuModuleLoadData" (*mut Module, *const c_void);
     /// A function of a module.
     function = c"cuModuleGetFunction" (*mut Function, Module, *const c_char);
+    /// Changes an attribute of a function.
+    set_attribute = c"cuFuncSetAttribute" (Function, c_int, c_int);
     /// Free and all memory.
     memory = c"cuMemGetInfo_v2" (*mut usize, *mut usize);
     /// Takes memory.

@@ -1,0 +1,215 @@
+//! A warpgroup brings parts of A and B: 32-bit floats are read, rounded, and stored in lines of bf16.
+//!
+//! A thread has the same place in every 16th line, and there a piece of 8 elements. Of a part that lies wholly in the sum
+//! all pieces are read at once, by 16 bytes; places beside a matrix are those of its last row or column, which nobody
+//! stores. In the last part elements are read one by one, and those past the sum are zeros.
+
+use super::{Barrier, LINES, PIECE, Product, Side};
+use crate::gpu::{GROUP_DEPTH, GROUP_ROWS, PANEL_BYTES, WIDE};
+use crate::mlir::arithmetic::Order;
+use crate::mlir::gpu::factors::Factor;
+use crate::mlir::text::{Kind, Type, Value};
+
+/// So many pieces are on their way to a thread's registers at once.
+const AHEAD: usize = 8;
+/// Turns of the producers from 64 rows of a stage to the next.
+const TURNS_OF_PANEL: usize = GROUP_ROWS / LINES;
+
+/// What is the same for a thread in all parts.
+struct Own {
+    /// Its line, and its first element in it.
+    line: Value,
+    within: Value,
+    /// Bytes from the start of a side to its piece.
+    bytes: Value,
+}
+
+/// A part of the sum: where it starts, the stage that it goes to, and the parity of that stage's phases.
+#[derive(Clone, Copy)]
+struct Part {
+    from: Value,
+    stage: Value,
+    parity: Value,
+}
+
+/// A side while it is brought.
+struct Source<'s> {
+    side: &'s Side,
+    /// The tile's first place, and one past the last of the matrix.
+    first: Value,
+    limit: Value,
+    /// Where the matrix starts.
+    start: Value,
+}
+
+impl Product<'_> {
+    /// Fills stages with all parts of the sum.
+    pub(super) fn produce(&mut self, sides: &[Side; 2]) {
+        let own = self.own();
+        let sources = [0, 1].map(|place| self.source(&sides[place], place));
+        let whole = sources.each_ref().map(|source| self.has_whole_pieces(source));
+        let whole = self.writer.both(whole[0], whole[1]);
+        let (zero, one, depth) = (self.writer.int(0), self.writer.int(1), self.writer.int(GROUP_DEPTH as i64));
+        let (open, from, state) = self.writer.begin_for(zero, self.extents[2], depth, &[zero, one]);
+        let part = Part { from, stage: state[0], parity: state[1] };
+        let end = self.writer.add(from, depth);
+        let inside = self.writer.compare(Order::LessEqual, end, self.extents[2]);
+        let inside = self.writer.both(inside, whole);
+        let inner = self.writer.begin_if(inside, &[]);
+        self.bring_pieces(&sources, &own, part);
+        self.writer.begin_else(&[]);
+        self.wait_until_empty(part);
+        sources.iter().for_each(|source| self.bring_elements(source, &own, part));
+        self.writer.end(inner, &[]);
+        self.writer.show_to_products();
+        let full = self.barrier(Barrier::Full, part.stage);
+        self.writer.arrive(full);
+        let (stage, parity) = self.next(part.stage, part.parity);
+        self.writer.end(open, &[stage, parity]);
+    }
+
+    fn own(&mut self) -> Own {
+        let pieces = self.writer.int(PIECE as i64);
+        let line = self.writer.binary("arith.divui", self.frame.thread, pieces);
+        let piece = self.writer.binary("arith.remui", self.frame.thread, pieces);
+        let within = self.writer.multiply(piece, pieces);
+        // In every line the pieces stand in another order, so that those of a column are in all banks.
+        let order = self.writer.binary("arith.remui", line, pieces);
+        let place = self.writer.binary("arith.xori", piece, order);
+        let (of_line, of_piece) = (self.writer.int(128), self.writer.int(16));
+        let (down, along) = (self.writer.multiply(line, of_line), self.writer.multiply(place, of_piece));
+        Own { line, within, bytes: self.writer.add(down, along) }
+    }
+
+    fn source<'s>(&mut self, side: &'s Side, place: usize) -> Source<'s> {
+        let limit = side.factor.limit(self.writer, self.extents[place]);
+        let start = side.factor.start(self.writer, self.frame, &self.batch);
+        Source { side, first: self.first[place], limit, start }
+    }
+
+    /// Whether no piece is cut by the matrix's end, but for the end of the sum.
+    fn has_whole_pieces(&mut self, source: &Source<'_>) -> Value {
+        let is_padded = matches!(source.side.factor, Factor::Panels(..));
+        let (zero, pieces) = (self.writer.int(0), self.writer.int(PIECE as i64));
+        let left = match is_padded || source.side.along_sum {
+            true => zero,
+            false => self.writer.binary("arith.remui", source.limit, pieces),
+        };
+        self.writer.compare(Order::Equal, left, zero)
+    }
+
+    fn wait_until_empty(&mut self, part: Part) {
+        let empty = self.barrier(Barrier::Empty, part.stage);
+        self.writer.wait_for_phase(empty, part.parity);
+    }
+
+    /// Brings a part by whole pieces, of which some are always on their way.
+    fn bring_pieces(&mut self, sources: &[Source<'_>; 2], own: &Own, part: Part) {
+        let turns = sources.iter().flat_map(|source| (0..source.side.turns()).map(move |turn| (source, turn)));
+        let pieces = turns.collect::<Vec<_>>();
+        let mut read = Vec::with_capacity(pieces.len());
+        for place in 0..pieces.len() + AHEAD {
+            if let Some((source, turn)) = pieces.get(place) {
+                read.push(self.read_piece(source, own, part.from, *turn));
+            }
+            if place + 1 == AHEAD {
+                self.wait_until_empty(part);
+            }
+            if let Some(before) = place.checked_sub(AHEAD) {
+                let (source, turn) = pieces[before];
+                let words = self.rounded(&read[before]);
+                let turn = self.writer.int(turn as i64);
+                self.store(source.side, own, part.stage, turn, &words);
+            }
+        }
+    }
+
+    /// Eight elements.
+    fn read_piece(&mut self, source: &Source<'_>, own: &Own, from: Value, turn: usize) -> Vec<Value> {
+        let along_sum = source.side.along_sum;
+        let panel = turn / TURNS_OF_PANEL * GROUP_ROWS;
+        let line = turn % TURNS_OF_PANEL * LINES;
+        let (outer, k) = if along_sum { (own.line, own.within) } else { (own.within, own.line) };
+        let (outer_skipped, k_skipped) = if along_sum { (panel + line, 0) } else { (panel, line) };
+        let [outer_skipped, k_skipped] = [outer_skipped, k_skipped].map(|skipped| self.writer.int(skipped as i64));
+        let last = self.writer.int(if along_sum { 1 } else { PIECE as i64 });
+        let last = self.writer.subtract(source.limit, last);
+        let outer = self.writer.add(outer, outer_skipped);
+        let outer = self.writer.add(source.first, outer);
+        let outer = self.writer.minimum(outer, last);
+        let k = self.writer.add(k, k_skipped);
+        let k = self.writer.add(from, k);
+        let address = self.address(source, outer, k);
+        let mut numbers = Vec::with_capacity(PIECE);
+        for run in 0..PIECE / WIDE as usize {
+            let address = self.writer.address_at(address, run * WIDE as usize, Kind::F32);
+            let four = self.writer.load_aligned(address, Type::vector(Kind::F32, WIDE as usize));
+            numbers.extend((0..WIDE as usize).map(|lane| self.writer.lane(four, lane)));
+        }
+        numbers
+    }
+
+    fn address(&mut self, source: &Source<'_>, outer: Value, k: Value) -> Value {
+        let factor = &source.side.factor;
+        let at = factor.at(self.writer, self.frame, (source.start, self.extents[2]), (outer, k));
+        self.writer.element_address(self.frame.body.buffers[factor.buffer()], at, Kind::F32)
+    }
+
+    /// Brings a side of a part one by one.
+    fn bring_elements(&mut self, source: &Source<'_>, own: &Own, part: Part) {
+        let (zero, one) = (self.writer.int(0), self.writer.int(1));
+        let turns = self.writer.int(source.side.turns() as i64);
+        let (open, turn, _) = self.writer.begin_for(zero, turns, one, &[]);
+        let (panel_turns, lines) = (self.writer.int(TURNS_OF_PANEL as i64), self.writer.int(LINES as i64));
+        let rows = self.writer.int(GROUP_ROWS as i64);
+        let panel = self.writer.binary("arith.divui", turn, panel_turns);
+        let panel = self.writer.multiply(panel, rows);
+        let line = self.writer.binary("arith.remui", turn, panel_turns);
+        let line = self.writer.multiply(line, lines);
+        let line = self.writer.add(own.line, line);
+        let numbers = (0..PIECE).map(|place| {
+            let skipped = self.writer.int(place as i64);
+            let within = self.writer.add(own.within, skipped);
+            let (outer, k) = if source.side.along_sum { (line, within) } else { (within, line) };
+            let outer = self.writer.add(panel, outer);
+            self.read_element(source, outer, k, part.from)
+        });
+        let numbers = numbers.collect::<Vec<_>>();
+        let words = self.rounded(&numbers);
+        self.store(source.side, own, part.stage, turn, &words);
+        self.writer.end(open, &[]);
+    }
+
+    /// An element of the tile, or 0 past the sum.
+    fn read_element(&mut self, source: &Source<'_>, outer: Value, k: Value, from: Value) -> Value {
+        let one = self.writer.int(1);
+        let (last, last_k) = (self.writer.subtract(source.limit, one), self.writer.subtract(self.extents[2], one));
+        let outer = self.writer.add(source.first, outer);
+        let outer = self.writer.minimum(outer, last);
+        let k = self.writer.add(from, k);
+        let some = self.writer.compare(Order::Less, k, self.extents[2]);
+        let k = self.writer.minimum(k, last_k);
+        let address = self.address(source, outer, k);
+        let float = Type::scalar(Kind::F32);
+        let value = self.writer.load(address, float);
+        let none = self.writer.number(0.0, float);
+        self.writer.select(some, value, none)
+    }
+
+    fn rounded(&mut self, numbers: &[Value]) -> Vec<Value> {
+        numbers.chunks_exact(2).map(|pair| self.writer.to_bf16([pair[0], pair[1]])).collect()
+    }
+
+    /// Stores the thread's piece of a turn.
+    fn store(&mut self, side: &Side, own: &Own, stage: Value, turn: Value, words: &[Value]) {
+        let start = self.part_of_stage(side, stage);
+        let bytes = self.writer.int((PANEL_BYTES / TURNS_OF_PANEL) as i64);
+        let skipped = self.writer.multiply(turn, bytes);
+        let start = self.writer.element_address(start, own.bytes, Kind::I8);
+        let address = self.writer.element_address(start, skipped, Kind::I8);
+        let four = Type::vector(Kind::I32, words.len());
+        let list = words.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+        let piece = self.writer.define(four, format!("vector.from_elements {list} : {four}"));
+        self.writer.store_aligned(address, piece);
+    }
+}
