@@ -1,13 +1,13 @@
 //! Programs as launches: the same steps, with entries in the place of kernels and bytes in the place of elements.
 
 use super::alignment::Alignment;
-use super::arch::Gpu;
-use super::entry::{Entry, entries};
+use super::arch::{Gpu, Precision};
+use super::entry::{Entry, WARP, entries};
 use crate::fault::Environment;
 use crate::kernel::Kernel;
 use crate::plan::{Argument, Launch, Program, Step};
 use archc_runtime::abi::{
-    DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Size, Update, names,
+    DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Probe, Size, Update, names,
 };
 use std::collections::HashMap;
 
@@ -19,6 +19,8 @@ pub struct Entries {
     pub kernels: Vec<Written>,
     /// What moves parameters, where one of the programs trains.
     pub updates: Vec<Update>,
+    /// What is multiplied in where the machine's own limit is measured.
+    pub probe: Option<Precision>,
     places: HashMap<String, usize>,
 }
 
@@ -46,7 +48,8 @@ impl Entries {
             alignments.entry(program.kernels[launch.kernel].identity()).or_default().add(launch);
         }
         let trains = programs.iter().any(|program| program.name == names::TRAIN);
-        let mut all = Entries { updates: if trains { Update::ALL.to_vec() } else { Vec::new() }, ..Entries::default() };
+        let updates = if trains { Update::ALL.to_vec() } else { Vec::new() };
+        let mut all = Entries { updates, probe: Some(gpu.precision), ..Entries::default() };
         for (program, launch) in launches {
             all.add(program, launch, &alignments, gpu)?;
         }
@@ -114,13 +117,25 @@ pub fn plan(programs: &[&Program], entries: &Entries, gpu: Gpu) -> DevicePlan {
     let mut list = list.collect::<Vec<_>>();
     let updates = (!entries.updates.is_empty()).then_some(list.len());
     list.extend(entries.updates.iter().map(|update| update.entry()));
+    let probe = entries.probe.map(|precision| Probe { entry: list.len(), operations: probed(precision) });
+    list.extend(probe.map(|_| Probe::entry()));
     let programs = programs.iter().map(|program| DeviceProgram {
         name: program.name.clone(),
         counters: program.counters,
         steps: Planner { program, entries }.steps(&program.steps),
     });
     let (arch, precision) = (gpu.arch.name().to_string(), gpu.precision.name().to_string());
-    DevicePlan { arch, precision, entries: list, programs: programs.collect(), updates }
+    DevicePlan { arch, precision, entries: list, programs: programs.collect(), updates, probe }
+}
+
+/// The operations of a block of the probe in one turn.
+fn probed(precision: Precision) -> u64 {
+    let of_warp = match precision {
+        Precision::F32 => 2 * WARP,
+        Precision::Tf32 => 2 * 16 * 8 * 8,
+        Precision::Bf16 => 2 * 16 * 8 * 16,
+    };
+    (of_warp * Probe::THREADS / WARP * Probe::CHAINS * Probe::STEPS) as u64
 }
 
 struct Planner<'p> {

@@ -14,6 +14,7 @@ mod few;
 mod fragments;
 mod pairs;
 mod panels;
+mod probe;
 mod streamed;
 mod team;
 mod tensor;
@@ -40,6 +41,7 @@ pub fn write(entries: &Entries) -> String {
         }
     }
     entries.updates.iter().for_each(|&update| updates::write(&mut writer, update));
+    entries.probe.into_iter().for_each(|precision| probe::write(&mut writer, precision));
     writer.finish()
 }
 

@@ -92,6 +92,10 @@ impl Driver for Recorder {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
         self.launched.push((entry, blocks, addresses.to_vec(), sizes.to_vec()));
         Ok(())
@@ -107,6 +111,7 @@ fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
         entries: Vec::new(),
         programs: vec![program],
         updates: None,
+        probe: None,
     }
 }
 

@@ -13,8 +13,14 @@ fn model() -> (Loaded, Arc<Mutex<Memory>>) {
     let manifest = fake::manifest();
     let program = |info: &ProgramInfo| DeviceProgram { name: info.name.clone(), counters: 0, steps: Vec::new() };
     let programs = manifest.programs.iter().map(program).collect();
-    let plan =
-        DevicePlan { arch: "sm_90a".into(), precision: "f32".into(), entries: Vec::new(), programs, updates: None };
+    let plan = DevicePlan {
+        arch: "sm_90a".into(),
+        precision: "f32".into(),
+        entries: Vec::new(),
+        programs,
+        updates: None,
+        probe: None,
+    };
     let code = Code::for_device(manifest, DeviceCode { plan, text: CString::default() });
     let recorder = Recorder::default();
     let memory = recorder.memory.clone();

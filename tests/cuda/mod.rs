@@ -8,6 +8,7 @@ mod families;
 mod kernels;
 mod generation;
 mod launches;
+mod limits;
 mod memory;
 mod models;
 mod operations;

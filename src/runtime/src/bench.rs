@@ -1,10 +1,11 @@
 //! What this machine can do, and how near a model comes.
 //!
-//! The limits (fused multiply-adds, reading memory) are measured in the same run, turn about with the work, on the same
-//! threads and pages; a figure is the median over at least nine such pairs, with the middle half as its spread.
+//! The limits (multiply-adds in registers, reading memory, on a GPU copying it) are measured in the same run, turn about
+//! with the work, on the same threads and pages or the same GPU; a figure is the median over at least nine such pairs, with the middle half as its spread.
 
 mod forward;
 mod lengths;
+mod machine;
 mod measure;
 mod probe;
 mod whole;
@@ -12,7 +13,7 @@ mod work;
 
 pub use forward::{Pass, forward};
 pub use lengths::{Cost, Length, Work, measure_lengths};
+pub use machine::{Machine, Memory};
 pub use measure::{Beside, Figure, Limit, measure};
-pub use probe::{fma_rate, read_rate};
 pub use whole::{ForwardCost, WholeCost, whole};
-pub use work::{decode, prefill, touched, train};
+pub use work::{decode, prefill, train};

@@ -114,6 +114,11 @@ enum Place {
 impl Threads {
     /// The model in memory, on that many threads.
     fn load(&self, code: Code) -> Result<Loaded> {
+        self.load_with(code, self.count())
+    }
+
+    /// The model in memory, on so many threads to begin with.
+    fn load_with(&self, code: Code, threads: usize) -> Result<Loaded> {
         if self.threads == Some(0) {
             return Err(Error::request("at least one thread is needed"));
         }
@@ -122,9 +127,9 @@ impl Threads {
             Place::Cuda => {
                 let device = code.for_gpu()?;
                 let driver = device::open(&device.plan, &device.text).map_err(|error| advised(error, &code))?;
-                Loaded::on_device(code, self.count(), Shared::new(driver))
+                Loaded::on_device(code, threads, Shared::new(driver))
             }
-            Place::Cpu => Loaded::new(code, self.count()),
+            Place::Cpu => Loaded::new(code, threads),
         }
     }
 

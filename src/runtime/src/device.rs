@@ -2,13 +2,14 @@
 //!
 //! In: a [`crate::abi::DevicePlan`] and a [`Driver`]. The driver is that of a GPU ([`cuda`]); in tests another stands in for
 //! it. Reading order: [`Driver`] is what is asked of a GPU, [`Block`] is memory on it, [`run`] follows a program,
-//! [`Updates`] is what moves parameters, [`Kept`] what a
-//! training keeps beside them.
+//! [`Updates`] is what moves parameters, [`Kept`] what a training keeps beside them, [`Limits`] what the device can do at
+//! most.
 
 mod block;
 mod cuda;
 mod driver;
 mod kept;
+mod limits;
 mod steps;
 mod updates;
 
@@ -16,5 +17,6 @@ pub use block::{Block, Shared};
 pub use cuda::open;
 pub use driver::Driver;
 pub use kept::Kept;
+pub use limits::{Copies, Limits};
 pub use steps::run;
 pub use updates::{Numbers, Updates};

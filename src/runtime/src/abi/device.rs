@@ -2,7 +2,7 @@
 //!
 //! Buffers, sizes and names are those of the manifest's programs; counters of loops are symbols after a program's sizes.
 
-use super::Size;
+use super::{Probe, Size};
 use serde::{Deserialize, Serialize};
 
 /// The symbol of the plan: its bytes are UTF-8 JSON. [`DEVICE_PLAN_LENGTH_SYMBOL`] holds their number as a u64.
@@ -26,6 +26,9 @@ pub struct DevicePlan {
     /// The place of the first entry of [`super::Update::ALL`], which follow each other; none where no program trains.
     #[serde(default)]
     pub updates: Option<usize>,
+    /// What the machine's own limit is measured with.
+    #[serde(default)]
+    pub probe: Option<Probe>,
 }
 
 /// A function of the code.

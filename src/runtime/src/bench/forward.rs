@@ -1,14 +1,13 @@
 //! One pass over whole rows, of any model: also of an operator, which neither reads tokens nor learns.
 
+use super::machine::Machine;
 use super::measure::{Beside, Figure, measure};
-use super::probe::fma_rate;
 use super::work::fill_tokens;
 use crate::abi::{BufferInfo, Element, Role, names};
 use crate::error::Result;
 use crate::evaluate::token_input;
 use crate::model::{Call, Loaded, States};
 use crate::random::Stream;
-use crate::threads::Pool;
 use std::time::Instant;
 
 /// A forward pass beside what a vector unit can do.
@@ -21,6 +20,8 @@ pub struct Pass {
     pub multiply_adds: f64,
     /// Its other instructions, each value computed once.
     pub elementwise: f64,
+    /// Whether the limit holds for these too: a GPU multiplies where it does nothing else.
+    pub limited: bool,
 }
 
 impl Pass {
@@ -48,25 +49,39 @@ pub fn forward(
     pairs: usize,
     beside: &mut dyn Beside,
 ) -> Result<Pass> {
-    let mut call = forward_call(model, rows, positions)?;
+    let mut call = settled_call(model, rows, positions)?;
     let program = model.program(names::FORWARD)?;
     let [multiply_adds, elementwise] =
         [&program.multiply_adds, &program.elementwise].map(|size| size.evaluate(call.sizes()) as f64);
-    let probe = Pool::new(model.pool().threads());
+    let machine = Machine::of(model)?;
     let work = || {
         let start = Instant::now();
         model.run(&mut call, &mut States::new())?;
+        model.finish()?;
         Ok((multiply_adds + elementwise) / start.elapsed().as_secs_f64())
     };
-    let rates = measure(pairs, beside, || fma_rate(&probe) / 2.0, work)?;
-    Ok(Pass { rates, multiply_adds, elementwise })
+    let rates = measure(pairs, beside, || Ok(machine.products()? / 2.0), work)?;
+    Ok(Pass { rates, multiply_adds, elementwise, limited: matches!(machine, Machine::Cpu(_)) })
+}
+
+/// The call, with its inputs where they are read: what is copied to a device and back is no part of a pass.
+///
+/// # Errors
+/// If the model has no such program, or there is not enough memory.
+pub(super) fn settled_call(model: &mut Loaded, rows: usize, positions: usize) -> Result<Call> {
+    let mut call = forward_call(model, rows, positions)?;
+    if model.is_on_device() {
+        model.run(&mut call, &mut States::new())?;
+        call.leave_all();
+    }
+    Ok(call)
 }
 
 /// The call, with its inputs filled.
 ///
 /// # Errors
 /// If the model has no such program, or there is not enough memory.
-pub(super) fn forward_call(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
+fn forward_call(model: &Loaded, rows: usize, positions: usize) -> Result<Call> {
     let program = model.program(names::FORWARD)?;
     let size = |name: &str| if name == names::BATCH { rows } else { positions };
     let sizes = program.sizes.iter().map(|name| (name.as_str(), size(name) as i64)).collect::<Vec<_>>();

@@ -34,7 +34,7 @@ pub trait Beside {
     ///
     /// # Errors
     /// If it cannot be had.
-    fn rate(&mut self, probe: &mut dyn FnMut() -> f64) -> Result<f64>;
+    fn rate(&mut self, probe: &mut dyn FnMut() -> Result<f64>) -> Result<f64>;
 
     /// Hears the rate of the work.
     ///
@@ -50,8 +50,8 @@ pub trait Beside {
 pub struct Limit;
 
 impl Beside for Limit {
-    fn rate(&mut self, probe: &mut dyn FnMut() -> f64) -> Result<f64> {
-        Ok(probe())
+    fn rate(&mut self, probe: &mut dyn FnMut() -> Result<f64>) -> Result<f64> {
+        probe()
     }
 }
 
@@ -63,7 +63,7 @@ impl Beside for Limit {
 pub fn measure(
     pairs: usize,
     beside: &mut dyn Beside,
-    mut probe: impl FnMut() -> f64,
+    mut probe: impl FnMut() -> Result<f64>,
     mut work: impl FnMut() -> Result<f64>,
 ) -> Result<[Figure; 3]> {
     let mut values: [Vec<f64>; 3] = Default::default();

@@ -1,14 +1,13 @@
 //! A sampler that is one program, beside the model's own forward pass over as many positions: what its loop costs.
 
-use super::forward::forward_call;
+use super::forward::settled_call;
+use super::machine::Machine;
 use super::measure::{Beside, Figure, measure};
-use super::probe::fma_rate;
 use super::work::some_ids;
 use crate::abi::names;
 use crate::error::{Error, Result};
 use crate::generate::{NEW, Whole};
 use crate::model::{Call, Loaded, States};
-use crate::threads::Pool;
 use std::time::Instant;
 
 /// Seconds after which forward passes have been seen often enough.
@@ -61,7 +60,7 @@ pub fn whole(
     let mut texts = Whole::new(model, settings, &[ids], 1)?;
     let new = settings.iter().find(|(name, _)| name == NEW).map_or(0.0, |(_, value)| *value);
     let mut pass = pass_over(model, prompt + new as usize)?;
-    let probe = Pool::new(model.pool().threads());
+    let machine = Machine::of(model)?;
     let (mut turns, mut passes, mut multiply_adds) = (0, 1.0, 0.0);
     let [mut befores, mut of_turns, mut of_passes, mut added] = [const { Vec::new() }; 4];
     let work = || {
@@ -75,6 +74,7 @@ pub fn whole(
             turns += 1;
             true
         })?;
+        model.finish()?;
         let seconds = start.elapsed().as_secs_f64();
         if turns == 0 {
             return Err(Error::request("a text without turns takes no time").help("let the sampler make one at least"));
@@ -92,7 +92,7 @@ pub fn whole(
         }
         Ok(2.0 * multiply_adds / seconds)
     };
-    let rates = measure(pairs, beside, || fma_rate(&probe), work)?;
+    let rates = measure(pairs, beside, || machine.products(), work)?;
     // The first pair brings memory into being.
     let counted = |all: Vec<f64>| Figure::of(all.into_iter().skip(1).collect());
     let forward = pass.map(|_| ForwardCost { pass: counted(of_passes), passes, added: counted(added) });
@@ -106,21 +106,22 @@ fn seconds_of_pass(model: &mut Loaded, call: &mut Call, most: usize) -> Result<f
     let mut done = 0;
     while done < most && (done == 0 || start.elapsed().as_secs_f64() < ENOUGH) {
         model.run(call, &mut States::new())?;
+        model.finish()?;
         done += 1;
     }
     Ok(start.elapsed().as_secs_f64() / done as f64)
 }
 
 /// A forward pass over one row, and its multiply-adds; none if the model has none over one sequence.
-fn pass_over(model: &Loaded, positions: usize) -> Result<Option<(Call, f64)>> {
+fn pass_over(model: &mut Loaded, positions: usize) -> Result<Option<(Call, f64)>> {
     if !model.has(names::FORWARD) {
         return Ok(None);
     }
-    let program = model.program(names::FORWARD)?;
-    if program.sizes.iter().filter(|name| *name != names::BATCH).count() != 1 {
+    let of_rows = |name: &&String| *name != names::BATCH;
+    if model.program(names::FORWARD)?.sizes.iter().filter(of_rows).count() != 1 {
         return Ok(None);
     }
-    let call = forward_call(model, 1, positions)?;
-    let multiply_adds = program.multiply_adds.evaluate(call.sizes()) as f64;
+    let call = settled_call(model, 1, positions)?;
+    let multiply_adds = model.program(names::FORWARD)?.multiply_adds.evaluate(call.sizes()) as f64;
     Ok((multiply_adds > 0.0).then_some((call, multiply_adds)))
 }

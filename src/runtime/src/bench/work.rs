@@ -1,7 +1,7 @@
 //! What a model is measured at: writing one token after another, taking in a prompt, a training step.
 
+use super::machine::Machine;
 use super::measure::{Beside, Figure, measure};
-use super::probe::{fma_rate, read_rate};
 use crate::abi::{BufferInfo, Role, names};
 use crate::error::Result;
 use crate::evaluate::token_call;
@@ -11,7 +11,6 @@ use crate::model::{Call, Loaded, States};
 use crate::optimizer::{Optimizer, Settings};
 use crate::random::Stream;
 use crate::recipe::Recipe;
-use crate::threads::Pool;
 use crate::train::Gradients;
 use std::time::Instant;
 
@@ -28,8 +27,8 @@ const BYTES: f64 = 4.0;
 pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize, beside: &mut dyn Beside) -> Result<([Figure; 3], f64)> {
     let context = prompt + STRETCH;
     let bytes = token_bytes(model, context as i64)?;
-    let memory = touched(bytes as usize)?;
-    let probe = Pool::new(model.pool().threads());
+    let machine = Machine::of(model)?;
+    let memory = machine.memory(bytes as usize)?;
     let ids = some_ids(model, context);
     let mut decoder = Decoder::new(model, 1, context)?;
     decoder.feed(&[&ids[..prompt]])?;
@@ -37,9 +36,10 @@ pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize, beside: &mut dyn 
         decoder.rewind(prompt);
         let start = Instant::now();
         ids[prompt..].iter().try_for_each(|id| decoder.feed(&[&[*id]]))?;
+        decoder.finish()?;
         Ok(bytes * STRETCH as f64 / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, beside, || read_rate(&probe, memory.bytes()), work)?, bytes))
+    Ok((measure(pairs, beside, || memory.rate(), work)?, bytes))
 }
 
 /// Taking in a prompt of so many tokens: operations per second, of the multiply-add rate. Also the operations.
@@ -47,7 +47,7 @@ pub fn decode(model: &mut Loaded, prompt: usize, pairs: usize, beside: &mut dyn 
 /// # Errors
 /// As [`decode`].
 pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize, beside: &mut dyn Beside) -> Result<([Figure; 3], f64)> {
-    let probe = Pool::new(model.pool().threads());
+    let machine = Machine::of(model)?;
     let ids = some_ids(model, tokens);
     let operations = 2.0 * prefill_multiply_adds(model, tokens)?;
     let mut decoder = Decoder::new(model, 1, tokens)?;
@@ -55,9 +55,10 @@ pub fn prefill(model: &mut Loaded, tokens: usize, pairs: usize, beside: &mut dyn
         decoder.rewind(0);
         let start = Instant::now();
         decoder.feed(&[&ids])?;
+        decoder.finish()?;
         Ok(operations / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
+    Ok((measure(pairs, beside, || machine.products(), work)?, operations))
 }
 
 /// A training step with AdamW: operations per second, of the multiply-add rate. Also the operations: three times
@@ -74,7 +75,7 @@ pub fn train(
     let (mut call, input) = token_call(model, names::TRAIN, batch, context)?;
     let operations = 2.0 * training_multiply_adds(model, &call, batch, context)?;
     fill_tokens(model, &mut call, &input);
-    let probe = Pool::new(model.pool().threads());
+    let machine = Machine::of(model)?;
     let mut optimizer = Optimizer::new(Settings::of(&Recipe::default()), model)?;
     let gradients = Gradients::new(model, 1)?;
     gradients.keep_of(&mut call);
@@ -82,13 +83,10 @@ pub fn train(
         let start = Instant::now();
         model.run(&mut call, &mut States::new())?;
         optimizer.step(model, &gradients.all(model, &call), 1e-4, 1.0)?;
-        if model.is_on_device() {
-            // Launches do not wait for each other to end: this number comes when all of them have.
-            gradients.norm(model, &call)?;
-        }
+        model.finish()?;
         Ok(operations / start.elapsed().as_secs_f64())
     };
-    Ok((measure(pairs, beside, || fma_rate(&probe), work)?, operations))
+    Ok((measure(pairs, beside, || machine.products(), work)?, operations))
 }
 
 /// What a token has to read: each weight that it is multiplied with, and all that is kept, once. What multiply-adds do

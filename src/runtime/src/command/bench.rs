@@ -7,9 +7,7 @@ use self::copies::Copies;
 use super::Threads;
 use super::options::print;
 use crate::abi::names;
-use crate::bench::{
-    Beside, Figure, Limit, Pass, Work, decode, fma_rate, forward, measure_lengths, prefill, read_rate, touched, train,
-};
+use crate::bench::{Beside, Figure, Limit, Machine, Pass, Work, decode, forward, measure_lengths, prefill, train};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::model::{Code, Loaded};
@@ -86,18 +84,21 @@ impl Options {
     }
 }
 
-/// Measures with one thread and with all.
+/// Measures with one thread and with all; on a GPU once.
 pub fn run(code: Code, options: &Options) -> Result<()> {
     check(&code, options)?;
     if let Some(cpu) = options.alone_on {
         return run_alone(code, options, cpu);
     }
     let all = options.threads.count();
-    let mut model = Loaded::new(code, 1)?;
+    let mut model = options.threads.load_with(code, 1)?;
+    if model.is_on_device() {
+        model.set_threads(all);
+    }
     model.initialize(1)?;
     whole::combinations(&mut model, &options.settings)?;
     measure_with(&mut model, options)?;
-    if all > 1 && !interrupt::asked() {
+    if all > 1 && !model.is_on_device() && !interrupt::asked() {
         model.set_threads(all);
         measure_with(&mut model, options)?;
         if options.copies {
@@ -163,14 +164,7 @@ fn run_alone(code: Code, options: &Options, cpu: usize) -> Result<()> {
 
 /// All measurements on the model's present threads.
 fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
-    let memory = touched(LARGE)?;
-    let threads = model.pool().threads();
-    let limits: Vec<_> = (0..9).map(|_| (fma_rate(model.pool()), read_rate(model.pool(), memory.bytes()))).collect();
-    let fma = Figure::of(limits.iter().map(|limit| limit.0).collect());
-    let read = Figure::of(limits.iter().map(|limit| limit.1).collect());
-    let label = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
-    print(&format!("{label}: {:.1} GFLOP/s of f32 FMA, {:.1} GB/s of reading\n", fma.median / 1e9, read.median / 1e9))?;
-    drop(memory);
+    heading(model)?;
     for work in works(model, options) {
         if work == WHOLE {
             whole::measure_texts(model, options)?;
@@ -185,6 +179,16 @@ fn measure_with(model: &mut Loaded, options: &Options) -> Result<()> {
         report(work, figures, unit, tokens_of(options, work))?;
     }
     measure_rows(model, options)
+}
+
+/// What the machine can do.
+fn heading(model: &Loaded) -> Result<()> {
+    let machine = Machine::of(model)?;
+    let memory = machine.memory(LARGE)?;
+    let limits = (0..9).map(|_| Ok((machine.products()?, memory.rate()?))).collect::<Result<Vec<_>>>()?;
+    let products = Figure::of(limits.iter().map(|limit| limit.0).collect());
+    let bytes = Figure::of(limits.iter().map(|limit| limit.1).collect());
+    print(&format!("{}\n", machine.heading(products.median, bytes.median)?))
 }
 
 /// Rows of each length that is asked for.
@@ -255,13 +259,15 @@ fn report_pass(pass: &Pass, tokens: f64) -> Result<()> {
     }
     let [work, limit, share] = pass.rates;
     let [low, median, high] = [share.low, share.median, share.high].map(|share| 100.0 * share);
-    print(&format!(
-        "  elementwise {:9.1} tokens/s  {:7.1} G operations/s = {median:.1} % ({low:.1} to {high:.1}) of the {:.1} that the \
-         vector unit does\n",
-        work.median / pass.instructions() * tokens,
-        work.median / 1e9,
-        limit.median / 1e9,
-    ))
+    let beside = match pass.limited {
+        true => format!(
+            " = {median:.1} % ({low:.1} to {high:.1}) of the {:.1} that the vector unit does",
+            limit.median / 1e9
+        ),
+        false => String::new(),
+    };
+    let (tokens, rate) = (work.median / pass.instructions() * tokens, work.median / 1e9);
+    print(&format!("  elementwise {tokens:9.1} tokens/s  {rate:7.1} G operations/s{beside}\n"))
 }
 
 /// One line: tokens a second, the rate, and its share of the limit. `unit` is the work of `tokens` tokens.

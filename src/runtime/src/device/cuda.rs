@@ -180,6 +180,13 @@ impl Driver for Gpu {
         self.library.check("clearing memory of the GPU", status)
     }
 
+    fn wait(&mut self) -> Result<()> {
+        self.enter()?;
+        // SAFETY: it takes nothing.
+        let status = unsafe { (self.library.synchronize)() };
+        self.library.check("waiting for the GPU", status)
+    }
+
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()> {
         self.enter()?;
         let (function, threads, shared) = self.entries[entry];

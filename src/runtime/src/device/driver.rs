@@ -41,6 +41,12 @@ pub trait Driver: Debug + Send {
     /// If the device declines.
     fn clear(&mut self, address: u64, bytes: usize) -> Result<()>;
 
+    /// Waits until all that was asked for is done.
+    ///
+    /// # Errors
+    /// If something that was launched has failed.
+    fn wait(&mut self) -> Result<()>;
+
     /// Launches an entry of the plan with a line of blocks.
     ///
     /// # Errors

@@ -259,6 +259,11 @@ impl<'model> Decoder<'model> {
         self.filled.fill(position);
     }
 
+    /// Waits until all that was fed is done.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.model.finish()
+    }
+
     /// The scores of what follows a row's last position; empty before the first.
     pub fn scores(&self, row: usize) -> &[f32] {
         &self.scores[row]

@@ -149,6 +149,12 @@ impl Call {
         }
     }
 
+    /// Leaves everything on a device, of a call that has run there: its inputs stay as they were, and nothing is copied to it
+    /// or back any more.
+    pub fn leave_all(&mut self) {
+        self.tensors.fill_with(|| None);
+    }
+
     /// Where the gradient of a parameter is on a device, if the program has computed it there.
     pub fn gradient_on_device(&self, path: &str) -> Option<u64> {
         self.find_on_device(path, &Role::Gradient)

@@ -10,7 +10,7 @@ use super::on_device::{Layout, OnDevice};
 use super::start;
 use super::{Call, Code, States, missing_features};
 use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role};
-use crate::device::Shared;
+use crate::device::{Limits, Shared};
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Arena, Lifetime, Tensor, pack};
 use crate::threads::Pool;
@@ -116,6 +116,22 @@ impl Loaded {
     /// Whether its programs run on a GPU.
     pub fn is_on_device(&self) -> bool {
         self.device.is_some()
+    }
+
+    /// What measures the limits of the device that programs run on; none if that is this CPU.
+    ///
+    /// # Errors
+    /// If it has no memory left to measure with.
+    pub fn limits(&self) -> Result<Option<Limits>> {
+        self.device.as_ref().map(OnDevice::limits).transpose()
+    }
+
+    /// Waits until all that was run is done: a device is told what to do, and goes on by itself.
+    ///
+    /// # Errors
+    /// If something that was run has failed.
+    pub fn finish(&self) -> Result<()> {
+        self.device.as_ref().map_or(Ok(()), OnDevice::finish)
     }
 
     /// Whether the model has a program of that name.

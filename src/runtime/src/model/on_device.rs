@@ -8,7 +8,7 @@ use super::call::shape_of;
 use super::code::Watcher;
 use super::{Call, States};
 use crate::abi::{BufferInfo, DevicePlan, ProgramInfo, Role};
-use crate::device::{self, Block, Driver, Shared, Updates};
+use crate::device::{self, Block, Driver, Limits, Shared, Updates};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
 use std::collections::BTreeMap;
@@ -55,6 +55,18 @@ impl OnDevice {
     /// What moves parameters there, of a model that trains.
     pub(super) fn updates(&self) -> Option<Updates> {
         self.plan.updates.map(|first| Updates::new(self.driver.clone(), first))
+    }
+
+    /// What measures its limits.
+    pub(super) fn limits(&self) -> Result<Limits> {
+        let probe =
+            self.plan.probe.ok_or_else(|| Error::bug("the code for GPUs has nothing to measure limits with"))?;
+        Limits::new(self.driver.clone(), probe, &self.plan.precision)
+    }
+
+    /// Waits until all is done.
+    pub(super) fn finish(&self) -> Result<()> {
+        self.driver.lock()?.wait()
     }
 
     /// Gives back the memory of a parameter.

@@ -28,7 +28,7 @@ impl Copies {
 }
 
 impl Beside for Copies {
-    fn rate(&mut self, _: &mut dyn FnMut() -> f64) -> Result<f64> {
+    fn rate(&mut self, _: &mut dyn FnMut() -> Result<f64>) -> Result<f64> {
         self.0.iter_mut().try_for_each(One::go)?;
         self.0.iter_mut().map(One::rate).sum()
     }
@@ -76,7 +76,7 @@ fn silent() -> Error {
 pub struct Leader;
 
 impl Beside for Leader {
-    fn rate(&mut self, _: &mut dyn FnMut() -> f64) -> Result<f64> {
+    fn rate(&mut self, _: &mut dyn FnMut() -> Result<f64>) -> Result<f64> {
         let mut line = String::new();
         match std::io::stdin().lock().read_line(&mut line) {
             Ok(1..) => Ok(1.0),

@@ -75,6 +75,8 @@ library! {
     on_device = c"cuMemcpyDtoD_v2" (u64, u64, usize);
     /// Sets bytes.
     clear = c"cuMemsetD8_v2" (u64, u8, usize);
+    /// Waits for all that the context was asked for.
+    synchronize = c"cuCtxSynchronize" ();
     /// Launches: grid, block, shared bytes, stream, parameters.
     launch = c"cuLaunchKernel" (
         Function, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, *mut c_void, *mut *mut c_void,
