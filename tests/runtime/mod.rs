@@ -1,6 +1,7 @@
 //! The runtime crate, without the compiler: fake programs are functions written here.
 
 mod command;
+mod cubins;
 pub mod fake;
 mod generation;
 mod memory;

@@ -98,6 +98,9 @@ pub(crate) struct Threads {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Where the model's programs run [default: cuda if the file has code for it]
+    ///
+    /// The GPU's driver compiles the code at the first start, which is kept in the user's cache folder: the environment
+    /// variable ARCHC_GPU_CACHE names another folder, and `off` keeps nothing.
     #[arg(long, value_enum, value_name = "DEVICE")]
     device: Option<Place>,
 }

@@ -1,6 +1,7 @@
 //! The driver of NVIDIA's GPUs, looked for when the program starts to use one: nothing of it is needed before.
 #![expect(unsafe_code, reason = "functions of the driver's library")]
 
+mod compiling;
 mod library;
 
 use super::Driver;
@@ -86,11 +87,7 @@ impl Gpu {
     }
 
     fn load(&mut self, plan: &DevicePlan, code: &CStr) -> Result<()> {
-        // SAFETY: the code ends with a zero byte and is read during the call alone.
-        unsafe {
-            let status = (self.library.load)(&raw mut self.module, code.as_ptr().cast());
-            self.library.check("compiling the code for the GPU", status)?;
-        }
+        self.module = self.compiled(code)?;
         for entry in &plan.entries {
             let symbol = CString::new(entry.symbol.as_str())
                 .map_err(|_| Error::bug(format!("`{}` is no symbol", entry.symbol)))?;

@@ -6,6 +6,8 @@ use std::ptr;
 
 /// A context of the driver.
 pub type Context = *mut c_void;
+/// Code that is being compiled.
+pub type Linking = *mut c_void;
 /// Loaded code.
 pub type Module = *mut c_void;
 /// A function of a module.
@@ -55,7 +57,19 @@ library! {
     retain_context = c"cuDevicePrimaryCtxRetain" (*mut Context, c_int);
     /// Makes a context the thread's own.
     set_context = c"cuCtxSetCurrent" (Context);
-    /// Compiles and loads PTX.
+    /// The driver's version: 13000 is 13.0.
+    version = c"cuDriverGetVersion" (*mut c_int);
+    /// Starts to compile: options, their values, the work begun.
+    begin_link = c"cuLinkCreate_v2" (c_uint, *mut c_int, *mut *mut c_void, *mut Linking);
+    /// Adds code: its kind, bytes, name, options.
+    add_code = c"cuLinkAddData_v2" (
+        Linking, c_int, *mut c_void, usize, *const c_char, c_uint, *mut c_int, *mut *mut c_void
+    );
+    /// Compiles: the code and its bytes, which the work owns.
+    complete_link = c"cuLinkComplete" (Linking, *mut *mut c_void, *mut usize);
+    /// Ends the work.
+    end_link = c"cuLinkDestroy" (Linking);
+    /// Loads compiled code; compiles and loads PTX.
     load = c"cuModuleLoadData" (*mut Module, *const c_void);
     /// A function of a module.
     function = c"cuModuleGetFunction" (*mut Function, Module, *const c_char);
