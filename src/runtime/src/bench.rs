@@ -1,7 +1,8 @@
 //! What this machine can do, and how near a model comes.
 //!
 //! The limits (multiply-adds in registers, reading memory, on a GPU copying it) are measured in the same run, turn about
-//! with the work, on the same threads and pages or the same GPU; a figure is the median over at least nine such pairs, with the middle half as its spread.
+//! with the work, on the same threads and pages or the same GPU; a figure is the median over at least nine such pairs, with
+//! the middle half as its spread.
 
 mod forward;
 mod lengths;

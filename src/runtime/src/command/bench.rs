@@ -93,6 +93,9 @@ pub fn run(code: Code, options: &Options) -> Result<()> {
     let all = options.threads.count();
     let mut model = options.threads.load_with(code, 1)?;
     if model.is_on_device() {
+        if options.copies {
+            return Err(Error::request("--copies is for threads of this CPU, and the model runs on a GPU"));
+        }
         model.set_threads(all);
     }
     model.initialize(1)?;
