@@ -85,7 +85,7 @@ impl Split {
         crate::graph::demand::axes_of(region, relation).contains(&self.axis)
     }
 
-    /// The source and the places of an index that need no quotients once the axis is split.
+    /// An index that reads by quotients and remainders of the axis, as the one without them that the split makes of it.
     fn merged(&self, axes: &Axes, region: &Region, value: Value) -> Option<Node> {
         let node = region.node(value.node);
         let Op::Index(inner) = &node.op else { return None };
