@@ -31,6 +31,7 @@ mod write;
 
 pub use catalogue::*;
 pub use chain::{Chain, Factor, MOST_FACTORS, Order, POSITIONS, nominal};
+pub use contract::is_of_matrices;
 pub use derivative::keep_needed;
 pub use draw::{parameters_of, weights_of};
 pub use inverse::bounds;

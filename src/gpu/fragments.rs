@@ -52,19 +52,29 @@ impl Tile {
 
 /// The entries of a product: one for each tile that its rows may ask for.
 pub fn fragments(kernel: &Kernel, form: &Gemm, precision: Precision, alignment: &Alignment) -> Vec<Fragments> {
-    let tiles = match form.m {
-        Amount::Constant(rows) if rows <= FRAGMENT_ROWS as i64 => vec![Tile::FEW],
-        Amount::Constant(_) => vec![Tile::MANY],
-        Amount::Size(_) => vec![Tile::FEW, Tile::MANY],
-    };
+    let wide = wide_factors(kernel, form, alignment);
+    let of_tile = |tile| Fragments { form: form.clone(), precision, tile, wide };
+    by_rows(form, Tile::FEW, Tile::MANY).into_iter().map(of_tile).collect()
+}
+
+/// What the rows of a product may ask for: one thing for few of them, another one for more.
+pub(super) fn by_rows<T>(form: &Gemm, few: T, many: T) -> Vec<T> {
+    match form.m {
+        Amount::Constant(rows) if rows <= FRAGMENT_ROWS as i64 => vec![few],
+        Amount::Constant(_) => vec![many],
+        Amount::Size(_) => vec![few, many],
+    }
+}
+
+/// Whether A and B lie in runs of 32-bit floats that can be read by 16 bytes.
+pub(super) fn wide_factors(kernel: &Kernel, form: &Gemm, alignment: &Alignment) -> [bool; 2] {
     let is_plain = |buffer: usize| kernel.buffers[buffer].element == Element::F32;
     let left = is_plain(form.a.buffer) && is_wide(&form.a, alignment);
     let right = match &form.b {
         Right::Strided(matrix) => is_plain(matrix.buffer) && is_wide(matrix, alignment),
         Right::Packed { buffer, batch } => is_plain(*buffer) && alignment.starts_wide(*buffer, batch),
     };
-    let of_tile = |tile| Fragments { form: form.clone(), precision, tile, wide: [left, right] };
-    tiles.into_iter().map(of_tile).collect()
+    [left, right]
 }
 
 /// Whether every row, or every column, is a run of elements that starts where a wide access may.

@@ -7,9 +7,8 @@
 
 use super::alignment::Alignment;
 use super::arch::{Arch, Gpu, Precision};
-use super::fragments::{FRAGMENT_ROWS, is_wide};
-use crate::kernel::{Amount, Gemm, Kernel, Right};
-use archc_runtime::abi::Element;
+use super::fragments::{FRAGMENT_ROWS, by_rows, wide_factors};
+use crate::kernel::{Amount, Gemm, Kernel};
 
 /// Threads of a warpgroup.
 pub const GROUP: usize = 128;
@@ -95,20 +94,10 @@ fn many(form: &Gemm) -> GroupTile {
 
 /// The entries of a product, if it can be had: one for each tile that its rows may ask for.
 pub fn warpgroups(kernel: &Kernel, form: &Gemm, gpu: Gpu, alignment: &Alignment) -> Option<Vec<Warpgroups>> {
-    let is_plain = |buffer: usize| kernel.buffers[buffer].element == Element::F32;
-    let right = match &form.b {
-        Right::Strided(matrix) => is_plain(matrix.buffer) && is_wide(matrix, alignment),
-        Right::Packed { buffer, batch } => is_plain(*buffer) && alignment.starts_wide(*buffer, batch),
-    };
-    let left = is_plain(form.a.buffer) && is_wide(&form.a, alignment);
     let known = gpu.arch == Arch::Sm90a && gpu.precision == Precision::Bf16;
-    if !(known && left && right) {
+    if !known || wide_factors(kernel, form, alignment) != [true; 2] {
         return None;
     }
-    let tiles = match form.m {
-        Amount::Constant(rows) if rows <= FRAGMENT_ROWS as i64 => vec![GroupTile::FEW],
-        Amount::Constant(_) => vec![many(form)],
-        Amount::Size(_) => vec![GroupTile::FEW, many(form)],
-    };
-    Some(tiles.into_iter().map(|tile| Warpgroups { form: form.clone(), tile }).collect())
+    let of_tile = |tile| Warpgroups { form: form.clone(), tile };
+    Some(by_rows(form, GroupTile::FEW, many(form)).into_iter().map(of_tile).collect())
 }

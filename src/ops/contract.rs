@@ -4,8 +4,18 @@
 //! asks for less (a product of two matrices on and below the diagonal only).
 
 use super::{Existence, Scene, Tape, TypeError, fail, joined, union_of};
-use crate::graph::{Node, Value};
+use crate::graph::{Node, NodeId, Region, Value};
 use crate::tensor::{Array, AxisId, DType, Shape, TensorType, walk};
+
+/// Whether two factors have axes that the other lacks: a product of matrices, with rows and columns.
+pub fn is_of_matrices(region: &Region, id: NodeId) -> bool {
+    let [left, right] = region.node(id).operands[..] else { return false };
+    let has_own = |one: Value, other: Value| {
+        let axes = &region.typed(one).ty.axes;
+        axes.iter().any(|axis| !region.typed(other).ty.has(*axis))
+    };
+    has_own(left, right) && has_own(right, left)
+}
 
 pub(super) fn infer(axes: &[AxisId], operands: &[&TensorType]) -> Result<TensorType, TypeError> {
     let all = TensorType { axes: union_of(operands), dtype: joined(operands) };

@@ -9,6 +9,7 @@
 use super::Pass;
 use super::regions::each_region;
 use crate::graph::{Graph, NodeId, Op, Region, Value};
+use crate::ops::is_of_matrices;
 use crate::tensor::{Axes, AxisId, Scalar};
 use std::collections::HashSet;
 
@@ -76,16 +77,6 @@ fn agreed(axes: &Axes, region: &Region, id: NodeId) -> Option<Vec<AxisId>> {
     }
     let mut wished = wished.into_iter();
     own.iter().map(|axis| if fixed.contains(axis) { wished.next() } else { Some(*axis) }).collect()
-}
-
-/// Whether two factors have axes of their own: rows and columns.
-fn is_of_matrices(region: &Region, id: NodeId) -> bool {
-    let [left, right] = region.node(id).operands[..] else { return false };
-    let lacks = |one: Value, other: Value| {
-        let axes = &region.typed(one).ty.axes;
-        axes.iter().any(|axis| !region.typed(other).ty.has(*axis))
-    };
-    lacks(left, right) && lacks(right, left)
 }
 
 /// Some axes in the order of a value that has all of them.

@@ -6,6 +6,7 @@ use super::matrices::{Matrices, merged};
 use crate::graph::demand::axes_of;
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::kernel::{Form, Gemm};
+use crate::ops::is_of_matrices;
 use crate::plan::lowering::Scope;
 use crate::plan::place::View;
 use crate::plan::program::Step;
@@ -183,11 +184,6 @@ pub(super) fn is_product(region: &Region, id: NodeId) -> bool {
     let (Op::Contract(axes), [left, right]) = (&node.op, node.operands.as_slice()) else { return false };
     let plain =
         |value: &Value| matches!(region.typed(*value).ty.dtype, DType::Real(Precision::Recipe | Precision::F32));
-    let [left_axes, right_axes] = [left, right].map(|value| &region.typed(*value).ty.axes);
-    let own = |mine: &[AxisId], other: &[AxisId]| mine.iter().any(|axis| !other.contains(axis));
-    plain(left)
-        && plain(right)
-        && axes.iter().all(|axis| left_axes.contains(axis) && right_axes.contains(axis))
-        && own(left_axes, right_axes)
-        && own(right_axes, left_axes)
+    let both_have = |axis: &AxisId| [left, right].iter().all(|factor| region.typed(**factor).ty.has(*axis));
+    plain(left) && plain(right) && axes.iter().all(both_have) && is_of_matrices(region, id)
 }
