@@ -28,7 +28,7 @@ mod pipeline;
 pub use pipeline::{Context, Module, context, lower};
 
 use crate::plan::Program;
-use crate::target::Target;
+use crate::target::{Level, Target};
 use archc_runtime::abi::{DevicePlan, Manifest};
 
 /// The text of the module of some programs for a CPU.
@@ -44,6 +44,7 @@ pub fn write_with(
     device: Option<(&DevicePlan, &str)>,
 ) -> String {
     let mut writer = text::Writer::new(target.fused());
+    writer.wide = target.level == Level::Avx512;
     writer.declare(functions::LIBRARY);
     let symbols = kernels::Symbols::write(&mut writer, programs, target);
     for program in programs {

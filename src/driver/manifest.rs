@@ -10,13 +10,15 @@ use archc_runtime::abi::{
 /// Makes the manifest of a model's compiled programs, for a machine with these features.
 pub fn manifest(model: &Model, programs: &[Program], features: Vec<String>) -> Manifest {
     let map = model.weights.first();
+    // AVX-512 multiplies by a power of two in one instruction.
+    let scales = features.iter().any(|feature| feature == "avx512f");
     let tokens = model.inputs.iter().find(|input| input.index_of.is_some() && input.default.is_none());
     Manifest {
         model: model.name.clone(),
         compiler: env!("CARGO_PKG_VERSION").to_string(),
         features,
         parameters: model.parameters.iter().map(|parameter| parameter_info(model, parameter)).collect(),
-        programs: programs.iter().map(|program| program_info(model, program)).collect(),
+        programs: programs.iter().map(|program| program_info(model, program, scales)).collect(),
         generate: model.generate.as_ref().map(generate_info),
         weights: map.map(|map| map.tensors.iter().map(weight_source).collect()).unwrap_or_default(),
         ignored: map.map(|map| map.ignored.clone()).unwrap_or_default(),
@@ -80,9 +82,10 @@ fn start_of(start: &model::Start, turns: &[i64]) -> Start {
     }
 }
 
-fn program_info(model: &Model, program: &Program) -> ProgramInfo {
+fn program_info(model: &Model, program: &Program, scales: bool) -> ProgramInfo {
     let read =
         |input: &&Input| program.buffers.iter().any(|buffer| buffer.role == Role::Input && buffer.name == input.name);
+    let fewer = if scales { program.powers.clone().times((-1).into()) } else { 0.into() };
     ProgramInfo {
         name: program.name.clone(),
         sizes: program.symbols.clone(),
@@ -90,7 +93,7 @@ fn program_info(model: &Model, program: &Program) -> ProgramInfo {
         limits: program.limits.iter().map(|(symbol, most)| (program.symbols[*symbol].clone(), *most)).collect(),
         multiply_adds: program.multiply_adds.clone(),
         aside: program.aside.clone(),
-        elementwise: program.elementwise.clone(),
+        elementwise: program.elementwise.clone().plus(fewer),
         inputs: model.inputs.iter().filter(read).map(|input| input_info(model, input)).collect(),
     }
 }

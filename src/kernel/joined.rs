@@ -13,7 +13,7 @@ use super::{Address, AddressTerm, CountSource, Index, Loop, Nest, Statement};
 /// A nest whose neighbouring loops are joined, for so many lanes.
 pub fn joined(nest: &Nest, lanes: usize) -> Nest {
     let joining = Joining { numbers: Numbers::of(&nest.body), lanes };
-    Nest { parallel: nest.parallel.clone(), body: joining.statements(&nest.body) }
+    Nest { parallel: nest.parallel.clone(), body: joining.statements(&nest.body), fused: nest.fused, alike: nest.alike }
 }
 
 struct Joining {

@@ -6,12 +6,17 @@ use crate::tensor::Function;
 use archc_runtime::abi::Element;
 
 /// A tree of loops. The parallel loops are around everything; their turns are independent of each other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nest {
     /// Outermost first; they are run as one collapsed range that may be split over threads.
     pub parallel: Vec<ParallelLoop>,
     /// What one turn of all parallel loops does.
     pub body: Vec<Statement>,
+    /// Whether a sum of a product and something else is rounded once, where a machine can. It then is wherever the nest
+    /// says so, so that what is computed again comes out the same.
+    pub fused: bool,
+    /// Whether what a marked loop combines is combined in one order, whether its turns run in lanes or not.
+    pub alike: bool,
 }
 
 /// One parallel loop: `index` from 0 to `extent`.

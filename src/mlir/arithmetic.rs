@@ -214,6 +214,15 @@ impl Writer {
         self.define(ty, format!("vector.shuffle {left}, {right} [{list}] : {}, {}", left.ty, right.ty))
     }
 
+    /// Alike vectors as one; their number is a power of two.
+    pub fn together(&mut self, mut vectors: Vec<Value>) -> Value {
+        while vectors.len() > 1 {
+            let lanes = (0..2 * vectors[0].ty.lanes).collect::<Vec<_>>();
+            vectors = vectors.chunks(2).map(|pair| self.shuffle(pair[0], pair[1], &lanes)).collect();
+        }
+        vectors[0]
+    }
+
     /// Some consecutive lanes.
     pub fn slice(&mut self, vector: Value, from: usize, count: usize) -> Value {
         let ty = Type::vector(vector.ty.kind, count);

@@ -2,8 +2,10 @@
 //! result does not depend on the lane that computed it. Errors are below 2 units in the last place where not said
 //! otherwise. After S. L. Moshier's Cephes library; erf after N. Juffa.
 
+mod circular;
+
 use super::arithmetic::Order;
-use super::text::{Kind, Value, Writer};
+use super::text::{Kind, Type, Value, Writer};
 
 /// Rounds to the nearest whole number when added and subtracted again: 1.5 · 2^23, and twice the bias of an exponent, so
 /// that both halves of the number in the low bits are exponents.
@@ -12,6 +14,9 @@ const ROUND: f64 = 12_582_912.0 + 2.0 * 127.0;
 const ROUND32: f64 = 12_582_912.0;
 /// The same for 64-bit floats: 1.5 · 2^52.
 pub(super) const ROUND64: f64 = 6_755_399_441_055_744.0;
+
+/// Lanes of the vectors that one instruction multiplies by powers of two.
+const SCALED: usize = 16;
 
 /// `exp x` in parts: `2^n · (1 + q)`.
 struct Exponential {
@@ -45,12 +50,13 @@ impl Writer {
         self.cast("arith.bitcast", bits, Kind::F32)
     }
 
-    fn exponential_parts(&mut self, x: Value) -> Exponential {
+    /// `x = n · ln 2 + r`: n, also with what rounded it added, and q of `exp r = 1 + q`.
+    fn exponential_of_rest(&mut self, x: Value, round: f64) -> (Value, Value, Value) {
         let (lowest, highest) = (self.number(-104.0, x.ty), self.number(89.0, x.ty));
         // The order of arguments keeps a not-a-number.
         let x = self.maximum(lowest, x);
         let x = self.minimum(highest, x);
-        let round = self.number(ROUND, x.ty);
+        let round = self.number(round, x.ty);
         let log2e = self.number(std::f64::consts::LOG2_E, x.ty);
         let shifted = self.multiply_add(x, log2e, round);
         let n = self.subtract(shifted, round);
@@ -63,6 +69,34 @@ impl Writer {
         );
         let square = self.multiply(r, r);
         let q = self.multiply_add(tail, square, r);
+        (n, shifted, q)
+    }
+
+    /// e to the x where one instruction multiplies by a power of two: the same numbers.
+    fn scaled_exp(&mut self, x: Value) -> Value {
+        let (n, _, q) = self.exponential_of_rest(x, ROUND32);
+        let one = self.number(1.0, x.ty);
+        let value = self.add(q, one);
+        let vectors = (0..x.ty.lanes).step_by(SCALED).map(|from| {
+            let [value, n] = [value, n].map(|vector| self.slice(vector, from, SCALED));
+            self.times_power_of_two(value, n)
+        });
+        let vectors = vectors.collect();
+        self.together(vectors)
+    }
+
+    /// `value · 2^n` of one register of 512 bits, rounded as by the present mode.
+    fn times_power_of_two(&mut self, value: Value, n: Value) -> Value {
+        let all = self.constant(Type::scalar(Kind::I16), "-1");
+        let mode = self.constant(Type::scalar(Kind::I32), "4");
+        let ty = value.ty;
+        let name = "llvm.x86.avx512.mask.scalef.ps.512";
+        let types = format!("({ty}, {ty}, {ty}, i16, i32) -> {ty}");
+        self.define(ty, format!("llvm.call_intrinsic \"{name}\"({value}, {n}, {value}, {all}, {mode}) : {types}"))
+    }
+
+    fn exponential_parts(&mut self, x: Value) -> Exponential {
+        let (_, shifted, q) = self.exponential_of_rest(x, ROUND);
         let bits = self.cast("arith.bitcast", shifted, Kind::I32);
         let one = self.whole(1, bits.ty);
         let low = self.binary("arith.shrsi", bits, one);
@@ -81,6 +115,9 @@ impl Writer {
 
     /// e to the x.
     pub fn exp(&mut self, x: Value) -> Value {
+        if self.wide && x.ty.lanes.is_multiple_of(SCALED) && x.ty.lanes > 0 {
+            return self.scaled_exp(x);
+        }
         let parts = self.exponential_parts(x);
         self.exponential_of(&parts)
     }
@@ -235,66 +272,5 @@ impl Writer {
         let border = self.number(0.927_734_375, x.ty);
         let large = self.compare(Order::Greater, magnitude, border);
         self.select(large, far, near)
-    }
-
-    /// The sine, for arguments up to about 10^8.
-    pub fn sin(&mut self, x: Value) -> Value {
-        self.circular(x, 0)
-    }
-
-    /// The cosine, for arguments up to about 10^8.
-    pub fn cos(&mut self, x: Value) -> Value {
-        self.circular(x, 1)
-    }
-
-    /// The sine of `x + turns · π/2`, reduced to ±π/4 in 64 bits: positions of a long text times a frequency are large.
-    fn circular(&mut self, x: Value, turns: i64) -> Value {
-        let wide = self.cast("arith.extf", x, Kind::F64);
-        let round = self.number(ROUND64, wide.ty);
-        let quarters = self.scaled(wide, std::f64::consts::FRAC_2_PI);
-        let shifted = self.add(quarters, round);
-        let n = self.subtract(shifted, round);
-        let quarter = self.scaled(n, std::f64::consts::FRAC_PI_2);
-        let rest = self.subtract(wide, quarter);
-        let low = self.scaled(n, 6.123_233_995_736_766e-17);
-        let rest = self.subtract(rest, low);
-        let r = self.cast("arith.truncf", rest, Kind::F32);
-        let bits = self.cast("arith.bitcast", shifted, Kind::I64);
-        let bits = self.cast("arith.trunci", bits, Kind::I32);
-        let turns = self.whole(turns, bits.ty);
-        let quadrant = self.add(bits, turns);
-        self.in_quadrant(r, quadrant)
-    }
-
-    /// Cosine and sine of a whole turn's part, of [0, 1) with 24 bits: quarters of a turn come off without rounding.
-    pub fn on_circle(&mut self, part: Value) -> [Value; 2] {
-        let round = self.number(ROUND32, part.ty);
-        let quarters = self.scaled(part, 4.0);
-        let shifted = self.add(quarters, round);
-        let n = self.subtract(shifted, round);
-        let rest = self.subtract(quarters, n);
-        let r = self.scaled(rest, std::f64::consts::FRAC_PI_2);
-        let quadrant = self.cast("arith.bitcast", shifted, Kind::I32);
-        let one = self.whole(1, quadrant.ty);
-        let next = self.add(quadrant, one);
-        [self.in_quadrant(r, next), self.in_quadrant(r, quadrant)]
-    }
-
-    /// The sine of `r + quadrant · π/2`, of r within ±π/4.
-    fn in_quadrant(&mut self, r: Value, quadrant: Value) -> Value {
-        let square = self.multiply(r, r);
-        let sine = self.polynomial(square, &[-1.951_529_6e-4, 8.332_161e-3, -0.166_666_55]);
-        let cubed = self.multiply(square, r);
-        let sine = self.multiply_add(sine, cubed, r);
-        let cosine = self.polynomial(square, &[2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2, -0.5, 1.0]);
-        let ty = quadrant.ty;
-        let (one, two, zero) = (self.whole(1, ty), self.whole(2, ty), self.whole(0, ty));
-        let odd = self.both(quadrant, one);
-        let odd = self.compare(Order::Different, odd, zero);
-        let value = self.select(odd, cosine, sine);
-        let lower = self.both(quadrant, two);
-        let lower = self.compare(Order::Different, lower, zero);
-        let negated = self.unary("arith.negf", value);
-        self.select(lower, negated, value)
     }
 }

@@ -72,12 +72,22 @@ impl Writer {
 
     /// Asks for memory that is read soon to come to a cache. Any address may be asked for.
     pub fn prefetch(&mut self, address: Value, cache: Cache) {
+        self.prefetch_for(address, cache, false);
+    }
+
+    /// The same for memory that is written soon.
+    pub fn prefetch_to_write(&mut self, address: Value, cache: Cache) {
+        self.prefetch_for(address, cache, true);
+    }
+
+    fn prefetch_for(&mut self, address: Value, cache: Cache, writes: bool) {
+        let writes = i32::from(writes);
         let hint = match cache {
             Cache::First => 3,
             Cache::Second => 2,
         };
         self.line(format!(
-            "\"llvm.intr.prefetch\"({address}) <{{rw = 0 : i32, hint = {hint} : i32, cache = 1 : i32}}> : \
+            "\"llvm.intr.prefetch\"({address}) <{{rw = {writes} : i32, hint = {hint} : i32, cache = 1 : i32}}> : \
              (!llvm.ptr) -> ()"
         ));
     }

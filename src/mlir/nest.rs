@@ -4,6 +4,9 @@
 //! divided out once a row. Either it or the marked loops further inside run in vector lanes ([`crate::kernel::choice`]);
 //! the last lanes are masked, so a lane computes what a single turn would.
 
+mod abreast;
+mod ahead;
+mod alike;
 mod loops;
 mod pairs;
 mod statements;
@@ -25,6 +28,7 @@ pub fn write(writer: &mut Writer, symbol: &str, kernel: &Kernel, nest: &Nest, la
     let nest = joined(nest, lanes);
     let mut emitter = Emitter::new(writer, kernel, body, Execution::Lanes(lanes));
     emitter.numbers = Numbers::of(&nest.body);
+    (emitter.fused, emitter.alike) = (nest.fused, nest.alike);
     emitter.parallel(&nest);
     emitter.writer.end_function();
 }
@@ -38,6 +42,7 @@ pub fn group(nest: &Nest, lanes: usize) -> usize {
 pub fn write_turn(writer: &mut Writer, kernel: &Kernel, nest: &Nest, body: Body, turn: Value, team: Option<Team>) {
     let execution = team.map_or(Execution::Thread, Execution::Team);
     let mut emitter = Emitter::new(writer, kernel, body, execution);
+    emitter.fused = nest.fused;
     emitter.place_loops(&nest.parallel, turn);
     emitter.statements(&nest.body);
 }
@@ -66,10 +71,17 @@ struct Emitter<'a> {
     /// What varies between them; none outside vectorised loops.
     varying: Option<Varying>,
     registers: HashMap<Register, Value>,
+    /// Whether a sum of a product is rounded once, and the factors of products so far.
+    fused: bool,
+    products: HashMap<Register, [Register; 2]>,
+    /// Whether marked loops combine in the order of lanes everywhere.
+    alike: bool,
     /// Counters; of the vectorised loop, the counter of its first lane.
     indices: HashMap<Index, Value>,
     /// What is known of the ends of loops.
     numbers: Numbers,
+    /// The turns of the loop right around the lanes, if they are long apart in memory.
+    ahead: Option<ahead::Turns>,
     /// Conditions that hold or do not in all of what is being written.
     settled: HashMap<Register, bool>,
 }
@@ -85,8 +97,12 @@ impl<'a> Emitter<'a> {
             lanes: Lanes::default(),
             varying: None,
             registers: HashMap::new(),
+            fused: false,
+            products: HashMap::new(),
+            alike: false,
             indices: HashMap::new(),
             numbers: Numbers::default(),
+            ahead: None,
             settled: HashMap::new(),
         }
     }

@@ -132,6 +132,8 @@ pub struct Writer {
     before: String,
     /// Whether `multiply_add` may be one instruction.
     pub fused: bool,
+    /// Whether there are registers of 512 bits, and instructions that only they have.
+    pub wide: bool,
     /// Whether functions of the C library may be called.
     pub library: bool,
 }

@@ -43,6 +43,10 @@ struct Header {
 /// Builds one kernel.
 #[derive(Debug)]
 pub struct NestBuilder {
+    /// Whether sums of products are rounded once.
+    pub fused: bool,
+    /// Whether sums are alike in lanes and around them.
+    pub alike: bool,
     parallel: Vec<ParallelLoop>,
     levels: Vec<Level>,
     aside: Vec<Vec<Level>>,
@@ -58,6 +62,8 @@ impl Default for NestBuilder {
     fn default() -> NestBuilder {
         let root = Level { id: 0, statements: Vec::new(), known: HashMap::new(), header: None };
         NestBuilder {
+            fused: false,
+            alike: false,
             parallel: Vec::new(),
             levels: vec![root],
             aside: Vec::new(),
@@ -272,7 +278,7 @@ impl NestBuilder {
     pub fn finish(mut self, name: String, path: String, work: Size) -> (Kernel, Launch) {
         let body = std::mem::take(&mut self.levels[0].statements);
         let (arguments, buffers) = self.arguments.into_iter().unzip();
-        let form = Form::Nest(Nest { parallel: self.parallel, body });
+        let form = Form::Nest(Nest { parallel: self.parallel, body, fused: self.fused, alike: self.alike });
         let kernel = Kernel { name, buffers, sizes: self.sizes.count(), form };
         (kernel, Launch { kernel: 0, arguments, sizes: self.sizes.into_sizes(), work, path })
     }

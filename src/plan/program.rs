@@ -26,6 +26,8 @@ pub struct Program {
     pub aside: Size,
     /// Floating-point instructions of one call beside them, for each lane of a vector unit, if each value is computed once.
     pub elementwise: Size,
+    /// How many fewer they are where one instruction multiplies by a power of two.
+    pub powers: Size,
 }
 
 /// One step. Steps are numbered in the order of the text, a loop's body after the loop itself.

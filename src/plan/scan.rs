@@ -7,6 +7,7 @@
 mod emission;
 mod in_place;
 mod riding;
+mod turned;
 
 use super::fusion::{Choice, choose};
 use super::lowering::Scope;
@@ -44,6 +45,8 @@ struct Scan<'p> {
     split: AxisId,
     part: i64,
     parts: i64,
+    /// Whether what is carried lies side by side along that axis while the turns run.
+    turned: bool,
     /// Values that are stored in the course of a turn, in order.
     stored: Vec<(Value, View)>,
     /// Those of them that take the place of what they are made from.
@@ -86,7 +89,8 @@ impl<'p> Planner<'p> {
         let mut scan = self.shares(region, body, &riding)?;
         self.assign(&mut scope, &mut scan, &choice, &riding, ends);
         self.count_body(region, body);
-        let mut steps = vec![self.emit_scan(&scope, &scan)];
+        let turned = self.turned(outer, &scan, (&choice, &riding), ends);
+        let mut steps = vec![self.emit_scan(&scope, &scan, turned.as_ref())];
         steps.extend(scan.sums.iter().map(|(value, parts, sum)| self.add_parts(&scope, &scan, *value, parts, sum)));
         Some(steps)
     }
@@ -133,6 +137,7 @@ impl<'p> Planner<'p> {
             split,
             part,
             parts: extent / part,
+            turned: false,
             stored: Vec::new(),
             in_place: Vec::new(),
             copies: Vec::new(),
@@ -190,6 +195,9 @@ impl<'p> Planner<'p> {
 
     /// A buffer of which every thread has a part of its own, for one turn or for each along an axis.
     fn private(&mut self, scan: &Scan<'p>, axes: &[AxisId], dtype: DType, turns: Option<AxisId>) -> View {
+        if let Some(view) = self.private_turned(scan, axes, dtype) {
+            return view;
+        }
         let mut shape = self.sizes.shape(&turns.into_iter().collect::<Vec<_>>());
         let shared = scan.whole.iter().copied().filter(|axis| !axes.contains(axis)).collect::<Vec<_>>();
         shape.extend(self.sizes.shape(&shared));

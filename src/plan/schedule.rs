@@ -6,7 +6,6 @@
 use super::chunks::Rows;
 use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, prepare, turns};
 use super::grouped::Sorting;
-use super::instructions::instructions;
 use super::lifetimes;
 use super::lowering::Scope;
 use super::place::View;
@@ -76,6 +75,7 @@ pub(super) struct Planner<'p> {
     pub(super) multiply_adds: Vec<Size>,
     pub(super) aside: Vec<Size>,
     pub(super) elementwise: Vec<Size>,
+    pub(super) powers: Vec<Size>,
     /// How often the present region runs.
     pub(super) times: Size,
     /// Whether it is inside of a sampler's turns.
@@ -99,6 +99,7 @@ impl<'p> Planner<'p> {
             multiply_adds: Vec::new(),
             aside: Vec::new(),
             elementwise: Vec::new(),
+            powers: Vec::new(),
             times: Size::Constant(1),
             in_turns: false,
             tally: Tally::default(),
@@ -119,6 +120,7 @@ impl<'p> Planner<'p> {
             multiply_adds: super::report::total(self.multiply_adds),
             aside: super::report::total(self.aside),
             elementwise: super::report::total(self.elementwise),
+            powers: super::report::total(self.powers),
         };
         drop_unread(&mut program);
         lifetimes::fill(&mut program);
@@ -351,22 +353,6 @@ impl<'p> Planner<'p> {
             None => self.dense(name, role, &ty.axes, ty.dtype),
         };
         scope.store(Value::of(id), view);
-    }
-
-    /// Adds a node's multiply-adds or other instructions.
-    pub(super) fn count(&mut self, region: &Region, id: NodeId) {
-        let node = region.node(id);
-        if let Op::Contract(axes) = &node.op {
-            let mut all = node.results[0].ty.axes.clone();
-            all.extend(axes);
-            let once = self.sizes.elements(&all);
-            self.tally.add(&once);
-            let all = once.times(self.times.clone());
-            self.aside.extend((!self.in_turns).then(|| all.clone()));
-            self.multiply_adds.push(all);
-        } else if let Some((axes, each)) = instructions(region, id) {
-            self.elementwise.push(self.sizes.elements(&axes).times(each.into()).times(self.times.clone()));
-        }
     }
 }
 

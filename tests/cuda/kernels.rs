@@ -78,7 +78,7 @@ fn of_doubles(function: Function) -> Program {
     ];
     let parallel = vec![ParallelLoop { index: Index(0), extent: size(0) }];
     let buffers = [false, true].map(|written| KernelBuffer { element: Element::F64, written });
-    let form = Form::Nest(Nest { parallel, body });
+    let form = Form::Nest(Nest { parallel, body, ..Nest::default() });
     let kernel = Kernel { name: "map".into(), buffers: buffers.to_vec(), sizes: 1, form };
     program(kernel, &[Size::Symbol(0), Size::Symbol(0)], 1)
 }

@@ -50,6 +50,7 @@ pub fn program(kernel: Kernel, lengths: &[Size], work: i64) -> Program {
         multiply_adds: Size::Constant(0),
         aside: Size::Constant(0),
         elementwise: Size::Constant(0),
+        powers: Size::Constant(0),
     }
 }
 

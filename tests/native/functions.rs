@@ -19,7 +19,7 @@ fn apply(function: Function, stride: i64) -> Kernel {
     body.push(Statement::Call(Register(9), function, arguments));
     body.push(Statement::Store(at(2, stride), Register(9)));
     let parallel = vec![ParallelLoop { index: Index(0), extent: size(0) }];
-    kernel(2, 1, 1, Form::Nest(Nest { parallel, body }))
+    kernel(2, 1, 1, Form::Nest(Nest { parallel, body, ..Nest::default() }))
 }
 
 fn points(low: f32, high: f32, count: usize) -> Vec<f32> {
@@ -133,6 +133,14 @@ fn a_lane_computes_what_a_single_turn_computes() {
             }
         }
     }
+}
+
+#[test]
+fn an_exponential_does_not_depend_on_which_instructions_multiply_by_a_power_of_two() {
+    let x = points(-106.0, 90.0, 40_001);
+    let fused = targets().into_iter().filter(|target| target.fused());
+    let all = fused.map(|target| run(Function::Exp, &target, &x, &x)).collect::<Vec<_>>();
+    assert!(all.iter().all(|one| *one == all[0]));
 }
 
 fn run_one(function: Function, target: &archc::target::Target, x: f32) -> f32 {

@@ -52,7 +52,12 @@ fn row_sums(transposed: bool) -> Kernel {
         summing(J, size(1), body, r(2)),
         Statement::Store(address(1, &[(I, one())]), r(20)),
     ];
-    kernel(1, 1, 2, Form::Nest(Nest { parallel: vec![ParallelLoop { index: I, extent: size(0) }], body }))
+    kernel(
+        1,
+        1,
+        2,
+        Form::Nest(Nest { parallel: vec![ParallelLoop { index: I, extent: size(0) }], body, ..Nest::default() }),
+    )
 }
 
 #[test]
@@ -97,7 +102,12 @@ fn look_up() -> Kernel {
         buffer(Element::Bool, false),
         buffer(Element::F32, true),
     ];
-    Kernel { name: "look up".to_string(), buffers, sizes: 3, form: Form::Nest(Nest { parallel, body }) }
+    Kernel {
+        name: "look up".to_string(),
+        buffers,
+        sizes: 3,
+        form: Form::Nest(Nest { parallel, body, ..Nest::default() }),
+    }
 }
 
 #[test]
@@ -143,7 +153,7 @@ fn a_recurrence_runs_in_order_and_from_the_end() {
     let inner = Loop { index: J, from, to, reverse: true, carried: vec![carried], body: turn, lanes: false };
     let body = vec![Statement::Number(r(19), 0.0, ScalarType::F32), Statement::Loop(Box::new(inner))];
     let parallel = vec![ParallelLoop { index: I, extent: size(0) }];
-    let kernel = kernel(1, 1, 2, Form::Nest(Nest { parallel, body }));
+    let kernel = kernel(1, 1, 2, Form::Nest(Nest { parallel, body, ..Nest::default() }));
     let cells = Size::Symbol(0).times(Size::Symbol(1));
     let (rows, columns) = (19, 9);
     let x = values(rows * columns);
@@ -165,7 +175,7 @@ fn a_recurrence_runs_in_order_and_from_the_end() {
 /// `s[j, k] = exp(x[j] · w[k]) · s[j, k]` for so many j and 64 k, in one turn of a parallel loop.
 fn fading(turns: i64) -> Kernel {
     let parallel = vec![ParallelLoop { index: I, extent: one() }];
-    kernel(2, 1, 0, Form::Nest(Nest { parallel, body: vec![fade(turns)] }))
+    kernel(2, 1, 0, Form::Nest(Nest { parallel, body: vec![fade(turns)], ..Nest::default() }))
 }
 
 fn fade(turns: i64) -> Statement {
@@ -260,7 +270,7 @@ fn turns_run_together_in_pairs_where_they_compute_elementary_functions() {
 /// What fades, and what is seen of it, so many turns of it further on.
 fn fading_and_seen(turns: i64, ahead: i64) -> Nest {
     let body = [vec![fade(turns)], seen(turns, ahead)].concat();
-    Nest { parallel: vec![ParallelLoop { index: I, extent: one() }], body }
+    Nest { parallel: vec![ParallelLoop { index: I, extent: one() }], body, ..Nest::default() }
 }
 
 #[test]
@@ -315,7 +325,7 @@ fn fading_in_the_first_row() -> Kernel {
         Statement::Loop(rows),
     ];
     let parallel = vec![ParallelLoop { index: I, extent: Amount::Constant(2) }];
-    kernel(2, 1, 0, Form::Nest(Nest { parallel, body }))
+    kernel(2, 1, 0, Form::Nest(Nest { parallel, body, ..Nest::default() }))
 }
 
 #[test]
@@ -332,5 +342,27 @@ fn a_choice_that_all_turns_share_is_made_as_each_would_make_it() {
         let (both, first) = (run(fading_in_the_first_row(), 2), run(fading(6), 1));
         assert_eq!(both[..6 * 64], first[..6 * 64]);
         assert_eq!(both[6 * 64..], s[6 * 64..]);
+    }
+}
+
+#[test]
+fn a_sum_of_a_product_is_rounded_once_where_the_nest_says_so_and_the_machine_can() {
+    let (x, w) = (values(37), values(41)[4..].to_vec());
+    let body = vec![
+        Statement::Load(r(0), address(0, &[(I, one())])),
+        Statement::Load(r(1), address(1, &[(I, one())])),
+        Statement::Call(r(2), Function::Multiply, vec![r(0), r(0)]),
+        Statement::Call(r(3), Function::Add, vec![r(1), r(2)]),
+        Statement::Store(address(2, &[(I, one())]), r(3)),
+    ];
+    for (target, fused) in targets().into_iter().flat_map(|target| [(target.clone(), false), (target, true)]) {
+        let parallel = vec![ParallelLoop { index: I, extent: Amount::Constant(37) }];
+        let kernel = kernel(2, 1, 0, Form::Nest(Nest { parallel, body: body.clone(), fused, ..Nest::default() }));
+        let compiled = Compiled::new(&program(kernel, &[37; 3].map(Size::Constant), 37), &target);
+        let [mut x_block, mut w_block, mut y] = [&x[..], &w, &[0.0; 37]].map(Block::of_f32);
+        compiled.run(&mut [&mut x_block, &mut w_block, &mut y], &[]);
+        let once = fused && target.fused();
+        let truth = x.iter().zip(&w).map(|(x, w)| if once { x.mul_add(*x, *w) } else { x * x + w });
+        assert_eq!(y.to_f32(), truth.collect::<Vec<_>>(), "{target:?} {fused}");
     }
 }

@@ -2,6 +2,7 @@
 //! gradient is that of finite differences.
 
 mod lengths;
+mod turns;
 
 use super::compiled::{graphs, model, programs};
 use super::{gradient, random_models};

@@ -72,9 +72,16 @@ impl Emitter<'_> {
     }
 
     fn turn_by_turn(&mut self, inner: &Loop, from: Value, to: Value) {
-        if self.in_pairs(inner, from, to) {
-            return;
+        let around = self.ahead.take();
+        let together = self.in_pairs(inner, from, to) || self.abreast(inner, from, to);
+        if !together && !self.as_in_lanes(inner, from, to) {
+            self.ahead = self.goes_ahead(inner);
+            self.one_by_one(inner, from, to);
         }
+        self.ahead = around;
+    }
+
+    fn one_by_one(&mut self, inner: &Loop, from: Value, to: Value) {
         let one = self.writer.int(1);
         let initial = self.carried_values(&inner.carried);
         let (open, counter, values) = self.writer.begin_for(from, to, one, &initial);
@@ -95,7 +102,7 @@ impl Emitter<'_> {
     }
 
     /// Writes one turn and returns the next carried values, in the types of the present ones.
-    fn turn(&mut self, carried: &[Carried], values: &[Value], body: &[Statement]) -> Vec<Value> {
+    pub(super) fn turn(&mut self, carried: &[Carried], values: &[Value], body: &[Statement]) -> Vec<Value> {
         for (carried, &value) in carried.iter().zip(values) {
             self.registers.insert(carried.register, value);
         }

@@ -15,9 +15,9 @@ use crate::tensor::Function;
 use std::collections::HashMap;
 
 /// A turn on the way: its counter and what it has computed.
-struct Half {
-    counter: Value,
-    registers: HashMap<Register, Value>,
+pub(super) struct Turn {
+    pub(super) counter: Value,
+    pub(super) registers: HashMap<Register, Value>,
 }
 
 impl Emitter<'_> {
@@ -45,13 +45,8 @@ impl Emitter<'_> {
 
     /// A condition of choices in the lanes that was known before the loop.
     fn same_for_all(&self, outer: &Loop) -> Option<Register> {
-        let known = |register: &Register| self.registers.get(register).is_some_and(|value| value.ty.lanes == 0);
-        let choices = outer.body.iter().filter_map(|statement| match statement {
-            Statement::Loop(inside) => Some(&inside.body),
-            _ => None,
-        });
-        choices.flatten().find_map(|statement| match statement {
-            Statement::Call(_, Function::Select, arguments) => arguments.first().copied().filter(known),
+        outer.body.iter().find_map(|statement| match statement {
+            Statement::Loop(inside) => self.one_for_all(&inside.body),
             _ => None,
         })
     }
@@ -60,100 +55,96 @@ impl Emitter<'_> {
         let (one, two) = (self.writer.int(1), self.writer.int(2));
         let (open, counter, _) = self.writer.begin_for(from, to, two, &[]);
         let next = self.writer.add(counter, one);
-        let mut halves = [counter, next].map(|counter| Half { counter, registers: self.registers.clone() });
+        let mut turns = [counter, next].map(|counter| Turn { counter, registers: self.registers.clone() });
         for statement in &outer.body {
             match in_lanes(statement, width) {
-                Some((inside, varying)) => self.lanes_of_both(outer.index, inside, (varying, width), &mut halves),
-                None => self.statement_of_both(outer.index, statement, &mut halves),
+                Some((inside, varying)) => self.lanes_of_all(outer.index, inside, (varying, width), &mut turns),
+                None => self.statement_of_all(outer.index, statement, &mut turns),
             }
         }
         self.writer.end(open, &[]);
     }
 
     /// Writes the same for one turn and for the other.
-    fn each_half<T>(&mut self, outer: Index, halves: &mut [Half; 2], mut write: impl FnMut(&mut Self) -> T) -> [T; 2] {
-        halves.each_mut().map(|half| {
-            self.indices.insert(outer, half.counter);
-            std::mem::swap(&mut self.registers, &mut half.registers);
+    fn each_turn<T>(&mut self, outer: Index, turns: &mut [Turn], mut write: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let one = |turn: &mut Turn| {
+            self.indices.insert(outer, turn.counter);
+            std::mem::swap(&mut self.registers, &mut turn.registers);
             let written = write(self);
-            std::mem::swap(&mut self.registers, &mut half.registers);
+            std::mem::swap(&mut self.registers, &mut turn.registers);
             written
-        })
+        };
+        turns.iter_mut().map(one).collect()
     }
 
-    fn statement_of_both(&mut self, outer: Index, statement: &Statement, halves: &mut [Half; 2]) {
-        self.each_half(outer, halves, |emitter| emitter.statements(std::slice::from_ref(statement)));
+    pub(super) fn statement_of_all(&mut self, outer: Index, statement: &Statement, turns: &mut [Turn]) {
+        self.each_turn(outer, turns, |emitter| emitter.statements(std::slice::from_ref(statement)));
     }
 
-    fn lanes_of_both(
-        &mut self,
-        outer: Index,
-        inside: &Loop,
-        (varying, width): (Varying, usize),
-        halves: &mut [Half; 2],
-    ) {
+    fn lanes_of_all(&mut self, outer: Index, inside: &Loop, (varying, width): (Varying, usize), turns: &mut [Turn]) {
         let (from, to) = (self.bound(inside.from), self.bound(inside.to));
-        let initial = self.each_half(outer, halves, |emitter| emitter.carried_values(&inside.carried));
+        let initial = self.each_turn(outer, turns, |emitter| emitter.carried_values(&inside.carried));
         let starts =
             initial.iter().flat_map(|initial| self.starts(&inside.carried, initial, width)).collect::<Vec<_>>();
         self.varying = Some(varying);
         self.lanes = Lanes { count: width, mask: None };
         let results = if self.numbers.turns(inside) == Some(width as i64) {
-            self.lanes_of_a_turn(outer, inside, from, &starts, halves)
+            self.lanes_of_a_turn(outer, inside, from, &starts, turns)
         } else {
             let step = self.writer.int(width as i64);
             let (open, counter, values) = self.writer.begin_for(from, to, step, &starts);
-            let nexts = self.lanes_of_a_turn(outer, inside, counter, &values, halves);
+            let nexts = self.lanes_of_a_turn(outer, inside, counter, &values, turns);
             self.writer.end(open, &nexts)
         };
         self.varying = None;
         self.lanes = Lanes::default();
         let mut results = results.chunks(inside.carried.len().max(1));
         let mut initial = initial.iter();
-        self.each_half(outer, halves, |emitter| {
+        self.each_turn(outer, turns, |emitter| {
             if let (Some(results), Some(initial)) = (results.next(), initial.next()) {
                 emitter.fold(&inside.carried, results, initial);
             }
         });
     }
 
-    /// The lanes of one vector of each half; gives what they carry on, first that of the one half.
+    /// The lanes of one vector of each turn; gives what they carry on, first that of the one turn.
     fn lanes_of_a_turn(
         &mut self,
         outer: Index,
         inside: &Loop,
         counter: Value,
         values: &[Value],
-        halves: &mut [Half; 2],
+        turns: &mut [Turn],
     ) -> Vec<Value> {
         self.indices.insert(inside.index, counter);
         let mut values = values.iter().copied();
-        for half in &mut *halves {
+        for turn in &mut *turns {
             let carried = inside.carried.iter().map(|carried| carried.register);
-            half.registers.extend(carried.zip(values.by_ref()));
+            turn.registers.extend(carried.zip(values.by_ref()));
         }
         for statement in &inside.body {
             match statement {
                 Statement::Call(register, function, arguments) if is_elementary(*function) => {
-                    self.of_both(*register, *function, arguments[0], halves);
+                    self.of_all(*register, *function, arguments[0], turns);
                 }
-                _ => self.statement_of_both(outer, statement, halves),
+                _ => self.statement_of_all(outer, statement, turns),
             }
         }
         let lanes = self.lanes.count;
-        let nexts = halves.iter().flat_map(|half| inside.carried.iter().map(|carried| half.registers[&carried.next]));
+        let nexts = turns.iter().flat_map(|turn| inside.carried.iter().map(|carried| turn.registers[&carried.next]));
         let nexts = nexts.collect::<Vec<_>>();
         nexts.into_iter().map(|next| self.writer.repeat(next, lanes)).collect()
     }
 
-    /// A function of the lanes of both turns, as of one vector.
-    fn of_both(&mut self, result: Register, function: Function, argument: Register, halves: &mut [Half; 2]) {
+    /// A function of the lanes of all turns, as of one vector.
+    pub(super) fn of_all(&mut self, result: Register, function: Function, argument: Register, turns: &mut [Turn]) {
         let lanes = self.lanes.count;
-        let [first, second] = [0, 1].map(|half: usize| self.writer.repeat(halves[half].registers[&argument], lanes));
-        let together = self.writer.shuffle(first, second, &(0..2 * lanes).collect::<Vec<_>>());
+        let vectors = turns.iter().map(|turn| turn.registers[&argument]).collect::<Vec<_>>();
+        let vectors = vectors.into_iter().map(|vector| self.writer.repeat(vector, lanes)).collect();
+        let together = self.writer.together(vectors);
         let value = self.writer.apply(function, &[together]);
-        for (place, half) in halves.iter_mut().enumerate() {
-            half.registers.insert(result, self.writer.slice(value, place * lanes, lanes));
+        for (place, turn) in turns.iter_mut().enumerate() {
+            turn.registers.insert(result, self.writer.slice(value, place * lanes, lanes));
         }
     }
 }
@@ -183,16 +174,16 @@ fn computes_in_lanes(statement: &Statement) -> bool {
     matches!(statement, Statement::Loop(inside) if inside.body.iter().any(calls_elementary))
 }
 
-fn is_plain(statement: &Statement) -> bool {
+pub(super) fn is_plain(statement: &Statement) -> bool {
     use Statement::{Call, Convert, Count, Load, Number, Store};
     matches!(statement, Number(..) | Count(..) | Call(..) | Convert(..) | Load(..) | Store(..))
 }
 
-fn calls_elementary(statement: &Statement) -> bool {
+pub(super) fn calls_elementary(statement: &Statement) -> bool {
     matches!(statement, Statement::Call(_, function, _) if is_elementary(*function))
 }
 
-fn is_elementary(function: Function) -> bool {
+pub(super) fn is_elementary(function: Function) -> bool {
     use Function::{Erf, Exp, Expm1, Log, Log1p, Tanh};
     matches!(function, Exp | Expm1 | Log | Log1p | Tanh | Erf)
 }

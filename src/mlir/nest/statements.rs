@@ -26,10 +26,7 @@ impl Emitter<'_> {
                 self.registers.insert(*register, value);
             }
             Statement::Call(register, function, arguments) => {
-                let value = self.settled_choice(*function, arguments).unwrap_or_else(|| {
-                    let arguments = arguments.iter().map(|argument| self.registers[argument]).collect::<Vec<_>>();
-                    self.writer.apply(*function, &arguments)
-                });
+                let value = self.call(*register, *function, arguments);
                 self.registers.insert(*register, value);
             }
             Statement::Convert(register, ty, argument) => {
@@ -50,6 +47,30 @@ impl Emitter<'_> {
             Statement::Loop(inner) => self.inner_loop(inner),
             Statement::If(condition, body) => self.branch(self.registers[condition], body),
         }
+    }
+
+    fn call(&mut self, register: Register, function: Function, arguments: &[Register]) -> Value {
+        if let (Function::Multiply, &[left, right]) = (function, arguments) {
+            self.products.insert(register, [left, right]);
+        }
+        let known = self.settled_choice(function, arguments).or_else(|| self.sum_of_product(function, arguments));
+        known.unwrap_or_else(|| {
+            let arguments = arguments.iter().map(|argument| self.registers[argument]).collect::<Vec<_>>();
+            self.writer.apply(function, &arguments)
+        })
+    }
+
+    /// A product and something else, rounded once; of two products the second is rounded by itself.
+    fn sum_of_product(&mut self, function: Function, arguments: &[Register]) -> Option<Value> {
+        let &[left, right] = arguments else { return None };
+        if function != Function::Add || !self.fused || !self.registers[&left].ty.kind.is_float() {
+            return None;
+        }
+        let ways = [(left, right), (right, left)];
+        let found = ways.into_iter().find_map(|(product, rest)| Some((*self.products.get(&product)?, rest)));
+        let ([one, other], rest) = found?;
+        let [one, other, rest] = [one, other, rest].map(|register| self.registers[&register]);
+        Some(self.writer.multiply_add(one, other, rest))
     }
 
     /// A choice whose condition is known here.
@@ -108,12 +129,14 @@ impl Emitter<'_> {
     fn load(&mut self, address: &Address) -> Value {
         let place = self.place(address);
         let element = self.kernel.buffers[address.buffer].element;
+        self.ask_ahead(address, place, false);
         self.writer.read(self.body.buffers[address.buffer], element, place, self.lanes)
     }
 
     fn store(&mut self, address: &Address, register: Register) {
         let place = self.place(address);
         let element = self.kernel.buffers[address.buffer].element;
+        self.ask_ahead(address, place, true);
         self.writer.write(self.body.buffers[address.buffer], element, place, self.registers[&register], self.lanes);
     }
 

@@ -161,6 +161,7 @@ fn prepare_one(parameter: &str, packings: &[&Packing]) -> Program {
         multiply_adds: Size::Constant(0),
         aside: Size::Constant(0),
         elementwise: Size::Constant(0),
+        powers: Size::Constant(0),
     };
     for packing in packings {
         if program.buffers.contains(&packing.packed) {

@@ -48,6 +48,11 @@ impl<'s, 'g> Emitter<'s, 'g> {
         }
     }
 
+    /// The same kernel, which goes on with a region that is stored elsewhere.
+    pub fn go_on<'t>(self, scope: &'t Scope<'g>) -> Emitter<'t, 'g> {
+        Emitter { nest: self.nest, loops: self.loops, parts: self.parts, ..Emitter::new(scope) }
+    }
+
     /// The value at places, in the register type of its element type; anything where it is absent.
     pub fn value(&mut self, value: Value, places: &Places) -> Register {
         let key = self.key(value, places);

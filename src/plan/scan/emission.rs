@@ -1,6 +1,7 @@
 //! The statements of a recurrence: parallel loops over what is shared, the turns inside, and in a turn one value after
 //! the other.
 
+use super::turned::{Turned, WORTH};
 use super::{Move, PART, Scan};
 use crate::graph::{Op, Value};
 use crate::kernel::{Amount, Bound, Register};
@@ -8,26 +9,59 @@ use crate::plan::lowering::{Emitter, Scope, scalar_type};
 use crate::plan::place::{Place, Places, View};
 use crate::plan::program::Step;
 use crate::plan::schedule::Planner;
-use crate::tensor::AxisId;
+use crate::tensor::{AxisId, Function};
 use archc_runtime::abi::Size;
 
 impl<'p> Planner<'p> {
-    /// The kernel.
-    pub(super) fn emit_scan(&mut self, scope: &Scope<'p>, scan: &Scan<'p>) -> Step {
+    /// The kernel, which has many turns in another order where there is one.
+    pub(super) fn emit_scan(&mut self, scope: &Scope<'p>, scan: &Scan<'p>, many: Option<&Turned<'p>>) -> Step {
         let mut emitter = Emitter::new(scope);
+        emitter.nest.fused = true;
         declare(&mut emitter, scan);
         let mut places = Places::new();
         scan.whole.iter().for_each(|axis| self.parallel(&mut emitter, *axis, &mut places));
         let part = emitter.nest.parallel(&scan.parts.into());
         emitter.counts(part, scan.split, scan.parts);
         places.insert(PART, Place::index(part));
-        self.turns(&mut emitter, scan, &mut places);
+        emitter = match many {
+            Some(many) => self.few_or_many(emitter, scan, many, &places),
+            None => {
+                self.turns(&mut emitter, scan, &mut places);
+                emitter
+            }
+        };
         let moved = scan.moves.iter().map(|one| &one.to);
         let in_place = scan.stored.iter().filter(|(value, _)| scan.in_place.contains(value)).map(|(_, view)| view);
         let carried = moved.chain(in_place).map(|view| self.elements_of(view));
         let work = carried.fold(Size::Constant(1), Size::plus).times(self.sizes.extent(scan.region.axis));
         let effort = (scan.stored.len() + scan.moves.len() + scan.sums.len()) as i64 * 8;
         self.launch(emitter.nest.finish("scan".into(), scan.path(), work.times(effort.into())))
+    }
+
+    /// The turns as they are for few of them, and in another order for many.
+    fn few_or_many<'s>(
+        &self,
+        mut emitter: Emitter<'s, 'p>,
+        scan: &Scan<'p>,
+        Turned { scope, scan: other, copies }: &'s Turned<'p>,
+        places: &Places,
+    ) -> Emitter<'s, 'p> {
+        // A row alone may have fewer turns than the batch, and comes out the same.
+        emitter.nest.alike = true;
+        declare(&mut emitter, other);
+        copies.before.iter().chain(&copies.after).for_each(|(_, to)| emitter.nest.will_write(to));
+        let turns = emitter.nest.size(&self.sizes.extent(scan.region.axis));
+        let worth = emitter.nest.int(WORTH);
+        let few = emitter.nest.call(Function::Less, &[turns, worth]);
+        let many = emitter.nest.call(Function::Not, &[few]);
+        emitter.only_if(Some(few), |emitter| self.turns(emitter, scan, &mut places.clone()));
+        let mut emitter = emitter.go_on(scope);
+        emitter.only_if(Some(many), |emitter| {
+            copies.before.iter().for_each(|copy| self.copy_part(emitter, other, copy, places));
+            self.turns(emitter, other, &mut places.clone());
+            copies.after.iter().for_each(|copy| self.copy_part(emitter, other, copy, places));
+        });
+        emitter
     }
 
     fn elements_of(&self, view: &View) -> Size {
@@ -66,7 +100,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Loops over this thread's part of a view, and stores what `element` gives.
-    fn each(
+    pub(super) fn each(
         &self,
         emitter: &mut Emitter<'_, 'p>,
         scan: &Scan<'p>,
@@ -76,9 +110,16 @@ impl<'p> Planner<'p> {
     ) {
         let mut places = places.clone();
         let axes = view.strides.iter().map(|(axis, _)| *axis).filter(|axis| !places.contains_key(axis));
-        let axes = axes.collect::<Vec<_>>();
-        for (place, axis) in axes.iter().enumerate() {
-            self.open_part(emitter, scan, *axis, place + 1 == axes.len(), &mut places);
+        let mut axes = axes.collect::<Vec<_>>();
+        // Lanes run along the shared axis where that is innermost in memory; what else there is, inside of it.
+        let lanes = if scan.turned && axes.contains(&scan.split) {
+            axes.sort_by_key(|axis| *axis != scan.split);
+            Some(scan.split)
+        } else {
+            axes.last().copied()
+        };
+        for axis in &axes {
+            self.open_part(emitter, scan, *axis, lanes == Some(*axis), &mut places);
         }
         let register = element(emitter, &places);
         emitter.nest.store(view, &places, register);
