@@ -3,6 +3,7 @@
 //! Reading order: [`Program`] is what comes out; [`schedule`] walks the graph; `lowering` says how each operation
 //! computes its value, `compute`, `needed`, `repeat` and `chunks` make kernels and loops of steps of it; `lifetimes` closes the books.
 
+mod along;
 mod builder;
 mod chunks;
 mod compute;
@@ -16,6 +17,7 @@ mod needed;
 mod place;
 mod program;
 mod ranking;
+mod renewed;
 mod repeat;
 pub mod report;
 mod scan;

@@ -28,6 +28,7 @@ impl<'p> Planner<'p> {
     ) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
+        emitter.instead = self.laid_along(scope, value, view);
         let split = view.strides.last().and_then(|(axis, _)| self.split_of(scope, value, *axis));
         // Rows that are long work inside: lanes run along what they go through.
         let lanes = !(view.strides.last().is_some_and(|(axis, _)| *axis == BATCH) && folds(scope, value));
@@ -59,6 +60,7 @@ impl<'p> Planner<'p> {
     pub(super) fn masked_copy(&mut self, scope: &Scope<'p>, value: Value, sequences: &[AxisId], view: &View) -> Step {
         let mut emitter = Emitter::new(scope);
         emitter.nest.will_write(view);
+        emitter.instead = self.laid_along(scope, value, view);
         self.fill(&mut emitter, view, |emitter, places| {
             let present = emitter.present(value, places);
             let exists = self.exists(emitter, sequences.to_vec(), places);

@@ -7,7 +7,7 @@
 use super::lowering::Emitter;
 use super::place::{Place, Places, View};
 use super::schedule::Planner;
-use crate::graph::{Node, Op, Value};
+use crate::graph::{Node, Op, Region, Value};
 use crate::kernel::{Amount, Bound};
 use crate::model::Law;
 use crate::tensor::AxisId;
@@ -81,4 +81,12 @@ fn store_four(
         let number = emitter.normal(node, number, &places);
         emitter.nest.store(view, &places, number);
     }
+}
+
+/// Whether anything in a region is drawn.
+pub(super) fn draws(region: &Region) -> bool {
+    region.ids().into_iter().any(|id| {
+        let node = region.node(id);
+        matches!(node.op, Op::Draw(..)) || node.bodies().iter().any(draws)
+    })
 }

@@ -21,10 +21,10 @@ mod softmax;
 mod softmax_gradient;
 mod visible;
 
-pub use choice::{Choice, choose};
+pub use choice::{Choice, Product, choose};
 pub use chunks::{Chunks, Turn, turns};
 pub use grouped::{Chosen, Grouped, GroupedSum};
 pub use matrices::{Matrices, merged};
 pub use pack::{Packing, prepare};
-pub use price::is_elementary;
+pub use price::{is_elementary, is_free};
 pub use softmax_gradient::AttentionGradient;

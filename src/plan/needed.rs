@@ -2,11 +2,11 @@
 //!
 //! Both hold for whole runs of a kernel's innermost loop: a condition stands outside of it and costs nothing inside.
 
-use super::fusion::{Choice, is_elementary};
+use super::fusion::{Choice, is_elementary, is_free};
 use super::lowering::{Emitter, Scope};
 use super::place::View;
 use super::program::Step;
-use super::schedule::{Planner, is_free};
+use super::schedule::Planner;
 use crate::graph::demand::axes_of;
 use crate::graph::{Op, Value};
 use crate::kernel::ScalarType;

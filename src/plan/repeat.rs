@@ -3,6 +3,7 @@
 use super::lowering::{Emitter, Scope};
 use super::place::{Place, Places, View};
 use super::program::{Argument, Step};
+use super::renewed::Carried;
 use super::scan::Ends;
 use super::schedule::Planner;
 use super::updates::{InPlace, changed_in_places};
@@ -237,6 +238,7 @@ impl<'p> Planner<'p> {
         scope.running = turns.running.clone().or(scope.running);
         scope.own(self.own_arguments(turns.region, body, |place| turns.in_place.contains(&place)));
         scope.leave_open(changed_in_places(turns.region, body));
+        self.carry(&mut scope, turns);
         for id in body.ids() {
             if let Op::Argument(place) = body.node(id).op {
                 scope.store(Value::of(id), self.argument_view(turns, operands, place));
@@ -251,6 +253,14 @@ impl<'p> Planner<'p> {
         let mut steps = self.region(&mut scope, yields.collect());
         self.hand_over(&mut scope, turns, &mut steps);
         steps
+    }
+
+    /// Says which carried values all rows hand on in every turn: the new may be written where the old are.
+    fn carry(&self, scope: &mut Scope, turns: &Turns) {
+        scope.carries = turns.region.carried;
+        let always = |view: &View| turns.running.is_none() && !self.ends_by_row(turns.region.axis, view);
+        let carried = turns.carried.iter().enumerate().filter(|(_, view)| always(view));
+        scope.carried = carried.map(|(place, view)| Carried { place, view: view.clone() }).collect();
     }
 
     fn argument_view(&self, turns: &Turns, operands: &[View], place: usize) -> View {

@@ -4,7 +4,8 @@
 //! is temporary, the range of steps that it lives for.
 
 use super::chunks::Rows;
-use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, prepare, turns};
+use super::draws::draws;
+use super::fusion::{AttentionGradient, Choice, Packing, Turn, choose, is_free, prepare, turns};
 use super::grouped::Sorting;
 use super::lifetimes;
 use super::lowering::Scope;
@@ -212,22 +213,34 @@ impl<'p> Planner<'p> {
         }
         let (mut steps, mut last) = (Vec::new(), Vec::new());
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
+        let renewed = self.renewed(scope, &choice);
+        let waits = |id: NodeId| is_written_last(scope.region, id) || renewed.contains_key(&Value::of(id));
+        let (late, early): (Vec<_>, Vec<_>) = targets.into_iter().partition(|(value, _)| waits(value.node));
+        let order = turns(scope, &choice.chunks).unwrap_or_default();
+        let waiting = order.iter().map(|turn| matches!(turn, Turn::Node(id) if waits(*id))).collect::<Vec<_>>();
+        first.extend(renewed);
         // Chunks that wait for each other were not chosen, so there is an order.
-        for turn in turns(scope, &choice.chunks).unwrap_or_default() {
+        for (turn, waits) in order.into_iter().zip(waiting) {
             match turn {
-                Turn::Node(id) if is_written_last(scope.region, id) => last.push(id),
+                Turn::Node(id) if waits => last.push(id),
                 Turn::Node(id) => self.visit(scope, id, &choice, &first, &mut steps),
                 Turn::Chunks(place) => self.chunked(scope, &choice.chunks[place], &choice, &first, &mut steps),
             }
         }
+        self.fill_targets(scope, early, &mut steps);
         // All results are stored by now, so that nobody asks for what is written over.
         last.into_iter().for_each(|id| self.visit(scope, id, &choice, &first, &mut steps));
+        self.fill_targets(scope, late, &mut steps);
+        steps
+    }
+
+    /// Copies what does not lie where it shall.
+    fn fill_targets(&mut self, scope: &Scope<'p>, targets: Vec<(Value, View)>, steps: &mut Vec<Step>) {
         for (value, view) in targets {
             if scope.stored(value) != Some(&view) {
                 steps.push(self.compute(scope, value, &view));
             }
         }
-        steps
     }
 
     /// Counts a node, and makes its steps if it is stored.
@@ -322,7 +335,11 @@ impl<'p> Planner<'p> {
         product
             .and_then(|product| scope.attempt(|| self.gemm(scope, value, product, (view, choice))))
             .or_else(|| self.add_up(scope, value, view))
-            .unwrap_or_else(|| vec![self.compute_needed(scope, value, view, choice)])
+            .unwrap_or_else(|| {
+                let mut steps = self.lay_along(scope, value, view);
+                steps.push(self.compute_needed(scope, value, view, choice));
+                steps
+            })
     }
 
     /// Where a value is to be stored: its target, or a buffer of its own.
@@ -356,15 +373,6 @@ impl<'p> Planner<'p> {
     }
 }
 
-/// Whether computing it again is never more than a few instructions.
-pub(in crate::plan) fn is_free(op: &Op) -> bool {
-    match op {
-        Op::Coordinate(_) | Op::Turn | Op::Length(_) => true,
-        Op::Constant(numbers) => numbers.len() == 1,
-        _ => false,
-    }
-}
-
 /// How a value's elements are stored.
 pub(super) fn element_of(dtype: DType) -> Element {
     match dtype {
@@ -373,11 +381,4 @@ pub(super) fn element_of(dtype: DType) -> Element {
         DType::Int => Element::I32,
         DType::Bool => Element::Bool,
     }
-}
-
-fn draws(region: &Region) -> bool {
-    region.ids().into_iter().any(|id| {
-        let node = region.node(id);
-        matches!(node.op, Op::Draw(..)) || node.bodies().iter().any(draws)
-    })
 }

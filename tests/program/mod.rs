@@ -12,4 +12,5 @@ mod meaning;
 pub mod models;
 mod nests;
 mod orders;
+mod renewed;
 mod work;

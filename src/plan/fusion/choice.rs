@@ -7,7 +7,7 @@ use super::chunks::{Chunks, Live};
 use super::expression::Expression;
 use super::gemm::is_product;
 use super::grouped::{Grouped, GroupedSum, grouped, grouped_sum};
-use super::price::{cost, ends_with, gives_few};
+use super::price::{cost, ends_with, gives_few, is_free};
 use super::softmax::{Attention, attention};
 use super::softmax_gradient::{AttentionGradient, attention_gradients};
 use crate::graph::demand::{Demand, axes_of, demand, is_only_compared};
@@ -262,7 +262,7 @@ impl<'c, 'g> Chooser<'c, 'g> {
         let users = self.users.get(&value).map_or(&[][..], Vec::as_slice);
         let dear = users.len() > 1 && (self.cost(value) >= DEAR || self.is_taken_or_not(value));
         let open = !dear && self.choice.chunks.iter().any(|chunks| chunks.leaves_open(self.scope, value));
-        if open || self.is_inside_sum(value) || crate::plan::schedule::is_free(&node.op) || self.scope.is_alias(value) {
+        if open || self.is_inside_sum(value) || is_free(&node.op) || self.scope.is_alias(value) {
             return false;
         }
         let repeated = users.iter().any(|&user| self.repeats(value, user));

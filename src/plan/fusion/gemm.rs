@@ -166,6 +166,7 @@ impl<'p> Planner<'p> {
         }
         let ty = &scope.typed(operand).ty;
         let view = self.temporary("settled", &ty.axes, ty.dtype);
+        steps.extend(self.lay_along(scope, operand, &view));
         steps.push(self.masked_copy(scope, operand, &ragged, &view));
         scope.settle(operand, ragged, view.clone());
         Some(view)

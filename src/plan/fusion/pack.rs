@@ -20,6 +20,13 @@ pub struct Packing {
     launch: Launch,
 }
 
+impl Packing {
+    /// A parameter in another form, and the kernel that writes it: of the parameter, buffer 0, to that form, buffer 1.
+    pub(in crate::plan) fn new(parameter: BufferInfo, packed: BufferInfo, (kernel, launch): (Kernel, Launch)) -> Self {
+        Packing { parameter, packed, kernel, launch }
+    }
+}
+
 impl<'p> Planner<'p> {
     /// The right operand of a product, and the step that packs it, if there is one. The groups of axes are those of
     /// the batch loops, the sum and the columns.

@@ -2,7 +2,6 @@
 
 use crate::graph::{NodeId, Op, Region, Value};
 use crate::plan::lowering::Scope;
-use crate::plan::schedule::is_free;
 use crate::tensor::{AxisId, Function, ScalarStep};
 use std::collections::HashMap;
 
@@ -68,4 +67,13 @@ pub fn gives_few(scope: &Scope, id: NodeId) -> bool {
     let rows = node.operands.iter().all(|operand| ends_with(scope.region, *operand, axes));
     let numbers = own(left, right).zip(own(right, left)).map(|(rows, columns)| rows * columns);
     rows && numbers.is_some_and(|numbers| numbers <= FEW)
+}
+
+/// Whether computing it again is never more than a few instructions.
+pub fn is_free(op: &Op) -> bool {
+    match op {
+        Op::Coordinate(_) | Op::Turn | Op::Length(_) => true,
+        Op::Constant(numbers) => numbers.len() == 1,
+        _ => false,
+    }
 }

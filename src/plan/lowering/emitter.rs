@@ -7,7 +7,7 @@ use super::scope::Scope;
 use crate::graph::{Op, Value};
 use crate::kernel::{Index, Register, ScalarType};
 use crate::plan::builder::NestBuilder;
-use crate::plan::place::{Place, Places};
+use crate::plan::place::{Place, Places, View};
 use crate::tensor::{AxisId, BATCH, DType, Precision};
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +17,8 @@ pub struct Emitter<'s, 'g> {
     pub scope: &'s Scope<'g>,
     /// The kernel so far.
     pub nest: NestBuilder,
+    /// Copies that are read instead of what is stored.
+    pub instead: HashMap<Value, View>,
     /// What loops run over: the axis, and the largest value of the counter if it is known.
     pub(super) loops: HashMap<Index, (AxisId, Option<i64>)>,
     /// Linear forms that are not negative here, by the bounds of open loops.
@@ -38,6 +40,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
         Emitter {
             scope,
             nest: NestBuilder::default(),
+            instead: HashMap::new(),
             loops: HashMap::new(),
             assumed: Vec::new(),
             parts: HashSet::new(),
@@ -62,7 +65,7 @@ impl<'s, 'g> Emitter<'s, 'g> {
             return register;
         }
         self.ascend_to(&key);
-        let register = match self.scope.stored(value) {
+        let register = match self.instead.get(&value).or_else(|| self.scope.stored(value)) {
             Some(view) => self.nest.load(view, places),
             None => self.compute(value, places),
         };

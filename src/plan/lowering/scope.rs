@@ -4,6 +4,7 @@ use crate::graph::{Op, Region, Typed, Value};
 use crate::model::Combine;
 use crate::ops::weights_of;
 use crate::plan::place::View;
+use crate::plan::renewed::Carried;
 use crate::plan::sizes::Sizes;
 use crate::tensor::{Affine, AxisId, Extent, Relation, Term};
 use archc_runtime::abi::Size;
@@ -38,11 +39,15 @@ pub struct Scope<'g> {
     pub running: Option<View>,
     /// Whether a caller looks at the turns of a loop around.
     pub watched: bool,
+    /// How many of the arguments are carried, and those whose place the new ones may take in a turn.
+    pub carries: usize,
+    pub(in crate::plan) carried: Vec<Carried>,
     owned: HashSet<Value>,
     open: HashSet<Value>,
     stored: HashMap<Value, View>,
     settled: RefCell<Vec<Settled>>,
     orders: RefCell<HashMap<Value, Order>>,
+    along: RefCell<Vec<(Value, AxisId, View)>>,
     always: HashMap<Value, bool>,
 }
 
@@ -57,11 +62,14 @@ impl<'g> Scope<'g> {
             seed: None,
             running: None,
             watched: false,
+            carries: 0,
+            carried: Vec::new(),
             owned: HashSet::new(),
             open: HashSet::new(),
             stored: HashMap::new(),
             settled: RefCell::default(),
             orders: RefCell::default(),
+            along: RefCell::default(),
             always: HashMap::new(),
         };
         for id in region.order() {
@@ -144,12 +152,24 @@ impl<'g> Scope<'g> {
         self.orders.borrow_mut().insert(rank, order);
     }
 
+    /// A copy of a value in which an axis is the innermost.
+    pub fn along(&self, value: Value, axis: AxisId) -> Option<View> {
+        let known = self.along.borrow();
+        known.iter().find(|(own, along, _)| (*own, *along) == (value, axis)).map(|(.., view)| view.clone())
+    }
+
+    /// Remembers such a copy.
+    pub fn lay_along(&self, value: Value, axis: AxisId, view: View) {
+        self.along.borrow_mut().push((value, axis, view));
+    }
+
     /// Makes steps, if it can be done; if not, copies that were remembered on the way are forgotten: they are not made.
     pub fn attempt<T>(&self, make: impl FnOnce() -> Option<T>) -> Option<T> {
-        let known = self.settled.borrow().len();
+        let (settled, along) = (self.settled.borrow().len(), self.along.borrow().len());
         let made = make();
         if made.is_none() {
-            self.settled.borrow_mut().truncate(known);
+            self.settled.borrow_mut().truncate(settled);
+            self.along.borrow_mut().truncate(along);
         }
         made
     }
