@@ -15,7 +15,7 @@ use super::sizes::Sizes;
 use super::tally::Tally;
 use super::unread::drop_unread;
 use super::updates::{is_read_beside, is_written_last};
-use crate::graph::{Graph, NodeId, Op, Region, Value};
+use crate::graph::{Graph, NodeId, Op, Value};
 use crate::kernel::Kernel;
 use crate::tensor::{AxisId, DType, Precision};
 use archc_runtime::abi::{BufferInfo, Element, Role, Size, names};
