@@ -161,17 +161,17 @@ fn a_buffer_that_a_step_moves_is_moved_on_the_machine() {
     assert!((weights..5 * weights).contains(&traffic.crossed().down), "{:?}", traffic.crossed());
 }
 
-/// Bytes of a training step's inputs.
-fn input_bytes(model: &Loaded) -> usize {
+/// Bytes of a training step's tokens. What else it reads is there from the step before.
+fn token_bytes(model: &Loaded) -> usize {
     let call = model.prepare_call(names::TRAIN, &[(names::BATCH, 2), ("t", 10)]).expect("is a program");
     let info = model.program(names::TRAIN).expect("is a program");
-    let inputs = info.buffers.iter().filter(|buffer| buffer.role == Role::Input);
+    let inputs = info.buffers.iter().filter(|buffer| buffer.role == Role::Input && buffer.name == "ids");
     let count = |shape: &[Size]| shape.iter().map(|size| size.evaluate(call.sizes()) as usize).product::<usize>();
     inputs.map(|buffer| count(&buffer.shape) * buffer.element.bytes()).sum()
 }
 
 #[test]
-fn of_a_step_only_its_inputs_its_loss_and_its_norm_cross() {
+fn of_a_step_only_its_tokens_its_loss_and_its_norm_cross() {
     let (model, graphs) = llama();
     let (mut model, _, traffic) = observed(&model, &graphs, 18, Precision::F32);
     let mut plans = Vec::new();
@@ -187,7 +187,7 @@ fn of_a_step_only_its_inputs_its_loss_and_its_norm_cross() {
         });
         let step = Crossed { up: two.0.up - one.0.up, down: two.0.down - one.0.down };
         let (loss, norm) = (size_of::<f32>(), size_of::<f64>());
-        assert_eq!(step, Crossed { up: batches * input_bytes(&model), down: batches * loss + norm }, "{changes:?}");
+        assert_eq!(step, Crossed { up: batches * token_bytes(&model), down: batches * loss + norm }, "{changes:?}");
         assert_eq!(two.1, [one.1.clone(), one.1.clone()].concat());
         plans.push(one.1.join("\n"));
     }

@@ -9,6 +9,7 @@ mod code;
 mod features;
 mod loaded;
 mod on_device;
+mod resident;
 mod start;
 mod states;
 

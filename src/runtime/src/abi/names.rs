@@ -69,7 +69,8 @@ pub const FORK: &str = "fork";
 /// In [`TURN`]: what the sampler gives for each row, i32 `[batch, tokens]`, if that is not simply what it has written;
 /// below 0 there is nothing.
 pub const ANSWER: &str = "answer";
-/// In [`TURN`]: what the names of that begin with which one turn hands to the next, an output and an input.
+/// In [`TURN`]: what the names of that begin with which one turn hands to the next, an output and an input. It lies with the
+/// states, and whoever runs turns need not look at it.
 pub const CARRIED: &str = "carried.";
 /// In [`BEGIN`] and [`TURN_BEGIN`]: how many positions of a row, i32 `[batch]`, the first piece of it must hold, since
 /// they read each other; there if that can be more than one. A shorter row never gets to see what it must.
@@ -86,6 +87,11 @@ pub const SEED: &str = "seed";
 /// language, `|t|`. In [`STEP`] the sequence is split: `|chunk|` counts the new positions, `|context|` all of them.
 pub fn length(axis: &str) -> String {
     format!("|{axis}|")
+}
+
+/// Whether a value of that name is handed from turn to turn.
+pub fn is_carried(name: &str) -> bool {
+    name.starts_with(CARRIED)
 }
 
 /// Whether a name is one that [`length`] makes.

@@ -338,15 +338,18 @@ impl<'model> Decoder<'model> {
         write_each(&mut call, names::BLANK, |row| blanks[row] as i32);
         self.model.run(&mut call, &mut self.states)?;
         let texts = self.texts;
-        let took_part = |row: usize| !parts[row * texts].is_empty();
+        let took_part = parts.chunks(texts).map(|parts| !parts[0].is_empty()).collect::<Vec<_>>();
         match &mut self.output {
-            Output::Turns(turns) => turns.hear(&call, took_part)?,
+            Output::Turns(turns) => {
+                turns.hear(&call, &took_part)?;
+                self.model.hand_on(&call, &mut self.states, &took_part)?;
+            }
             Output::Runs(judges) => judges.hear(&call, parts)?,
             Output::Scores(name) => {
                 let output = call.output(name)?.slice::<f32>();
                 let rows =
                     output.chunks_exact((output.len() / self.filled.len()).max(1)).zip(&mut self.scores).enumerate();
-                for (_, (new, own)) in rows.filter(|(row, _)| took_part(*row)) {
+                for (_, (new, own)) in rows.filter(|(row, _)| took_part[*row]) {
                     own.clear();
                     own.extend_from_slice(new);
                 }
@@ -380,7 +383,7 @@ impl<'model> Decoder<'model> {
         }
         let filled = |row: usize| self.filled[row] as i32;
         let new = |row: usize| parts[row * self.texts].len() as i32;
-        self.output.fill(call)?;
+        self.output.fill(call);
         write_each(call, names::START, filled);
         write_each(call, &names::length(names::CHUNK), new);
         write_each(call, &names::length(names::CONTEXT), |row| filled(row) + new(row));

@@ -29,14 +29,11 @@ pub struct Judgement {
 
 impl Judges {
     /// Writes the inputs of a call.
-    ///
-    /// # Errors
-    /// As [`Turns::fill`].
-    pub fn fill(&self, call: &mut Call) -> Result<()> {
+    pub fn fill(&self, call: &mut Call) {
         if let Some(prompted) = call.input_mut::<i32>(names::PROMPTED) {
             prompted.iter_mut().zip(&self.prompted).for_each(|(slot, length)| *slot = *length as i32);
         }
-        self.turns.fill(call)
+        self.turns.fill(call);
     }
 
     /// Writes what comes after each new position: within the prompt it is settled, behind it the run itself says it.

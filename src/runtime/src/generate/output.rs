@@ -3,7 +3,6 @@
 use super::judges::Judges;
 use super::turns::Turns;
 use crate::abi::{ProgramInfo, names};
-use crate::error::Result;
 use crate::model::Call;
 
 /// What a call gives.
@@ -37,14 +36,11 @@ impl Output {
     }
 
     /// Writes the inputs of a call that are there for its sake.
-    ///
-    /// # Errors
-    /// If what a turn handed on does not fit the next.
-    pub fn fill(&self, call: &mut Call) -> Result<()> {
+    pub fn fill(&self, call: &mut Call) {
         match self {
             Output::Turns(turns) => turns.fill(call),
             Output::Runs(judges) => judges.fill(call),
-            Output::Scores(_) => Ok(()),
+            Output::Scores(_) => {}
         }
     }
 

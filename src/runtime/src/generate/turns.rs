@@ -2,9 +2,7 @@
 
 use crate::abi::{ProgramInfo, Size, names};
 use crate::error::{Error, Result};
-use crate::memory::Tensor;
 use crate::model::Call;
-use std::collections::BTreeMap;
 
 /// The turns of a sampler over some rows.
 #[derive(Debug)]
@@ -19,8 +17,6 @@ pub struct Turns {
     pub turn: u32,
     /// What each row says next, and whether it then stops; -1 before the first turn.
     pub chosen: Vec<Choice>,
-    /// What the turn before has handed on, by name.
-    carried: BTreeMap<String, Tensor>,
 }
 
 /// What a turn has chosen for a row.
@@ -40,7 +36,7 @@ impl Turns {
     /// Before the first turn.
     pub fn new(settings: Vec<(String, f64)>, seed: u64, rows: Vec<u32>) -> Turns {
         let chosen = vec![Choice::default(); rows.len()];
-        Turns { settings, seed, rows, turn: 0, chosen, carried: BTreeMap::new() }
+        Turns { settings, seed, rows, turn: 0, chosen }
     }
 
     /// The sizes of a program that are settings.
@@ -56,10 +52,7 @@ impl Turns {
     }
 
     /// Writes the inputs of a call.
-    ///
-    /// # Errors
-    /// If what a turn handed on does not fit the next.
-    pub fn fill(&self, call: &mut Call) -> Result<()> {
+    pub fn fill(&self, call: &mut Call) {
         for (name, value) in &self.settings {
             set(call, name, *value);
         }
@@ -70,24 +63,18 @@ impl Turns {
         if let Some(rows) = call.input_mut::<i32>(names::ROW) {
             rows.iter_mut().zip(&self.rows).for_each(|(slot, row)| *slot = row.cast_signed());
         }
-        for (name, held) in &self.carried {
-            if call.has_input(name) {
-                call.set_input(name, held)?;
-            }
-        }
-        Ok(())
     }
 
     /// Reads what a call has chosen for the rows that took part in it.
     ///
     /// # Errors
     /// If the program does not choose.
-    pub fn hear(&mut self, call: &Call, took_part: impl Fn(usize) -> bool) -> Result<()> {
+    pub fn hear(&mut self, call: &Call, took_part: &[bool]) -> Result<()> {
         let (ids, stops) = (call.output(names::NEXT)?.slice::<i32>(), call.output(names::STOP)?.slice::<u8>());
         let numbers = |name: &str| call.output(name).ok().map(|output| output.slice::<i32>());
         let (from, answer) = (numbers(names::FORK), numbers(names::ANSWER));
         let rows = self.chosen.len().max(1);
-        for (row, choice) in self.chosen.iter_mut().enumerate().filter(|(row, _)| took_part(*row)) {
+        for (row, choice) in self.chosen.iter_mut().enumerate().filter(|(row, _)| took_part[*row]) {
             let own = |all: &[i32]| all[row * all.len() / rows..(row + 1) * all.len() / rows].to_vec();
             let whole = |number: i32| usize::try_from(number).ok();
             let from = from.map(own).unwrap_or_default().into_iter().map(whole).collect::<Option<Vec<_>>>();
@@ -98,28 +85,7 @@ impl Turns {
                 answer: answer.map(own).map(|ids| ids.into_iter().map_while(|id| u32::try_from(id).ok()).collect()),
             };
         }
-        for name in call.outputs().filter(|name| name.starts_with(names::CARRIED)) {
-            let output = call.output(name)?;
-            match self.carried.get_mut(name) {
-                Some(held) if held.shape() == output.shape() => take_over(held, output, rows, &took_part),
-                _ => drop(self.carried.insert(name.to_owned(), output.duplicate()?)),
-            }
-        }
         Ok(())
-    }
-}
-
-/// Copies the parts of those rows that took part; what has no rows, whole.
-fn take_over(held: &mut Tensor, new: &Tensor, rows: usize, took_part: &impl Fn(usize) -> bool) {
-    let bytes = new.block().bytes();
-    if new.shape().first().is_none_or(|first| usize::try_from(*first) != Ok(rows)) {
-        held.bytes_mut().copy_from_slice(bytes);
-        return;
-    }
-    let part = bytes.len() / rows;
-    for row in (0..rows).filter(|row| took_part(*row)) {
-        let own = row * part..(row + 1) * part;
-        held.bytes_mut()[own.clone()].copy_from_slice(&bytes[own]);
     }
 }
 

@@ -1,10 +1,10 @@
 //! The inputs and outputs of one program for fixed sizes. Made once, run as often as one likes.
 
+use super::resident::Resident;
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
-use crate::device::Block;
+use crate::device::Driver;
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Number, Tensor};
-use std::collections::BTreeMap;
 
 /// One program's own buffers.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct Call {
     pub(super) sizes: Vec<i64>,
     /// By the place of the buffer; none for buffers that others own.
     pub(super) tensors: Vec<Option<Tensor>>,
-    /// The same on a GPU, by the place of the buffer; none until the call first runs there.
-    pub(super) resident: BTreeMap<usize, Block>,
+    /// The same on a GPU; none until the call first runs there.
+    pub(super) resident: Option<Resident>,
     names: Vec<(String, Role)>,
     /// Multiply-adds of the last run, as far as the program told.
     pub(super) tally: i64,
@@ -27,7 +27,7 @@ impl Call {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
         let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
-        let mut call = Call { program, sizes, tensors, resident: BTreeMap::new(), names, tally: 0 };
+        let mut call = Call { program, sizes, tensors, resident: None, names, tally: 0 };
         call.fill_lengths(info);
         call.fill_bools(info);
         call.fill_defaults(info);
@@ -72,11 +72,6 @@ impl Call {
     /// How many multiply-adds the last run did, of a program that may leave turns out.
     pub fn tally(&self) -> i64 {
         self.tally
-    }
-
-    /// Whether the program has an input of that name.
-    pub fn has_input(&self, name: &str) -> bool {
-        self.place(name, |role| *role == Role::Input).is_some()
     }
 
     /// The elements of an input, to be filled; none if there is no such input of that type.
@@ -179,8 +174,24 @@ impl Call {
         self.tensors[self.place(name, |other| other == role)?].as_ref()
     }
 
+    /// Copies its inputs to the device that it runs on.
+    pub(super) fn upload(&mut self, info: &ProgramInfo, driver: &mut dyn Driver) -> Result<()> {
+        self.resident.as_mut().map_or(Ok(()), |resident| resident.upload(info, &self.tensors, driver))
+    }
+
+    /// Copies from there what it gives back.
+    pub(super) fn download(&mut self, info: &ProgramInfo, driver: &mut dyn Driver) -> Result<()> {
+        self.resident.as_mut().map_or(Ok(()), |resident| resident.download(info, &mut self.tensors, driver))
+    }
+
+    /// What it hands to the next call: names, and where on a device they are.
+    pub(super) fn handed_on(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        let outputs = self.outputs().filter(|name| names::is_carried(name));
+        outputs.map(|name| (name, self.find_on_device(name, &Role::Output)))
+    }
+
     fn find_on_device(&self, name: &str, role: &Role) -> Option<u64> {
-        self.resident.get(&self.place(name, |other| other == role)?).map(Block::address)
+        self.resident.as_ref()?.address(self.place(name, |other| other == role)?)
     }
 
     fn place(&self, name: &str, fits: impl Fn(&Role) -> bool) -> Option<usize> {
@@ -209,6 +220,8 @@ fn ordered_sizes(info: &ProgramInfo, given: &[(&str, i64)]) -> Result<Vec<i64>> 
 /// Memory for the buffers that a call owns.
 fn own_tensor(buffer: &BufferInfo, sizes: &[i64]) -> Result<Option<Tensor>> {
     match buffer.role {
+        // It lies with the states.
+        Role::Input if names::is_carried(&buffer.name) => Ok(None),
         Role::Input | Role::Output | Role::Gradient | Role::Update => {
             Tensor::zeros(buffer.element, &shape_of(&buffer.shape, sizes)).map(Some)
         }

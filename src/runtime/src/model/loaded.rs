@@ -1,6 +1,7 @@
 //! A model with its parameters in memory, ready to run.
 #![expect(unsafe_code, reason = "running compiled code over raw addresses")]
 
+mod handing;
 mod moving;
 mod packing;
 
@@ -9,7 +10,7 @@ use super::code::Watcher;
 use super::on_device::{Layout, OnDevice};
 use super::start;
 use super::{Call, Code, States, missing_features};
-use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role};
+use crate::abi::{BufferInfo, Element, Manifest, ProgramInfo, Role, names};
 use crate::device::{Limits, Shared};
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Arena, Lifetime, Tensor, pack};
@@ -237,6 +238,7 @@ impl Loaded {
                 Role::Parameter => parameter_address(&self.parameters, self.code.manifest(), buffer, &shape)?,
                 Role::Packed => packed_address(&mut self.packed, buffer, &shape)?,
                 Role::State => states.provide(buffer, &shape)?,
+                Role::Input if names::is_carried(&buffer.name) => states.provide(buffer, &shape)?,
                 Role::Temporary { .. } => base.wrapping_add(temporaries.next().copied().unwrap_or_default()),
                 Role::Input | Role::Output | Role::Gradient | Role::Update => {
                     call.tensors[place].as_ref().map_or(base, |tensor| tensor.block().address())

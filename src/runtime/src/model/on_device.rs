@@ -1,17 +1,18 @@
 //! The programs of a model on a GPU: what lies there from call to call, and what is copied for a call.
 //!
-//! Parameters, packed parameters and states stay on the device. Inputs are copied there before a call, outputs and
-//! gradients back after it unless the call leaves them there; their memory goes with the call. Temporaries share one
-//! arena, laid out as on the CPU.
+//! Parameters, packed parameters and states stay on the device, and so does what one call hands to the next. Inputs are
+//! copied there before a call, outputs and gradients back after it unless the call leaves them there; their memory goes
+//! with the call ([`Resident`]). Temporaries share one arena, laid out as on the CPU.
 
-use super::call::shape_of;
 use super::code::Watcher;
+use super::resident::{Resident, bytes_of};
 use super::{Call, States};
-use crate::abi::{BufferInfo, DevicePlan, ProgramInfo, Role};
+use crate::abi::{DevicePlan, ProgramInfo, Role, names};
 use crate::device::{self, Block, Driver, Limits, Shared, Updates};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A model's memory on a device.
 #[derive(Debug)]
@@ -85,19 +86,24 @@ impl OnDevice {
     ) -> Result<()> {
         let addresses = self.addresses(info, call, states, layout)?;
         let mut driver = self.driver.lock()?;
-        for (place, buffer) in info.buffers.iter().enumerate().filter(|(_, buffer)| buffer.role == Role::Input) {
-            if let (Some(tensor), Some(block)) = (&call.tensors[place], call.resident.get(&place)) {
-                driver.upload(block.address(), tensor.block().bytes()).map_err(|error| naming(error, buffer))?;
-            }
-        }
+        call.upload(info, &mut *driver)?;
         let (program, sizes) = (call.program, call.sizes.clone());
         let mut look = |turn: i64, driver: &mut dyn Driver| {
-            fetch(info, call, driver)?;
+            call.download(info, driver)?;
             Ok(watcher(turn))
         };
         let tally = device::run(&self.plan, program, &addresses, &sizes, &mut *driver, &mut look)?;
         call.tally = tally;
-        fetch(info, call, &mut *driver)
+        call.download(info, &mut *driver)
+    }
+
+    /// Copies parts of what a call has given to the state of that name.
+    pub(super) fn hand_on(&self, from: u64, to: &Block, parts: &[Range<usize>]) -> Result<()> {
+        let mut driver = self.driver.lock()?;
+        parts.iter().try_for_each(|part| {
+            let start = part.start as u64;
+            driver.copy(from + start, to.address() + start, part.len())
+        })
     }
 
     /// One address for each buffer of the call's program.
@@ -116,44 +122,35 @@ impl OnDevice {
         let base = self.arena.as_ref().map_or(0, Block::address);
         let mut temporaries = offsets.iter();
         let mut addresses = Vec::with_capacity(info.buffers.len());
+        let resident = match &call.resident {
+            Some(resident) => resident,
+            None => call.resident.insert(Resident::new(&self.driver, info, &call.sizes)?),
+        };
         for (place, buffer) in info.buffers.iter().enumerate() {
-            let count = shape_of(&buffer.shape, &call.sizes).iter().product::<i64>();
-            let bytes = usize::try_from(count).unwrap_or(0).saturating_mul(buffer.element.bytes());
+            let bytes = bytes_of(buffer, &call.sizes);
             addresses.push(match &buffer.role {
                 Role::Parameter => self.parameters.get(&buffer.name).map(Block::address).ok_or_else(|| {
                     Error::bug(format!("a program reads the parameter {}, which is not on the device", buffer.name))
                 })?,
-                Role::Packed => provide(&mut self.packed, buffer.name.clone(), &self.driver, bytes)?,
+                Role::Packed => provide(&mut self.packed, &buffer.name, &self.driver, bytes)?,
                 Role::State => states.provide_on(&self.driver, &buffer.name, bytes)?,
                 Role::Temporary { .. } => base + temporaries.next().copied().unwrap_or_default() as u64,
-                Role::Input | Role::Output | Role::Gradient | Role::Update => {
-                    provide(&mut call.resident, place, &self.driver, bytes)?
+                Role::Input if names::is_carried(&buffer.name) => {
+                    states.provide_on(&self.driver, &buffer.name, bytes)?
                 }
+                Role::Input | Role::Output | Role::Gradient | Role::Update => resident
+                    .address(place)
+                    .ok_or_else(|| Error::bug(format!("the call has no `{}` on the device", buffer.name)))?,
             });
         }
         Ok(addresses)
     }
 }
 
-/// Memory under a key, made when first needed.
-fn provide<K: Ord + Clone>(blocks: &mut BTreeMap<K, Block>, key: K, driver: &Shared, bytes: usize) -> Result<u64> {
-    if !blocks.contains_key(&key) {
-        blocks.insert(key.clone(), Block::zeroed(driver, bytes)?);
+/// Memory under a name, made when first needed.
+fn provide(blocks: &mut BTreeMap<String, Block>, name: &str, driver: &Shared, bytes: usize) -> Result<u64> {
+    if !blocks.contains_key(name) {
+        blocks.insert(name.to_string(), Block::zeroed(driver, bytes)?);
     }
-    Ok(blocks[&key].address())
-}
-
-/// Copies what a call gives back from the device.
-fn fetch(info: &ProgramInfo, call: &mut Call, driver: &mut dyn Driver) -> Result<()> {
-    for (place, buffer) in info.buffers.iter().enumerate() {
-        let gives = matches!(buffer.role, Role::Output | Role::Gradient | Role::Update);
-        if let (true, Some(tensor), Some(block)) = (gives, &mut call.tensors[place], call.resident.get(&place)) {
-            driver.download(block.address(), tensor.bytes_mut()).map_err(|error| naming(error, buffer))?;
-        }
-    }
-    Ok(())
-}
-
-fn naming(error: Error, buffer: &BufferInfo) -> Error {
-    Error::environment(format!("{} (`{}`)", error.message(), buffer.name))
+    Ok(blocks[name].address())
 }

@@ -55,6 +55,11 @@ impl States {
         Ok(block.address())
     }
 
+    /// The same, if there is one.
+    pub(super) fn on_device(&self, name: &str) -> Option<&Block> {
+        self.resident.get(name)
+    }
+
     /// One state, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
         self.tensors.get_mut(name)
