@@ -6,6 +6,7 @@
 //! most; [`Cubins`] keeps compiled code from start to start.
 
 mod block;
+mod counts;
 mod cubins;
 mod cuda;
 mod driver;

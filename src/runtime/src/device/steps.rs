@@ -1,6 +1,7 @@
 //! Follows the plan of one program.
 
 use super::Driver;
+use super::counts::{Counts, asked};
 use crate::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceStep};
 use crate::error::{Error, Result};
 
@@ -20,7 +21,7 @@ pub fn run(
     let program = &plan.programs[program];
     let mut values = sizes.to_vec();
     values.resize(sizes.len() + program.counters, 0);
-    let mut run = Run { addresses, values, driver, watch, tally: 0 };
+    let mut run = Run { addresses, values, driver, watch, counts: Counts::default(), tally: 0 };
     run.steps(&program.steps)?;
     Ok(run.tally)
 }
@@ -31,6 +32,7 @@ struct Run<'r> {
     values: Vec<i64>,
     driver: &'r mut dyn Driver,
     watch: &'r mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
+    counts: Counts,
     tally: i64,
 }
 
@@ -44,6 +46,10 @@ impl Run<'_> {
             DeviceStep::Launch(launch) => self.launch(launch),
             DeviceStep::Loop { counter, turns, reverse, body } => {
                 let turns = turns.evaluate(&self.values);
+                if let Some((buffer, bytes)) = asked(body, *counter, turns, &mut self.values) {
+                    let [start, end] = [bytes.start, bytes.end].map(|skipped| self.place(buffer, skipped));
+                    self.counts.read(buffer, start..end, self.driver)?;
+                }
                 for number in 0..turns {
                     let turn = if *reverse { turns - 1 - number } else { number };
                     self.values[*counter] = turn;
@@ -61,9 +67,7 @@ impl Run<'_> {
             }
             DeviceStep::Count { counter, from } => {
                 let address = self.address(from);
-                let mut bytes = [0; 4];
-                self.driver.download(address, &mut bytes)?;
-                self.values[*counter] = i64::from(i32::from_le_bytes(bytes));
+                self.values[*counter] = self.counts.get(from.buffer, address, self.driver)?;
                 Ok(())
             }
             DeviceStep::Lookup { counter, of, table } => {
@@ -89,11 +93,15 @@ impl Run<'_> {
         })?;
         let addresses = launch.arguments.iter().map(|argument| self.address(argument)).collect::<Vec<_>>();
         let sizes = launch.sizes.iter().map(|size| size.evaluate(&self.values)).collect::<Vec<_>>();
+        self.counts.forget(launch);
         self.driver.launch(launch.entry, blocks.cast_unsigned(), &addresses, &sizes)
     }
 
     fn address(&self, argument: &DeviceArgument) -> u64 {
-        let skipped = argument.bytes.evaluate(&self.values);
-        self.addresses[argument.buffer].wrapping_add(skipped.cast_unsigned())
+        self.place(argument.buffer, argument.bytes.evaluate(&self.values))
+    }
+
+    fn place(&self, buffer: usize, skipped: i64) -> u64 {
+        self.addresses[buffer].wrapping_add(skipped.cast_unsigned())
     }
 }
