@@ -100,10 +100,22 @@ impl Driver for Recorder {
         self.launched.push((entry, blocks, addresses.to_vec(), sizes.to_vec()));
         Ok(())
     }
+
+    fn record(&mut self, _: &mut dyn FnMut(&mut dyn Driver) -> Result<()>) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    fn replay(&mut self, recording: u64) -> Result<()> {
+        panic!("nobody has recorded {recording}")
+    }
+
+    fn erase(&mut self, recording: u64) {
+        panic!("nobody has recorded {recording}")
+    }
 }
 
 /// A program of one buffer and the size `n`, with these steps.
-fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
+pub fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
     let program = DeviceProgram { name: "test".into(), counters, steps };
     DevicePlan {
         arch: "sm_90a".into(),
@@ -115,7 +127,8 @@ fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
     }
 }
 
-fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {
+/// A launch on that buffer.
+pub fn launch(entry: usize, blocks: Size, bytes: Size) -> DeviceStep {
     let argument = DeviceArgument { buffer: 0, bytes };
     DeviceStep::Launch(DeviceLaunch {
         entry,

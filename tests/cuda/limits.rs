@@ -76,6 +76,18 @@ impl Driver for Logged {
         self.note(if entry == self.probe { "probe" } else { "launch" });
         Ok(())
     }
+
+    fn record(&mut self, _: &mut dyn FnMut(&mut dyn Driver) -> Result<()>) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    fn replay(&mut self, recording: u64) -> Result<()> {
+        panic!("nobody has recorded {recording}")
+    }
+
+    fn erase(&mut self, recording: u64) {
+        panic!("nobody has recorded {recording}")
+    }
 }
 
 /// A small model on such a driver.

@@ -13,6 +13,7 @@ mod memory;
 mod models;
 mod operations;
 mod precision;
+mod repeated;
 mod traffic;
 mod training;
 mod updates;

@@ -3,11 +3,13 @@
 
 mod compiling;
 mod library;
+mod recording;
 
 use super::Driver;
 use crate::abi::DevicePlan;
 use crate::error::{Error, Result};
-use library::{Context, Function, Library, Module};
+use library::{Context, Executable, Function, Graphs, Library, Module, Stream};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 
@@ -38,6 +40,14 @@ struct Gpu {
     module: Module,
     /// For each entry of the plan: the function, the threads of a block and the bytes of shared memory it is given.
     entries: Vec<(Function, u32, u32)>,
+    /// None if the driver is too old for them.
+    graphs: Option<Graphs>,
+    /// Where launches go: the default stream, or one from which they are captured.
+    stream: Stream,
+    /// Graphs that are ready to run.
+    recordings: BTreeMap<u64, Executable>,
+    /// How many there have been.
+    recorded: u64,
 }
 
 // SAFETY: the handles are the driver's, which any thread may use once it has made the context its own.
@@ -69,7 +79,18 @@ impl Gpu {
         }
         // SAFETY: the driver ends the name with a zero byte, and so does the array.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
-        Ok(Gpu { library, name, capability, context, module: ptr::null_mut(), entries: Vec::new() })
+        Ok(Gpu {
+            library,
+            name,
+            capability,
+            context,
+            module: ptr::null_mut(),
+            entries: Vec::new(),
+            graphs: Graphs::open(),
+            stream: ptr::null_mut(),
+            recordings: BTreeMap::new(),
+            recorded: 0,
+        })
     }
 
     /// Code for `sm_90a` runs on 9.0 alone, code for `sm_80` on 8.0 and all that came after it.
@@ -191,11 +212,37 @@ impl Driver for Gpu {
         let sizes = sizes.iter().map(|size| ptr::from_ref(size).cast::<c_void>().cast_mut());
         let mut parameters = addresses.chain(sizes).collect::<Vec<_>>();
         // SAFETY: the entry takes as many addresses and sizes of 64 bits as its place in the plan says, and the driver
-        // copies them before it returns; it may have so much shared memory; the default stream.
+        // copies them before it returns; it may have so much shared memory; the stream is the default one or there.
         let status = unsafe {
             let list = parameters.as_mut_ptr();
-            (self.library.launch)(function, blocks, 1, 1, threads, 1, 1, shared, ptr::null_mut(), list, ptr::null_mut())
+            (self.library.launch)(function, blocks, 1, 1, threads, 1, 1, shared, self.stream, list, ptr::null_mut())
         };
         self.library.check("launching on the GPU", status)
+    }
+
+    fn record(&mut self, launches: &mut dyn FnMut(&mut dyn Driver) -> Result<()>) -> Result<Option<u64>> {
+        let Some(executable) = self.captured(launches)? else { return Ok(None) };
+        self.recorded += 1;
+        self.recordings.insert(self.recorded, executable);
+        Ok(Some(self.recorded))
+    }
+
+    fn replay(&mut self, recording: u64) -> Result<()> {
+        self.enter()?;
+        let (Some(graphs), Some(executable)) = (self.graphs, self.recordings.get(&recording)) else {
+            return Err(Error::bug("nothing is recorded under this number"));
+        };
+        // SAFETY: the graph is ready to run; the default stream.
+        let status = unsafe { (graphs.launch)(*executable, ptr::null_mut()) };
+        self.library.check("launching on the GPU", status)
+    }
+
+    fn erase(&mut self, recording: u64) {
+        if let (Some(graphs), Some(executable), Ok(())) =
+            (self.graphs, self.recordings.remove(&recording), self.enter())
+        {
+            // SAFETY: it was made here, and nobody launches it any more; the driver waits where it still runs.
+            unsafe { (graphs.destroy_executable)(executable) };
+        }
     }
 }

@@ -52,4 +52,20 @@ pub trait Driver: Debug + Send {
     /// # Errors
     /// If the device declines.
     fn launch(&mut self, entry: usize, blocks: u32, addresses: &[u64], sizes: &[i64]) -> Result<()>;
+
+    /// Records what is launched, instead of running it: a number for [`Driver::replay`]. None if the device cannot, and
+    /// nothing has then been run.
+    ///
+    /// # Errors
+    /// If a launch is declined.
+    fn record(&mut self, launches: &mut dyn FnMut(&mut dyn Driver) -> Result<()>) -> Result<Option<u64>>;
+
+    /// Launches everything that was recorded under a number.
+    ///
+    /// # Errors
+    /// If the device declines.
+    fn replay(&mut self, recording: u64) -> Result<()>;
+
+    /// Forgets what was recorded under a number.
+    fn erase(&mut self, recording: u64);
 }

@@ -6,7 +6,7 @@ use crate::abi::{DeviceArgument, DeviceLaunch, DevicePlan, DeviceStep};
 use crate::error::{Error, Result};
 
 /// Runs a program of a plan, by its place: one address for each of its buffers, one value for each of its sizes. `watch` is
-/// asked before each watched turn and answers whether it runs. The multiply-adds that the program has told of.
+/// asked before each watched turn and answers whether it runs.
 ///
 /// # Errors
 /// If the driver declines, or a launch has more blocks than a grid can have.
@@ -17,13 +17,22 @@ pub fn run(
     sizes: &[i64],
     driver: &mut dyn Driver,
     watch: &mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
-) -> Result<i64> {
+) -> Result<Done> {
     let program = &plan.programs[program];
     let mut values = sizes.to_vec();
     values.resize(sizes.len() + program.counters, 0);
-    let mut run = Run { addresses, values, driver, watch, counts: Counts::default(), tally: 0 };
+    let mut run = Run { addresses, values, driver, watch, counts: Counts::default(), done: Done::default() };
     run.steps(&program.steps)?;
-    Ok(run.tally)
+    Ok(run.done)
+}
+
+/// What a program has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The multiply-adds that it has told of.
+    pub tally: i64,
+    /// How many launches it has asked for.
+    pub launches: usize,
 }
 
 struct Run<'r> {
@@ -33,7 +42,7 @@ struct Run<'r> {
     driver: &'r mut dyn Driver,
     watch: &'r mut dyn FnMut(i64, &mut dyn Driver) -> Result<bool>,
     counts: Counts,
-    tally: i64,
+    done: Done,
 }
 
 impl Run<'_> {
@@ -62,7 +71,7 @@ impl Run<'_> {
                 false => Ok(()),
             },
             DeviceStep::Tally(size) => {
-                self.tally += size.evaluate(&self.values);
+                self.done.tally += size.evaluate(&self.values);
                 Ok(())
             }
             DeviceStep::Count { counter, from } => {
@@ -93,6 +102,7 @@ impl Run<'_> {
         })?;
         let addresses = launch.arguments.iter().map(|argument| self.address(argument)).collect::<Vec<_>>();
         let sizes = launch.sizes.iter().map(|size| size.evaluate(&self.values)).collect::<Vec<_>>();
+        self.done.launches += 1;
         self.counts.forget(launch);
         self.driver.launch(launch.entry, blocks.cast_unsigned(), &addresses, &sizes)
     }

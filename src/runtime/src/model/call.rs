@@ -2,7 +2,7 @@
 
 use super::resident::Resident;
 use crate::abi::{BufferInfo, Element, ProgramInfo, Role, Size, names};
-use crate::device::Driver;
+use crate::device::{Driver, Repeated};
 use crate::error::{Error, Result, nearest};
 use crate::memory::{Number, Tensor};
 
@@ -15,6 +15,8 @@ pub struct Call {
     pub(super) tensors: Vec<Option<Tensor>>,
     /// The same on a GPU; none until the call first runs there.
     pub(super) resident: Option<Resident>,
+    /// What it has launched there.
+    pub(super) repeated: Repeated,
     names: Vec<(String, Role)>,
     /// Multiply-adds of the last run, as far as the program told.
     pub(super) tally: i64,
@@ -27,7 +29,7 @@ impl Call {
         let sizes = ordered_sizes(info, sizes)?;
         let tensors = info.buffers.iter().map(|buffer| own_tensor(buffer, &sizes)).collect::<Result<_>>()?;
         let names = info.buffers.iter().map(|buffer| (buffer.name.clone(), buffer.role.clone())).collect();
-        let mut call = Call { program, sizes, tensors, resident: None, names, tally: 0 };
+        let mut call = Call { program, sizes, tensors, resident: None, repeated: Repeated::default(), names, tally: 0 };
         call.fill_lengths(info);
         call.fill_bools(info);
         call.fill_defaults(info);

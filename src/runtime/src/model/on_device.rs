@@ -8,7 +8,7 @@ use super::code::Watcher;
 use super::resident::{Resident, bytes_of};
 use super::{Call, States};
 use crate::abi::{DevicePlan, ProgramInfo, Role, names};
-use crate::device::{self, Block, Driver, Limits, Shared, Updates};
+use crate::device::{Block, Driver, Limits, Shared, Updates};
 use crate::error::{Error, Result};
 use crate::memory::Tensor;
 use std::collections::BTreeMap;
@@ -87,13 +87,16 @@ impl OnDevice {
         let addresses = self.addresses(info, call, states, layout)?;
         let mut driver = self.driver.lock()?;
         call.upload(info, &mut *driver)?;
-        let (program, sizes) = (call.program, call.sizes.clone());
+        let (program, sizes) = ((&self.plan, call.program), call.sizes.clone());
+        let mut repeated = std::mem::take(&mut call.repeated);
+        drop(driver);
         let mut look = |turn: i64, driver: &mut dyn Driver| {
             call.download(info, driver)?;
             Ok(watcher(turn))
         };
-        let tally = device::run(&self.plan, program, &addresses, &sizes, &mut *driver, &mut look)?;
-        call.tally = tally;
+        let tally = repeated.run(program, &addresses, &sizes, &self.driver, &mut look)?;
+        (call.tally, call.repeated) = (tally, repeated);
+        let mut driver = self.driver.lock()?;
         call.download(info, &mut *driver)
     }
 

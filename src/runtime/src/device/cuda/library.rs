@@ -12,24 +12,30 @@ pub type Linking = *mut c_void;
 pub type Module = *mut c_void;
 /// A function of a module.
 pub type Function = *mut c_void;
+/// An order in which things are done.
+pub type Stream = *mut c_void;
+/// Launches in their order.
+pub type Graph = *mut c_void;
+/// The same, ready to run.
+pub type Executable = *mut c_void;
 /// What every function of the library returns; 0 is success.
 pub type Status = c_int;
 
 /// `CUDA_ERROR_OUT_OF_MEMORY`.
 pub const OUT_OF_MEMORY: Status = 2;
 
-macro_rules! library {
-    ($($(#[$doc:meta])* $name:ident = $symbol:literal ($($argument:ty),*);)*) => {
-        /// The library. It stays loaded until the process ends.
+macro_rules! functions {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $function:ident = $symbol:literal ($($argument:ty),*);)* }) => {
+        $(#[$about])*
         #[derive(Debug, Clone, Copy)]
-        pub struct Library {
-            $($(#[$doc])* pub $name: unsafe extern "C" fn($($argument),*) -> Status,)*
+        pub struct $name {
+            $($(#[$doc])* pub $function: unsafe extern "C" fn($($argument),*) -> Status,)*
         }
 
-        impl Library {
-            fn find(handle: *mut c_void) -> Result<Library> {
-                Ok(Library {
-                    $($name: {
+        impl $name {
+            fn find(handle: *mut c_void) -> Result<$name> {
+                Ok($name {
+                    $($function: {
                         let symbol = address(handle, $symbol)?;
                         // SAFETY: the driver API declares a function of this name with these types.
                         unsafe {
@@ -42,7 +48,9 @@ macro_rules! library {
     };
 }
 
-library! {
+functions! {
+/// What every driver has. The library stays loaded until the process ends.
+Library {
     /// Before everything else.
     init = c"cuInit" (c_uint);
     /// How many devices.
@@ -99,6 +107,29 @@ library! {
     /// The text of a status.
     text = c"cuGetErrorString" (Status, *mut *const c_char);
 }
+}
+
+functions! {
+/// Launches as a graph, which an old driver may lack.
+Graphs {
+    /// A stream, with flags.
+    create_stream = c"cuStreamCreate" (*mut Stream, c_uint);
+    /// Gives it back.
+    destroy_stream = c"cuStreamDestroy_v2" (Stream);
+    /// From here on what is launched in a stream becomes a graph: what other threads do meanwhile is checked, or not.
+    begin_capture = c"cuStreamBeginCapture_v2" (Stream, c_int);
+    /// The graph.
+    end_capture = c"cuStreamEndCapture" (Stream, *mut Graph);
+    /// Makes a graph ready to run, with flags.
+    instantiate = c"cuGraphInstantiateWithFlags" (*mut Executable, Graph, u64);
+    /// Gives a graph back.
+    destroy = c"cuGraphDestroy" (Graph);
+    /// Launches one that is ready.
+    launch = c"cuGraphLaunch" (Executable, Stream);
+    /// Gives it back.
+    destroy_executable = c"cuGraphExecDestroy" (Executable);
+}
+}
 
 impl Library {
     /// Looks for the library.
@@ -106,8 +137,7 @@ impl Library {
     /// # Errors
     /// If it is not there, or too old.
     pub fn open() -> Result<Library> {
-        // SAFETY: the driver's library may be loaded by any process; its initialisers do nothing to us.
-        let handle = unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        let handle = handle();
         if handle.is_null() {
             let message = "there is no driver of an NVIDIA GPU on this machine (libcuda.so.1)";
             return Err(Error::environment(message));
@@ -132,6 +162,20 @@ impl Library {
         let words = words.unwrap_or_else(|| format!("error {status}"));
         Err(Error::environment(format!("{doing} failed: {words}")))
     }
+}
+
+impl Graphs {
+    /// Looks for them in the library; none if it is too old.
+    pub fn open() -> Option<Graphs> {
+        let handle = handle();
+        if handle.is_null() { None } else { Graphs::find(handle).ok() }
+    }
+}
+
+/// The library, which stays loaded; nothing if it is not there.
+fn handle() -> *mut c_void {
+    // SAFETY: the driver's library may be loaded by any process; its initialisers do nothing to us.
+    unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) }
 }
 
 fn address(handle: *mut c_void, symbol: &CStr) -> Result<*mut c_void> {
