@@ -43,7 +43,7 @@ impl<'p> Planner<'p> {
         steps
     }
 
-    /// What the kernel of a value reads of instead.
+    /// The copies that a value's kernel reads, by what they are of.
     pub(super) fn laid_along(&self, scope: &Scope, value: Value, view: &View) -> HashMap<Value, View> {
         let known = |Across { leaf, along, .. }| Some((leaf, scope.along(leaf, along)?));
         self.read_across(scope, value, view).into_iter().filter_map(known).collect()
@@ -99,14 +99,10 @@ impl<'p> Planner<'p> {
             element: parameter.element,
             shape: shape.iter().map(|(_, size)| size.clone()).collect(),
         };
-        let known = self.buffers.iter().position(|buffer| *buffer == packed);
-        let buffer = known.unwrap_or_else(|| {
-            self.buffers.push(packed.clone());
-            self.buffers.len() - 1
-        });
+        let (buffer, known) = self.packed(&packed);
         let whole = View::dense(buffer, parameter.element, &shape);
-        if known.is_none() {
-            let mut source = View { buffer: 0, offset: Size::Constant(0), slices: Vec::new(), ..view.clone() };
+        if !known {
+            let mut source = View { buffer: 0, offset: Size::Constant(0), ..view.clone() };
             let strides = view.slices.iter().enumerate().map(|(place, slice)| (numbered(place), slice.stride.clone()));
             source.strides.extend(strides);
             let target = View { buffer: 1, ..whole.clone() };

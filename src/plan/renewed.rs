@@ -9,7 +9,7 @@ use super::lowering::Scope;
 use super::place::View;
 use super::schedule::{Planner, element_of};
 use crate::graph::{Op, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a body carries under one number, and where that lies in every turn.
 #[derive(Debug, Clone)]
@@ -34,15 +34,11 @@ fn renews(scope: &Scope, choice: &Choice, carried: &Carried) -> bool {
     let once = region.results.iter().flatten().filter(|result| **result == value).count() == 1;
     let alike = element_of(region.typed(value).ty.dtype) == carried.view.element;
     let chunked = choice.chunks.iter().any(|chunks| chunks.members.contains(&value.node));
-    once && alike
-        && !chunked
-        && region.users(value.node).is_empty()
-        && reads_its_own(scope, choice, product, carried)
-        && {
-            // What is nowhere in memory is made when the turn is over, of what is carried then.
-            let carried_on = region.results[..scope.carries].iter().flatten().filter(|result| **result != value);
-            carried_on.copied().all(|result| !is_made_of(scope, choice, result, &|place| place == carried.place))
-        }
+    // What is nowhere in memory is made when the turn is over, of what is carried then.
+    let mut others = region.results[..scope.carries].iter().flatten().filter(|result| **result != value);
+    let needs_old = others.any(|result| is_made_of(scope, choice, *result, &|place| place == carried.place));
+    let is_last = region.users(value.node).is_empty() && !needs_old && !chunked;
+    once && alike && is_last && reads_its_own(scope, choice, product, carried)
 }
 
 /// Whether a product reads of all that is carried its own old elements alone, each for the new one.
@@ -60,7 +56,7 @@ fn reads_its_own(scope: &Scope, choice: &Choice, product: &Product, carried: &Ca
 /// Whether a value is read where something carried lies, or is made of that when it is read.
 fn is_made_of(scope: &Scope, choice: &Choice, value: Value, carried: &dyn Fn(usize) -> bool) -> bool {
     let mut open = vec![value];
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     while let Some(value) = open.pop() {
         let node = scope.region.node(value.node);
         if matches!(node.op, Op::Argument(place) if carried(place)) {

@@ -214,19 +214,18 @@ impl<'p> Planner<'p> {
         let (mut steps, mut last) = (Vec::new(), Vec::new());
         let choice = if self.interface.plain { Choice::default() } else { choose(scope) };
         let renewed = self.renewed(scope, &choice);
-        let waits = |id: NodeId| is_written_last(scope.region, id) || renewed.contains_key(&Value::of(id));
-        let (late, early): (Vec<_>, Vec<_>) = targets.into_iter().partition(|(value, _)| waits(value.node));
-        let order = turns(scope, &choice.chunks).unwrap_or_default();
-        let waiting = order.iter().map(|turn| matches!(turn, Turn::Node(id) if waits(*id))).collect::<Vec<_>>();
-        first.extend(renewed);
+        first.extend(renewed.clone());
+        let region = scope.region;
+        let waits = |id: NodeId| is_written_last(region, id) || renewed.contains_key(&Value::of(id));
         // Chunks that wait for each other were not chosen, so there is an order.
-        for (turn, waits) in order.into_iter().zip(waiting) {
+        for turn in turns(scope, &choice.chunks).unwrap_or_default() {
             match turn {
-                Turn::Node(id) if waits => last.push(id),
+                Turn::Node(id) if waits(id) => last.push(id),
                 Turn::Node(id) => self.visit(scope, id, &choice, &first, &mut steps),
                 Turn::Chunks(place) => self.chunked(scope, &choice.chunks[place], &choice, &first, &mut steps),
             }
         }
+        let (late, early): (Vec<_>, Vec<_>) = targets.into_iter().partition(|(value, _)| waits(value.node));
         self.fill_targets(scope, early, &mut steps);
         // All results are stored by now, so that nobody asks for what is written over.
         last.into_iter().for_each(|id| self.visit(scope, id, &choice, &first, &mut steps));

@@ -17,18 +17,8 @@ impl Emitter<'_> {
         let ways: &[i64] = if self.writer.wide { &[8, 4] } else { &[2] };
         let fitting = ways.iter().copied().find(|together| in_lanes && self.are_abreast(inner, *together));
         let Some(together) = fitting else { return false };
-        let Some(condition) = self.one_for_all(&inner.body) else {
-            self.some_turns(inner, from, to, together);
-            return true;
-        };
-        let open = self.writer.begin_if(self.registers[&condition], &[]);
-        self.settled.insert(condition, true);
-        self.some_turns(inner, from, to, together);
-        self.writer.begin_else(&[]);
-        self.settled.insert(condition, false);
-        self.some_turns(inner, from, to, together);
-        self.settled.remove(&condition);
-        self.writer.end(open, &[]);
+        let condition = self.one_for_all(&inner.body);
+        self.for_both_answers(condition, |emitter| emitter.some_turns(inner, from, to, together));
         true
     }
 

@@ -27,19 +27,8 @@ impl Emitter<'_> {
         if self.varying.is_some() || !are_pairs(outer, width, &self.numbers) {
             return false;
         }
-        let Some(condition) = self.same_for_all(outer) else {
-            self.pairs(outer, from, to, width);
-            return true;
-        };
-        // Written for both answers: no turn asks.
-        let open = self.writer.begin_if(self.registers[&condition], &[]);
-        self.settled.insert(condition, true);
-        self.pairs(outer, from, to, width);
-        self.writer.begin_else(&[]);
-        self.settled.insert(condition, false);
-        self.pairs(outer, from, to, width);
-        self.settled.remove(&condition);
-        self.writer.end(open, &[]);
+        let condition = self.same_for_all(outer);
+        self.for_both_answers(condition, |emitter| emitter.pairs(outer, from, to, width));
         true
     }
 

@@ -73,6 +73,19 @@ impl Emitter<'_> {
         Some(self.writer.multiply_add(one, other, rest))
     }
 
+    /// Writes the same for both answers to a condition, if there is one: nothing that is written asks.
+    pub(super) fn for_both_answers(&mut self, condition: Option<Register>, mut write: impl FnMut(&mut Self)) {
+        let Some(condition) = condition else { return write(self) };
+        let open = self.writer.begin_if(self.registers[&condition], &[]);
+        self.settled.insert(condition, true);
+        write(self);
+        self.writer.begin_else(&[]);
+        self.settled.insert(condition, false);
+        write(self);
+        self.settled.remove(&condition);
+        self.writer.end(open, &[]);
+    }
+
     /// A choice whose condition is known here.
     fn settled_choice(&mut self, function: Function, arguments: &[Register]) -> Option<Value> {
         let [condition, then, otherwise] = arguments else { return None };

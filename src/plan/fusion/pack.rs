@@ -58,6 +58,15 @@ impl<'p> Planner<'p> {
         (Some(self.launch((kernel, launch))), Right::Packed { buffer: matrices.buffer(&view, false), batch: zero })
     }
 
+    /// The buffer of a packed parameter, and whether it was there already.
+    pub(in crate::plan) fn packed(&mut self, packed: &BufferInfo) -> (usize, bool) {
+        let known = self.buffers.iter().position(|buffer| buffer == packed);
+        if known.is_none() {
+            self.buffers.push(packed.clone());
+        }
+        (known.unwrap_or(self.buffers.len() - 1), known.is_some())
+    }
+
     /// Elements of the panels of one matrix.
     fn panel_elements(&self, sum: &[AxisId], columns: &[AxisId]) -> Size {
         let columns = self.sizes.elements(columns).constant().unwrap_or(0);
@@ -79,11 +88,7 @@ impl<'p> Planner<'p> {
             name += &format!(" for each {} of {}", self.names(&own), self.names(columns));
         }
         let packed = BufferInfo { name, role: Role::Packed, element: parameter.element, shape };
-        let known = self.buffers.iter().position(|buffer| *buffer == packed);
-        let buffer = known.unwrap_or_else(|| {
-            self.buffers.push(packed.clone());
-            self.buffers.len() - 1
-        });
+        let (buffer, known) = self.packed(&packed);
         let mut view = View::dense(buffer, parameter.element, &[]);
         let mut stride = elements.clone();
         for (place, slice) in slices.iter().enumerate().rev() {
@@ -93,7 +98,7 @@ impl<'p> Planner<'p> {
             }
             stride = stride.times(slice.extent.clone());
         }
-        if known.is_none() {
+        if !known {
             let whole = View::dense(1, parameter.element, &[]);
             let mut source = b.clone();
             (source.buffer, source.offset) = (0, Size::Constant(0));
