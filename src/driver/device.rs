@@ -35,8 +35,10 @@ pub fn device(
 /// # Errors
 /// As [`device`].
 pub fn device_of(programs: &[&Program], gpu: Gpu, session: &mut Session) -> Result<Device, Failure> {
-    let entries = Entries::of(programs, gpu)?;
-    let plan = gpu::plan(programs, &entries, gpu);
+    let narrowed = gpu::narrowed(programs, gpu);
+    let programs = narrowed.iter().collect::<Vec<_>>();
+    let entries = Entries::of(&programs, gpu)?;
+    let plan = gpu::plan(&programs, &entries, gpu);
     let text = session.stage("mlir", |_| mlir::gpu::write(&entries))?;
     session.dump("mlir", || text.clone())?;
     let ptx = session.stage("ptx", |_| {
@@ -59,7 +61,8 @@ pub fn launches(
 ) -> Result<String, Failure> {
     let gpu = gpu.into();
     let programs = super::programs(graphs, session)?;
-    let wanted = wanted(&programs, program);
+    let narrowed = gpu::narrowed(&wanted(&programs, program), gpu);
+    let wanted = narrowed.iter().collect::<Vec<_>>();
     let entries = Entries::of(&wanted, gpu)?;
     Ok(gpu::text(&gpu::plan(&wanted, &entries, gpu), &wanted))
 }

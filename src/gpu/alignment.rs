@@ -1,6 +1,5 @@
 //! What the places of a kernel's launches are multiples of, as far as their formulas tell.
 
-use super::entry::WIDE;
 use crate::kernel::Amount;
 use crate::plan::Launch;
 use archc_runtime::abi::Size;
@@ -22,18 +21,19 @@ impl Alignment {
         join(&mut self.sizes, launch.sizes.iter().map(divisor));
     }
 
-    /// Whether a buffer starts where a wide access may, and so does every place that these strides lead to.
-    pub fn starts_wide(&self, buffer: usize, strides: &[Amount]) -> bool {
-        multiple(&self.buffers, buffer)
+    /// Whether a buffer starts where an access of so many elements may, and so does every place that these strides lead
+    /// to.
+    pub fn starts_wide(&self, buffer: usize, strides: &[Amount], elements: i64) -> bool {
+        multiple(&self.buffers, buffer, elements)
             && strides.iter().all(|stride| match stride {
-                Amount::Constant(stride) => stride % WIDE == 0,
-                Amount::Size(place) => multiple(&self.sizes, *place),
+                Amount::Constant(stride) => stride % elements == 0,
+                Amount::Size(place) => multiple(&self.sizes, *place, elements),
             })
     }
 }
 
-fn multiple(divisors: &[i64], place: usize) -> bool {
-    divisors.get(place).is_some_and(|divisor| divisor % WIDE == 0)
+fn multiple(divisors: &[i64], place: usize, of: i64) -> bool {
+    divisors.get(place).is_some_and(|divisor| divisor % of == 0)
 }
 
 fn join(known: &mut Vec<i64>, more: impl Iterator<Item = i64>) {

@@ -51,7 +51,8 @@ impl Arch {
     }
 }
 
-/// What the factors of matrix products are rounded to. Sums are 32-bit floats in all of them, and so is everything else.
+/// What the factors of matrix products are rounded to. Sums are 32-bit floats in all of them, and so is everything else;
+/// what is nothing but a factor of bf16 lies in memory as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// Not at all: 32-bit floats.

@@ -22,8 +22,10 @@ pub const SEGMENT: usize = 128;
 pub const PANEL: usize = TILE;
 /// A product of so many rows at most reads B once.
 pub const FEW: usize = 8;
-/// Elements of a wide access: of 32 bits each, 16 bytes.
-pub const WIDE: i64 = 4;
+/// Bytes of a wide access.
+pub const WIDE_BYTES: i64 = 16;
+/// Elements of a wide access, of 32 bits each.
+pub const WIDE: i64 = WIDE_BYTES / 4;
 /// Threads of a warp.
 pub const WARP: usize = 32;
 /// Threads of a block that works on one turn, or on one tile.

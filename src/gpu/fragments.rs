@@ -5,7 +5,7 @@
 
 use super::alignment::Alignment;
 use super::arch::Precision;
-use super::entry::WARP;
+use super::entry::{WARP, WIDE, WIDE_BYTES};
 use crate::kernel::{Amount, Gemm, Kernel, Matrix, Right};
 use archc_runtime::abi::Element;
 
@@ -66,19 +66,26 @@ pub(super) fn by_rows<T>(form: &Gemm, few: T, many: T) -> Vec<T> {
     }
 }
 
-/// Whether A and B lie in runs of 32-bit floats that can be read by 16 bytes.
+/// Whether A and B lie in runs of 32-bit floats, or of bf16, that can be read by 16 bytes.
 pub(super) fn wide_factors(kernel: &Kernel, form: &Gemm, alignment: &Alignment) -> [bool; 2] {
-    let is_plain = |buffer: usize| kernel.buffers[buffer].element == Element::F32;
-    let left = is_plain(form.a.buffer) && is_wide(&form.a, alignment);
-    let right = match &form.b {
-        Right::Strided(matrix) => is_plain(matrix.buffer) && is_wide(matrix, alignment),
-        Right::Packed { buffer, batch } => is_plain(*buffer) && alignment.starts_wide(*buffer, batch),
+    let run = |buffer: usize| match kernel.buffers[buffer].element {
+        element @ (Element::F32 | Element::Bf16) => Some(WIDE_BYTES / element.bytes() as i64),
+        _ => None,
     };
-    [left, right]
+    let of_matrix = |matrix: &Matrix| run(matrix.buffer).is_some_and(|run| is_wide_by(matrix, alignment, run));
+    let right = match &form.b {
+        Right::Strided(matrix) => of_matrix(matrix),
+        Right::Packed { buffer, batch } => run(*buffer).is_some_and(|run| alignment.starts_wide(*buffer, batch, run)),
+    };
+    [of_matrix(&form.a), right]
 }
 
-/// Whether every row, or every column, is a run of elements that starts where a wide access may.
+/// Whether every row, or every column, is a run of 32-bit floats that starts where a wide access may.
 pub(super) fn is_wide(matrix: &Matrix, alignment: &Alignment) -> bool {
+    is_wide_by(matrix, alignment, WIDE)
+}
+
+fn is_wide_by(matrix: &Matrix, alignment: &Alignment, elements: i64) -> bool {
     let one = Amount::Constant(1);
     let slow = match (matrix.rows == one, matrix.columns == one) {
         (_, true) => matrix.rows,
@@ -86,5 +93,5 @@ pub(super) fn is_wide(matrix: &Matrix, alignment: &Alignment) -> bool {
         (false, false) => return false,
     };
     let strides = matrix.batch.iter().copied().chain([slow]).collect::<Vec<_>>();
-    alignment.starts_wide(matrix.buffer, &strides)
+    alignment.starts_wide(matrix.buffer, &strides, elements)
 }

@@ -7,7 +7,8 @@ use crate::fault::Environment;
 use crate::kernel::Kernel;
 use crate::plan::{Argument, Launch, Program, Step};
 use archc_runtime::abi::{
-    DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Probe, Size, Update, names,
+    DeviceArgument, DeviceEntry, DeviceLaunch, DevicePlan, DeviceProgram, DeviceStep, Element, Probe, Size, Update,
+    names,
 };
 use std::collections::HashMap;
 
@@ -40,13 +41,9 @@ impl Entries {
     ///
     /// # Errors
     /// If a kernel that is launched cannot run on a GPU.
-    pub fn of<'p>(programs: &[&'p Program], gpu: Gpu) -> Result<Entries, Environment> {
-        let of_program = |&program: &&'p Program| launches(&program.steps).into_iter().map(move |one| (program, one));
-        let launches = programs.iter().flat_map(of_program).collect::<Vec<_>>();
-        let mut alignments = HashMap::<String, Alignment>::new();
-        for (program, launch) in &launches {
-            alignments.entry(program.kernels[launch.kernel].identity()).or_default().add(launch);
-        }
+    pub fn of(programs: &[&Program], gpu: Gpu) -> Result<Entries, Environment> {
+        let launches = all_launches(programs);
+        let alignments = alignments(&launches);
         let trains = programs.iter().any(|program| program.name == names::TRAIN);
         let updates = if trains { Update::ALL.to_vec() } else { Vec::new() };
         let mut all = Entries { updates, probe: Some(gpu.precision), ..Entries::default() };
@@ -89,6 +86,24 @@ fn clean(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
 }
 
+/// A launch with its program.
+pub(super) type Launched<'p> = (&'p Program, &'p Launch);
+
+/// All launches of some programs.
+pub(super) fn all_launches<'p>(programs: &[&'p Program]) -> Vec<Launched<'p>> {
+    let of_program = |&program: &&'p Program| launches(&program.steps).into_iter().map(move |one| (program, one));
+    programs.iter().flat_map(of_program).collect()
+}
+
+/// What is known of the places that each kernel is given, by the kernel's identity.
+pub(super) fn alignments(launches: &[Launched<'_>]) -> HashMap<String, Alignment> {
+    let mut known = HashMap::<String, Alignment>::new();
+    for (program, launch) in launches {
+        known.entry(program.kernels[launch.kernel].identity()).or_default().add(launch);
+    }
+    known
+}
+
 /// All launches of some steps.
 fn launches(steps: &[Step]) -> Vec<&Launch> {
     let mut all = Vec::new();
@@ -123,9 +138,16 @@ pub fn plan(programs: &[&Program], entries: &Entries, gpu: Gpu) -> DevicePlan {
         name: program.name.clone(),
         counters: program.counters,
         steps: Planner { program, entries }.steps(&program.steps),
+        narrow: narrow_buffers(program),
     });
     let (arch, precision) = (gpu.arch.name().to_string(), gpu.precision.name().to_string());
     DevicePlan { arch, precision, entries: list, programs: programs.collect(), updates, probe }
+}
+
+/// The buffers of bf16.
+fn narrow_buffers(program: &Program) -> Vec<usize> {
+    let all = program.buffers.iter().enumerate();
+    all.filter(|(_, buffer)| buffer.element == Element::Bf16).map(|(place, _)| place).collect()
 }
 
 /// The operations of a block of the probe in one turn.

@@ -15,6 +15,10 @@ pub fn text(plan: &DevicePlan, programs: &[&Program]) -> String {
     }
     for (device, program) in plan.programs.iter().zip(programs) {
         let _ = writeln!(out, "program {}({})", device.name, program.symbols.join(", "));
+        if !device.narrow.is_empty() {
+            let narrow = device.narrow.iter().map(|place| format!("b{place}")).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "  in bf16: {narrow}");
+        }
         Text { plan, names: Names { program }, out: &mut out }.steps(&device.steps, 1);
     }
     out

@@ -2,7 +2,7 @@
 //! stages between them.
 //!
 //! A warpgroup of producers reads A and B where they lie as 32-bit floats, rounds them, and stores them as warpgroups'
-//! products want them. Other warpgroups each multiply 64 rows of a stage. Few rows and many take the same instruction in
+//! products want them; what lies there as bf16 it only has copied. Other warpgroups each multiply 64 rows of a stage. Few rows and many take the same instruction in
 //! the same order of k: a row's result is bit for bit the same alone and among others.
 
 use super::alignment::Alignment;
@@ -42,8 +42,8 @@ pub struct GroupTile {
 }
 
 impl GroupTile {
-    /// For few rows: two blocks have room beside each other.
-    pub const FEW: GroupTile = GroupTile { rows: FRAGMENT_ROWS, columns: 64, stages: 4, registers: 128 };
+    /// For few rows: two blocks have room beside each other, with as many bytes on their way as that leaves.
+    pub const FEW: GroupTile = GroupTile { rows: FRAGMENT_ROWS, columns: 64, stages: 6, registers: 128 };
     /// For more of them.
     pub const MANY: GroupTile = GroupTile { rows: 128, columns: 128, stages: 4, registers: 168 };
     /// For more of them where there are many columns: each row is read half as often.

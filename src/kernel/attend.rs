@@ -81,6 +81,13 @@ impl Attend {
         plain && self.ring.is_none() && self.extras.iter().chain(tables).all(alike)
     }
 
+    /// Whether it touches a buffer for its results alone, each of which it stores once.
+    pub fn only_stores(&self, buffer: usize) -> bool {
+        let mut form = self.clone();
+        let touched = form.matrices_mut().filter(|matrix| matrix.buffer == buffer).count();
+        self.output.buffer == buffer && touched == 1 && self.visits != Some(buffer)
+    }
+
     /// All matrices that it reads and writes.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
         let parts = self.further.iter_mut().flat_map(|part| [&mut part.query, &mut part.key]);

@@ -89,6 +89,17 @@ pub fn written(body: &[Statement]) -> Vec<usize> {
     body.iter().flat_map(of).collect()
 }
 
+/// The buffers that statements read, what they add to among them, each as often as they do.
+pub fn read(body: &[Statement]) -> Vec<usize> {
+    let of = |statement: &Statement| match statement {
+        Statement::Load(_, address) | Statement::Add(address, _) => vec![address.buffer],
+        Statement::If(_, body) => read(body),
+        Statement::Loop(inner) => read(&inner.body),
+        _ => Vec::new(),
+    };
+    body.iter().flat_map(of).collect()
+}
+
 /// Four 32-bit words as whole numbers: `tensor::Stream::new(seed, path, turns).words(row, coordinates)`, which is the
 /// definition for every target.
 #[derive(Debug, Clone, PartialEq)]

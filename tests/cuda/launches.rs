@@ -116,7 +116,7 @@ impl Driver for Recorder {
 
 /// A program of one buffer and the size `n`, with these steps.
 pub fn plan_of(steps: Vec<DeviceStep>, counters: usize) -> DevicePlan {
-    let program = DeviceProgram { name: "test".into(), counters, steps };
+    let program = DeviceProgram { name: "test".into(), counters, steps, narrow: Vec::new() };
     DevicePlan {
         arch: "sm_90a".into(),
         precision: "f32".into(),

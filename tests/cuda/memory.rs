@@ -11,7 +11,12 @@ use std::sync::{Arc, Mutex};
 /// A model whose programs launch nothing, and the memory that it has taken.
 fn model() -> (Loaded, Arc<Mutex<Memory>>) {
     let manifest = fake::manifest();
-    let program = |info: &ProgramInfo| DeviceProgram { name: info.name.clone(), counters: 0, steps: Vec::new() };
+    let program = |info: &ProgramInfo| DeviceProgram {
+        name: info.name.clone(),
+        counters: 0,
+        steps: Vec::new(),
+        narrow: Vec::new(),
+    };
     let programs = manifest.programs.iter().map(program).collect();
     let plan = DevicePlan {
         arch: "sm_90a".into(),

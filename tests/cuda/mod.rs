@@ -11,6 +11,7 @@ mod launches;
 mod limits;
 mod memory;
 mod models;
+mod narrow;
 mod operations;
 mod precision;
 mod repeated;

@@ -12,6 +12,7 @@ use archc::model::Model;
 use archc::model::library::embedded;
 use archc::verify::certificate::LENGTHS;
 use archc::verify::{Certificate, Interpreted, Native, Report};
+use archc_runtime::abi::DevicePlan;
 use archc_runtime::device::Shared;
 use archc_runtime::model::{Code, DeviceCode, Loaded};
 use std::ffi::CString;
@@ -32,11 +33,21 @@ pub fn observed(model: &Model, graphs: &Graphs, seed: u64, precision: Precision)
     let gpu = Gpu { arch: Arch::Sm90a, precision };
     let device = driver::device(graphs, None, gpu, &mut Session::default());
     let device = device.unwrap_or_else(|failure| panic!("{failure:?}"));
+    with_code(model, graphs, (device.plan, device.ptx), seed)
+}
+
+/// The same for a plan of a model's programs and its PTX.
+pub fn with_code(
+    model: &Model,
+    graphs: &Graphs,
+    (plan, ptx): (DevicePlan, String),
+    seed: u64,
+) -> (Loaded, Coverage, Traffic) {
     let manifest = manifest(model, &programs(graphs), Vec::new());
-    let driver = Emulated::new(&device.plan, &device.ptx, seed);
+    let driver = Emulated::new(&plan, &ptx, seed);
     let (coverage, traffic) = (driver.coverage.clone(), driver.traffic.clone());
-    let text = CString::new(device.ptx).expect("PTX has no zero bytes");
-    let code = Code::for_device(manifest, DeviceCode { plan: device.plan, text });
+    let text = CString::new(ptx).expect("PTX has no zero bytes");
+    let code = Code::for_device(manifest, DeviceCode { plan, text });
     let loaded = Loaded::on_device(code, 1, Shared::new(driver));
     (loaded.unwrap_or_else(|error| panic!("{error}")), coverage, traffic)
 }

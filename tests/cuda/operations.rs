@@ -13,14 +13,18 @@ use archc_runtime::device::{self, Driver};
 
 /// The plan and the PTX of some programs.
 pub fn compiled(programs: &[Program], precision: Precision) -> (DevicePlan, String) {
+    compiled_for(programs, Gpu { arch: Arch::Sm90a, precision })
+}
+
+/// The same for some GPU.
+pub fn compiled_for(programs: &[Program], gpu: Gpu) -> (DevicePlan, String) {
     let all = programs.iter().collect::<Vec<_>>();
-    let gpu = Gpu { arch: Arch::Sm90a, precision };
     let entries = Entries::of(&all, gpu).unwrap_or_else(|error| panic!("{}", error.message));
     let plan = plan(&all, &entries, gpu);
     let text = mlir::gpu::write(&entries);
     let context = mlir::context();
     let module = mlir::lower(&context, &text).unwrap_or_else(|bug| panic!("{}\n{}", bug.guarantee, bug.detail));
-    let ptx = llvm::ptx(&module, Arch::Sm90a).unwrap_or_else(|bug| panic!("{}", bug.detail));
+    let ptx = llvm::ptx(&module, gpu.arch).unwrap_or_else(|bug| panic!("{}", bug.detail));
     (plan, ptx)
 }
 

@@ -9,7 +9,7 @@ use crate::native::gemms::{Family, Kind, Shape, gemm};
 use archc::gpu::{Arch, Entries, Gpu, PANEL, Precision};
 use archc::kernel::{Amount, Form};
 use archc::link::Block;
-use archc::plan::{Program, Step};
+use archc::plan::{Launch, Program, Step};
 use archc_runtime::abi::{DevicePlan, Size};
 use archc_runtime::device::{self, Driver};
 
@@ -19,11 +19,17 @@ const STRIDES: [usize; 4] = [4, 5, 7, 8];
 /// The program, with such strides.
 fn aligned(program: &Program) -> Program {
     let mut program = program.clone();
-    let Step::Launch(launch) = &mut program.steps[0] else { panic!("it launches") };
+    let launch = launch_of(&mut program);
     for place in STRIDES {
         launch.sizes[place] = Size::Product(vec![Size::Symbol(place), Size::Constant(4)]);
     }
     program
+}
+
+/// The launch of a program that does nothing else.
+pub fn launch_of(program: &mut Program) -> &mut Launch {
+    let Step::Launch(launch) = &mut program.steps[0] else { panic!("it launches") };
+    launch
 }
 
 /// A product in bf16 whose strides are known to be multiples of 4.

@@ -60,6 +60,12 @@ impl Writer {
         self.define(Type::scalar(Kind::I64), format!("nvvm.mbarrier.arrive {barrier} : !llvm.ptr<3> -> i64"));
     }
 
+    /// Arrives at a barrier, which counts this too, when all copies that this thread has started are there.
+    pub fn arrive_after_copies(&mut self, barrier: Value) {
+        let barrier = self.in_space(barrier, 3);
+        self.line(format!("nvvm.cp.async.mbarrier.arrive {barrier} {{noinc = true}} : !llvm.ptr<3>"));
+    }
+
     /// Waits until the phase of this parity has ended.
     pub fn wait_for_phase(&mut self, barrier: Value, parity: Value) {
         let barrier = self.shared_word(barrier);

@@ -30,7 +30,7 @@ pub fn write(writer: &mut Writer, kernel: &Kernel, part: &Fragments, frame: &Fra
     let batch = writer.binary("arith.divui", rest, down);
     let batch = frame.body.unravel(writer, batch, &form.batch);
     let first = [writer.multiply(row, tile[0]), writer.multiply(column, tile[1])];
-    let sides = Side::both(part);
+    let sides = Side::both(kernel, part);
     let stage = sides[1].offset + sides[1].size();
     let shared = frame.shared(writer, "parts", (2 * stage).max(strip_size(part.tile)), Kind::F32);
     let (warp, lane) = warp_and_lane(writer, frame, part.tile);

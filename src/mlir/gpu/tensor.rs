@@ -34,14 +34,15 @@ impl Writer {
     }
 
     /// Four matrices of 8 rows of 16 bytes; thread i gives the address of row i % 8 of matrix i / 8, and has the i-th
-    /// words of all.
-    pub fn load_matrices(&mut self, row: Value) -> [Value; 4] {
+    /// words of all. Transposed, of 16 bits each, it has numbers 2 t and 2 t + 1 of column g, where i is 4 g + t.
+    pub fn load_matrices(&mut self, row: Value, transposed: bool) -> [Value; 4] {
         let row = self.in_space(row, 3);
+        let layout = if transposed { "col" } else { "row" };
         let word = Type::scalar(Kind::I32);
         let all = self.define(
             word,
             format!(
-                "nvvm.ldmatrix {row} {{layout = #nvvm.mma_layout<row>, num = 4 : i32, shape = #nvvm.ld_st_matrix_shape<m \
+                "nvvm.ldmatrix {row} {{layout = #nvvm.mma_layout<{layout}>, num = 4 : i32, shape = #nvvm.ld_st_matrix_shape<m \
                  = 8, n = 8>, eltType = #nvvm.ld_st_matrix_elt_type<b16>}} : (!llvm.ptr<3>) -> {FOUR_WORDS}"
             ),
         );

@@ -1,11 +1,12 @@
 //! Products of warpgroups: one brings parts of A and B to a ring in shared memory, the others multiply them.
 //!
-//! A stage of the ring is full when every producer has stored its pieces, and empty again when every warp that reads it
-//! has its products. Sums stay in registers; in the end they go through the ring once, so that the epilogue is one piece
+//! A stage of the ring is full when every producer's pieces are there, stored or copied, and empty again when every warp
+//! that reads it has its products. Sums stay in registers; in the end they go through the ring once, so that the epilogue is one piece
 //! of code and neighbours store side by side.
-//! Order: [`producers`] fill stages, [`consumers`] empty them.
+//! Order: [`producers`] fill stages, by [`copies`] where they can, [`consumers`] empty them.
 
 mod consumers;
+mod copies;
 mod producers;
 
 use super::Frame;
@@ -14,6 +15,7 @@ use crate::gpu::{GROUP, GROUP_DEPTH, GROUP_ROWS, GroupTile, PANEL_BYTES, WARP, W
 use crate::kernel::Kernel;
 use crate::mlir::arithmetic::Order;
 use crate::mlir::text::{Kind, Type, Value, Writer};
+use archc_runtime::abi::Element;
 
 /// Rows of tiles that are taken together, column by column: what they read of B is near for all.
 const ROWS_TOGETHER: i64 = 8;
@@ -25,14 +27,14 @@ pub fn write(writer: &mut Writer, kernel: &Kernel, part: &Warpgroups, frame: &Fr
     let form = &part.form;
     let extents = [form.m, form.n, form.k].map(|amount| frame.body.amount(writer, amount));
     let (first, batch) = place(writer, frame, part, extents);
-    let sides = Side::both(part);
+    let sides = Side::both(kernel, part);
     let ring = writer.given_shared(&format!("{}_ring", frame.symbol));
     let (zero, size) = (writer.whole(0, Type::scalar(Kind::I32)), writer.int(GROUP as i64));
     // The same for all threads of a warp, and the assembler must know it.
     let group = writer.binary("arith.divui", frame.thread, size);
     let group = writer.from_thread(group, zero);
     let mut product = Product { writer, kernel, part, frame, extents, first, batch, ring, group };
-    product.make_barriers();
+    product.make_barriers(&sides);
     let none = product.writer.int(0);
     let is_producer = product.writer.compare(Order::Equal, group, none);
     let open = product.writer.begin_if(is_producer, &[]);
@@ -69,6 +71,8 @@ fn place(writer: &mut Writer, frame: &Frame<'_>, part: &Warpgroups, extents: [Va
 struct Side {
     factor: Factor,
     along_sum: bool,
+    /// It is bf16 in memory, and copied as it is.
+    is_copied: bool,
     /// Rows of A, or columns of B, that are brought.
     outer: usize,
     /// Bytes from the start of a stage.
@@ -76,10 +80,12 @@ struct Side {
 }
 
 impl Side {
-    fn both(part: &Warpgroups) -> [Side; 2] {
+    fn both(kernel: &Kernel, part: &Warpgroups) -> [Side; 2] {
         let GroupTile { rows, columns, .. } = part.tile;
-        let side =
-            |factor: Factor, outer: usize, offset: usize| Side { along_sum: factor.along_sum(), outer, offset, factor };
+        let side = |factor: Factor, outer: usize, offset: usize| {
+            let is_copied = kernel.buffers[factor.buffer()].element == Element::Bf16;
+            Side { along_sum: factor.along_sum(), is_copied, outer, offset, factor }
+        };
         let [a, b] = Factor::both(&part.form);
         [side(a, rows, 0), side(b, columns, part.tile.left_bytes())]
     }
@@ -119,14 +125,17 @@ struct Product<'a> {
 
 impl Product<'_> {
     /// One thread makes the barriers, and all wait for it.
-    fn make_barriers(&mut self) {
+    fn make_barriers(&mut self, sides: &[Side; 2]) {
+        // A producer arrives for what it stores, and once more for what it copies.
+        let ways = [true, false].map(|way| usize::from(sides.iter().any(|side| side.is_copied == way)));
+        let producers = GROUP * ways.iter().sum::<usize>();
         let zero = self.writer.int(0);
         let is_first = self.writer.compare(Order::Equal, self.frame.thread, zero);
         let open = self.writer.begin_if(is_first, &[]);
         for stage in 0..self.part.tile.stages {
             let stage = self.writer.int(stage as i64);
             let readers = self.part.tile.groups() * GROUP / WARP;
-            for (kind, arrivals) in [(Barrier::Full, GROUP), (Barrier::Empty, readers)] {
+            for (kind, arrivals) in [(Barrier::Full, producers), (Barrier::Empty, readers)] {
                 let barrier = self.barrier(kind, stage);
                 self.writer.make_barrier(barrier, arrivals);
             }

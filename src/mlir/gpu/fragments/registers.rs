@@ -1,7 +1,8 @@
 //! Fragments in registers: what each thread of a warp reads of a stage, rounded, and multiplied.
 //!
 //! Of a fragment of A, thread 4 g + t has rows g and g + 8, and of one of B column g; along the sum it has t and t + 4
-//! of 8 where a word is one number (tf32), and 2 t, 2 t + 1 and the 8th after them of 16 where it is two (bf16).
+//! of 8 where a word is one number (tf32), and 2 t, 2 t + 1 and the 8th after them of 16 where it is two (bf16). Those are
+//! the words of matrices of 8 rows of 16 bytes, but for bf16 that is made of 32-bit floats, and tf32 across the sum.
 
 use super::staging::Side;
 use super::{FRAGMENT, Product};
@@ -36,13 +37,14 @@ impl Product<'_> {
         let start = self.part_of_stage(side, stage);
         let own = self.writer.int((self.own()[place] * side.skipped(1, 0)) as i64);
         let skipped = self.writer.multiply(self.warp[place], own);
-        self.writer.element_address(start, skipped, Kind::F32)
+        self.writer.element_address(start, skipped, side.kind)
     }
 
     /// For each run of 8 rows of A, or columns of B: the thread's two words of it, from a k on.
     fn words(&mut self, side: &Side, start: Value, k: usize, runs: usize) -> Vec<[Value; 2]> {
-        match self.part.precision {
-            Precision::Bf16 => self.pairs(side, start, k, runs),
+        match (self.part.precision, side.kind) {
+            (Precision::Bf16, Kind::I16) => self.matrices(side, start, k, runs),
+            (Precision::Bf16, _) => self.pairs(side, start, k, runs),
             _ if side.along_sum => self.matrices(side, start, k, runs),
             _ => self.singles(side, start, k, runs),
         }
@@ -50,31 +52,44 @@ impl Product<'_> {
 
     /// By words of four threads' rows: two runs of 8 at once.
     fn matrices(&mut self, side: &Side, start: Value, k: usize, runs: usize) -> Vec<[Value; 2]> {
-        // Matrix 0 has the first run and the first half of the sum, matrix 1 the second half, then the second run.
-        let (eight, two, four) = (self.writer.int(8), self.writer.int(2), self.writer.int(4));
-        let pitch = self.writer.int(side.pitch() as i64);
+        let own = self.own_row(side, start);
+        let mut all = Vec::with_capacity(runs);
+        for pair in 0..runs.div_ceil(2) {
+            let address = self.writer.address_at(own, side.skipped(pair * FRAGMENT[0], k), side.kind);
+            let words = self.writer.load_matrices(address, !side.along_sum);
+            let [a, b, c, d] = words.map(|word| self.rounded(side, word));
+            all.extend([[a, b], [c, d]]);
+        }
+        all.truncate(runs);
+        all
+    }
+
+    /// A word of a side as one of a fragment.
+    fn rounded(&mut self, side: &Side, word: Value) -> Value {
+        if side.kind == Kind::I16 {
+            return word;
+        }
+        let number = self.writer.cast("arith.bitcast", word, Kind::F32);
+        self.writer.to_tf32(number)
+    }
+
+    /// The row of 16 bytes that a thread gives the address of. Matrix 0 has the first run and the first half of the sum,
+    /// matrix 1 the second half, then the second run. Across the sum a matrix' rows are of one k each.
+    fn own_row(&mut self, side: &Side, start: Value) -> Value {
+        let (eight, two) = (self.writer.int(8), self.writer.int(2));
         let row = self.writer.binary("arith.remui", self.lane, eight);
         let matrix = self.writer.binary("arith.divui", self.lane, eight);
         let half = self.writer.binary("arith.remui", matrix, two);
         let run = self.writer.binary("arith.divui", matrix, two);
         let run = self.writer.multiply(run, eight);
-        let row = self.writer.add(row, run);
-        let down = self.writer.multiply(row, pitch);
-        let along = self.writer.multiply(half, four);
+        let of_half = self.writer.int(side.of_16_bytes() as i64);
+        let half = self.writer.multiply(half, of_half);
+        let (down, along) = if side.along_sum { (run, half) } else { (half, run) };
+        let down = self.writer.add(row, down);
+        let pitch = self.writer.int(side.pitch() as i64);
+        let down = self.writer.multiply(down, pitch);
         let own = self.writer.add(down, along);
-        let own = self.writer.element_address(start, own, Kind::F32);
-        let mut all = Vec::with_capacity(runs);
-        for pair in 0..runs.div_ceil(2) {
-            let address = self.writer.address_at(own, side.skipped(pair * FRAGMENT[0], k), Kind::F32);
-            let words = self.writer.load_matrices(address);
-            let [a, b, c, d] = words.map(|word| {
-                let number = self.writer.cast("arith.bitcast", word, Kind::F32);
-                self.writer.to_tf32(number)
-            });
-            all.extend([[a, b], [c, d]]);
-        }
-        all.truncate(runs);
-        all
+        self.writer.element_address(start, own, side.kind)
     }
 
     /// The thread's own g and t: the address of an element at (g, factor · t) of a part.

@@ -1,14 +1,16 @@
-//! Parts of A and B in shared memory, as 32-bit floats in the order in which they lie in global memory: a run along the
-//! sum, or a run across it. Elements beside a matrix are zeros.
+//! Parts of A and B in shared memory, in the order in which they lie in global memory: a run along the sum, or a run
+//! across it. Elements beside a matrix are zeros.
 //!
 //! 32-bit floats are copied while the warps multiply, by 16 bytes where all rows start at multiples of them, else one
-//! by one; others are read, converted and written.
+//! by one; so are bf16, by 16 bytes alone. Others are read, converted to 32-bit floats and written.
 
 use super::Product;
-use crate::gpu::{Fragments, Tile, WIDE};
+use crate::gpu::{Fragments, Tile, WIDE_BYTES};
+use crate::kernel::Kernel;
 use crate::mlir::arithmetic::Order;
 use crate::mlir::gpu::factors::Factor;
-use crate::mlir::text::{Kind, Type, Value};
+use crate::mlir::memory::stored_kind;
+use crate::mlir::text::{Kind, Open, Type, Value};
 use archc_runtime::abi::Element;
 
 /// A or B, as it lies in a stage.
@@ -20,8 +22,10 @@ pub struct Side {
     pub depth: usize,
     /// Neighbours lie along the sum.
     pub along_sum: bool,
-    /// Where it starts, in elements.
+    /// Where it starts, in words of 32 bits.
     pub offset: usize,
+    /// What an element is: a 32-bit float, or the 16 bits of a bf16.
+    pub kind: Kind,
     /// Elements of a copy.
     run: usize,
     factor: Factor,
@@ -29,17 +33,14 @@ pub struct Side {
 
 impl Side {
     /// A and B.
-    pub fn both(part: &Fragments) -> [Side; 2] {
+    pub fn both(kernel: &Kernel, part: &Fragments) -> [Side; 2] {
         let Tile { rows, columns, depth, .. } = part.tile;
-        let run = |wide: bool| if wide { WIDE as usize } else { 1 };
         let [a, b] = Factor::both(&part.form);
-        let side = |outer: usize, offset: usize, wide: bool, factor: Factor| Side {
-            outer,
-            depth,
-            along_sum: factor.along_sum(),
-            offset,
-            run: run(wide),
-            factor,
+        let side = |outer: usize, offset: usize, wide: bool, factor: Factor| {
+            let is_narrow = wide && kernel.buffers[factor.buffer()].element == Element::Bf16;
+            let kind = if is_narrow { Kind::I16 } else { Kind::F32 };
+            let run = if wide { WIDE_BYTES as usize / kind.bytes() } else { 1 };
+            Side { outer, depth, along_sum: factor.along_sum(), offset, kind, run, factor }
         };
         let left = side(rows, 0, part.wide[0], a);
         let right = side(columns, left.size(), part.wide[1], b);
@@ -48,12 +49,17 @@ impl Side {
 
     /// Elements from one run to the next: banks of neighbouring runs must differ.
     pub fn pitch(&self) -> usize {
-        if self.along_sum { self.depth + 4 } else { self.outer + 8 }
+        if self.along_sum { self.depth + self.of_16_bytes() } else { self.outer + 8 }
     }
 
-    /// Elements in shared memory.
+    /// So many elements are 16 bytes.
+    pub fn of_16_bytes(&self) -> usize {
+        16 / self.kind.bytes()
+    }
+
+    /// Words in shared memory.
     pub fn size(&self) -> usize {
-        self.pitch() * if self.along_sum { self.outer } else { self.depth }
+        self.pitch() * if self.along_sum { self.outer } else { self.depth } * self.kind.bytes() / 4
     }
 
     /// The place of an element in shared memory that is so far from another.
@@ -78,10 +84,23 @@ impl Product<'_> {
             let start = side.factor.start(self.writer, self.frame, &self.batch);
             let runs = side.outer * side.depth / side.run;
             for turn in 0..runs.div_ceil(self.part.tile.threads()) {
+                let left = runs - (turn * self.part.tile.threads()).min(runs);
+                let open = self.only_threads(left);
                 let run = self.run(side, turn, (from, self.first[place], limit));
                 self.copy_run(side, &run, to, (start, from, self.first[place]));
+                open.into_iter().for_each(|open| drop(self.writer.end(open, &[])));
             }
         }
+    }
+
+    /// Starts what only the first so many threads do, if those are not all.
+    fn only_threads(&mut self, count: usize) -> Option<Open> {
+        let is_some = count < self.part.tile.threads();
+        is_some.then(|| {
+            let count = self.writer.int(count as i64);
+            let is_one = self.writer.compare(Order::Less, self.frame.thread, count);
+            self.writer.begin_if(is_one, &[])
+        })
     }
 
     /// The thread's run of this turn.
@@ -116,12 +135,12 @@ impl Product<'_> {
         let (slow, fast) = if side.along_sum { (run.outer, run.k) } else { (run.k, run.outer) };
         let down = self.writer.multiply(slow, pitch);
         let target = self.writer.add(down, fast);
-        let target = self.writer.element_address(to, target, Kind::F32);
-        if self.kernel.buffers[buffer].element == Element::F32 {
-            let source = self.writer.element_address(self.frame.body.buffers[buffer], at, Kind::F32);
-            let bytes = self.writer.int(4);
+        let target = self.writer.element_address(to, target, side.kind);
+        if stored_kind(self.kernel.buffers[buffer].element) == side.kind {
+            let source = self.writer.element_address(self.frame.body.buffers[buffer], at, side.kind);
+            let bytes = self.writer.int(side.kind.bytes() as i64);
             let given = self.writer.multiply(run.given, bytes);
-            self.writer.copy_to_shared(target, source, side.run * 4, given);
+            self.writer.copy_to_shared(target, source, side.run * side.kind.bytes(), given);
         } else {
             let value = self.read_run(run, buffer, at);
             self.writer.store(target, value);

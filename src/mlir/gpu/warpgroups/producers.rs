@@ -1,4 +1,5 @@
-//! A warpgroup brings parts of A and B: 32-bit floats are read, rounded, and stored in lines of bf16.
+//! A warpgroup brings parts of A and B: 32-bit floats are read, rounded, and stored in lines of bf16; bf16 is copied
+//! ([`super::copies`]) while those are on their way.
 //!
 //! A thread has the same place in every 16th line, and there a piece of 8 elements. Of a part that lies wholly in the sum
 //! all pieces are read at once, by 16 bytes; places beside a matrix are those of its last row or column, which nobody
@@ -16,28 +17,28 @@ const AHEAD: usize = 8;
 const TURNS_OF_PANEL: usize = GROUP_ROWS / LINES;
 
 /// What is the same for a thread in all parts.
-struct Own {
+pub(super) struct Own {
     /// Its line, and its first element in it.
-    line: Value,
-    within: Value,
+    pub(super) line: Value,
+    pub(super) within: Value,
     /// Bytes from the start of a side to its piece.
     bytes: Value,
 }
 
 /// A part of the sum: where it starts, the stage that it goes to, and the parity of that stage's phases.
 #[derive(Clone, Copy)]
-struct Part {
-    from: Value,
-    stage: Value,
+pub(super) struct Part {
+    pub(super) from: Value,
+    pub(super) stage: Value,
     parity: Value,
 }
 
 /// A side while it is brought.
-struct Source<'s> {
-    side: &'s Side,
+pub(super) struct Source<'s> {
+    pub(super) side: &'s Side,
     /// The tile's first place, and one past the last of the matrix.
-    first: Value,
-    limit: Value,
+    pub(super) first: Value,
+    pub(super) limit: Value,
     /// Where the matrix starts.
     start: Value,
 }
@@ -59,13 +60,28 @@ impl Product<'_> {
         self.bring_pieces(&sources, &own, part);
         self.writer.begin_else(&[]);
         self.wait_until_empty(part);
-        sources.iter().for_each(|source| self.bring_elements(source, &own, part));
+        for source in &sources {
+            match source.side.is_copied {
+                true => self.copy_what_exists(source, &own, part),
+                false => self.bring_elements(source, &own, part),
+            }
+        }
         self.writer.end(inner, &[]);
-        self.writer.show_to_products();
-        let full = self.barrier(Barrier::Full, part.stage);
-        self.writer.arrive(full);
+        self.tell(sides, part.stage);
         let (stage, parity) = self.next(part.stage, part.parity);
         self.writer.end(open, &[stage, parity]);
+    }
+
+    /// The thread's pieces of a stage are there, or will be when its copies are.
+    fn tell(&mut self, sides: &[Side; 2], stage: Value) {
+        let full = self.barrier(Barrier::Full, stage);
+        if sides.iter().any(|side| !side.is_copied) {
+            self.writer.show_to_products();
+            self.writer.arrive(full);
+        }
+        if sides.iter().any(|side| side.is_copied) {
+            self.writer.arrive_after_copies(full);
+        }
     }
 
     fn own(&mut self) -> Own {
@@ -105,7 +121,8 @@ impl Product<'_> {
 
     /// Brings a part by whole pieces, of which some are always on their way.
     fn bring_pieces(&mut self, sources: &[Source<'_>; 2], own: &Own, part: Part) {
-        let turns = sources.iter().flat_map(|source| (0..source.side.turns()).map(move |turn| (source, turn)));
+        let (copied, read) = sources.iter().partition::<Vec<_>, _>(|source| source.side.is_copied);
+        let turns = read.into_iter().flat_map(|source| (0..source.side.turns()).map(move |turn| (source, turn)));
         let pieces = turns.collect::<Vec<_>>();
         let mut read = Vec::with_capacity(pieces.len());
         for place in 0..pieces.len() + AHEAD {
@@ -114,6 +131,7 @@ impl Product<'_> {
             }
             if place + 1 == AHEAD {
                 self.wait_until_empty(part);
+                copied.iter().for_each(|source| self.copy_pieces(source, own, part));
             }
             if let Some(before) = place.checked_sub(AHEAD) {
                 let (source, turn) = pieces[before];
@@ -126,6 +144,18 @@ impl Product<'_> {
 
     /// Eight elements.
     fn read_piece(&mut self, source: &Source<'_>, own: &Own, from: Value, turn: usize) -> Vec<Value> {
+        let address = self.piece(source, own, from, turn);
+        let mut numbers = Vec::with_capacity(PIECE);
+        for run in 0..PIECE / WIDE as usize {
+            let address = self.writer.address_at(address, run * WIDE as usize, Kind::F32);
+            let four = self.writer.load_aligned(address, Type::vector(Kind::F32, WIDE as usize));
+            numbers.extend((0..WIDE as usize).map(|lane| self.writer.lane(four, lane)));
+        }
+        numbers
+    }
+
+    /// Where the thread's piece of a turn is, of a part that is brought by whole pieces.
+    pub(super) fn piece(&mut self, source: &Source<'_>, own: &Own, from: Value, turn: usize) -> Value {
         let along_sum = source.side.along_sum;
         let panel = turn / TURNS_OF_PANEL * GROUP_ROWS;
         let line = turn % TURNS_OF_PANEL * LINES;
@@ -139,20 +169,25 @@ impl Product<'_> {
         let outer = self.writer.minimum(outer, last);
         let k = self.writer.add(k, k_skipped);
         let k = self.writer.add(from, k);
-        let address = self.address(source, outer, k);
-        let mut numbers = Vec::with_capacity(PIECE);
-        for run in 0..PIECE / WIDE as usize {
-            let address = self.writer.address_at(address, run * WIDE as usize, Kind::F32);
-            let four = self.writer.load_aligned(address, Type::vector(Kind::F32, WIDE as usize));
-            numbers.extend((0..WIDE as usize).map(|lane| self.writer.lane(four, lane)));
-        }
-        numbers
+        self.address(source, outer, k)
     }
 
-    fn address(&mut self, source: &Source<'_>, outer: Value, k: Value) -> Value {
+    pub(super) fn address(&mut self, source: &Source<'_>, outer: Value, k: Value) -> Value {
         let factor = &source.side.factor;
         let at = factor.at(self.writer, self.frame, (source.start, self.extents[2]), (outer, k));
-        self.writer.element_address(self.frame.body.buffers[factor.buffer()], at, Kind::F32)
+        let kind = if source.side.is_copied { Kind::I16 } else { Kind::F32 };
+        self.writer.element_address(self.frame.body.buffers[factor.buffer()], at, kind)
+    }
+
+    /// The rows that a turn begins at, and the thread's line of it.
+    pub(super) fn line_of(&mut self, own: &Own, turn: Value) -> (Value, Value) {
+        let (panel_turns, lines) = (self.writer.int(TURNS_OF_PANEL as i64), self.writer.int(LINES as i64));
+        let rows = self.writer.int(GROUP_ROWS as i64);
+        let panel = self.writer.binary("arith.divui", turn, panel_turns);
+        let panel = self.writer.multiply(panel, rows);
+        let line = self.writer.binary("arith.remui", turn, panel_turns);
+        let line = self.writer.multiply(line, lines);
+        (panel, self.writer.add(own.line, line))
     }
 
     /// Brings a side of a part one by one.
@@ -160,13 +195,7 @@ impl Product<'_> {
         let (zero, one) = (self.writer.int(0), self.writer.int(1));
         let turns = self.writer.int(source.side.turns() as i64);
         let (open, turn, _) = self.writer.begin_for(zero, turns, one, &[]);
-        let (panel_turns, lines) = (self.writer.int(TURNS_OF_PANEL as i64), self.writer.int(LINES as i64));
-        let rows = self.writer.int(GROUP_ROWS as i64);
-        let panel = self.writer.binary("arith.divui", turn, panel_turns);
-        let panel = self.writer.multiply(panel, rows);
-        let line = self.writer.binary("arith.remui", turn, panel_turns);
-        let line = self.writer.multiply(line, lines);
-        let line = self.writer.add(own.line, line);
+        let (panel, line) = self.line_of(own, turn);
         let numbers = (0..PIECE).map(|place| {
             let skipped = self.writer.int(place as i64);
             let within = self.writer.add(own.within, skipped);
@@ -200,13 +229,18 @@ impl Product<'_> {
         numbers.chunks_exact(2).map(|pair| self.writer.to_bf16([pair[0], pair[1]])).collect()
     }
 
-    /// Stores the thread's piece of a turn.
-    fn store(&mut self, side: &Side, own: &Own, stage: Value, turn: Value, words: &[Value]) {
+    /// Where the thread's piece of a turn goes.
+    pub(super) fn target(&mut self, side: &Side, own: &Own, stage: Value, turn: Value) -> Value {
         let start = self.part_of_stage(side, stage);
         let bytes = self.writer.int((PANEL_BYTES / TURNS_OF_PANEL) as i64);
         let skipped = self.writer.multiply(turn, bytes);
         let start = self.writer.element_address(start, own.bytes, Kind::I8);
-        let address = self.writer.element_address(start, skipped, Kind::I8);
+        self.writer.element_address(start, skipped, Kind::I8)
+    }
+
+    /// Stores it.
+    fn store(&mut self, side: &Side, own: &Own, stage: Value, turn: Value, words: &[Value]) {
+        let address = self.target(side, own, stage, turn);
         let four = Type::vector(Kind::I32, words.len());
         let list = words.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
         let piece = self.writer.define(four, format!("vector.from_elements {list} : {four}"));

@@ -56,6 +56,9 @@ pub struct DeviceProgram {
     pub counters: usize,
     /// In order.
     pub steps: Vec<DeviceStep>,
+    /// The buffers that hold bf16 there where the manifest says 32-bit floats, by their places.
+    #[serde(default)]
+    pub narrow: Vec<usize>,
 }
 
 /// One step.

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::measure::{Beside, Figure, measure};
-use crate::abi::{BufferInfo, Role, names};
+use crate::abi::{BufferInfo, ProgramInfo, Role, names};
 use crate::error::Result;
 use crate::evaluate::token_call;
 use crate::generate::{Decoder, longest_piece};
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// Tokens of one measured stretch of decoding.
 const STRETCH: usize = 16;
-/// Bytes of a weight that is read.
+/// Bytes of a weight that is read as it is in a checkpoint.
 const BYTES: f64 = 4.0;
 
 /// Decoding after a prompt: bytes of weights and of what is kept per second, of the read bandwidth over as many bytes.
@@ -98,7 +98,17 @@ fn token_bytes(model: &Loaded, context: i64) -> Result<f64> {
     let size = |buffer: &BufferInfo| buffer.shape.iter().map(|size| size.evaluate(call.sizes())).product::<i64>();
     let states = model.program(names::STEP)?.buffers.iter().filter(|buffer| buffer.role == Role::State);
     let kept = states.map(|state| size(state) as f64 * state.element.bytes() as f64).sum::<f64>();
-    Ok((2.0 * one - two) * BYTES + kept)
+    Ok((2.0 * one - two) * weight_bytes(model.program(names::STEP)?) + kept)
+}
+
+/// Bytes of a weight that a program reads: on a GPU some are bf16 in memory.
+fn weight_bytes(program: &ProgramInfo) -> f64 {
+    let packed = program.buffers.iter().filter(|buffer| buffer.role == Role::Packed);
+    let size = |buffer: &BufferInfo| buffer.shape.iter().map(|size| size.evaluate(&[])).product::<i64>() as f64;
+    let (elements, bytes) = packed.fold((0.0, 0.0), |(elements, bytes), buffer| {
+        (elements + size(buffer), bytes + size(buffer) * buffer.element.bytes() as f64)
+    });
+    if elements > 0.0 { bytes / elements } else { BYTES }
 }
 
 /// The multiply-adds of a program under given sizes.

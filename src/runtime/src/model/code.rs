@@ -1,7 +1,7 @@
 //! Compiled code as the runtime sees it.
 #![expect(unsafe_code, reason = "compiled programs are functions behind addresses")]
 
-use crate::abi::{DevicePlan, Frame, Manifest, ProgramFunction, ProgramInfo};
+use crate::abi::{DevicePlan, Element, Frame, Manifest, ProgramFunction, ProgramInfo};
 use crate::error::{Error, Result};
 use crate::threads::{Pool, parallel_for};
 use std::any::Any;
@@ -117,6 +117,15 @@ impl Code {
             Error::environment(format!("`{}` was built for CPUs alone", self.manifest.model))
                 .help("build it with `archc build --target cuda`")
         })
+    }
+
+    /// The same, of which the manifest says how buffers lie on a GPU.
+    pub(super) fn narrowed(mut self) -> Code {
+        let plans = self.device.iter().flat_map(|device| &device.plan.programs);
+        for (info, plan) in self.manifest.programs.iter_mut().zip(plans) {
+            plan.narrow.iter().for_each(|place| info.buffers[*place].element = Element::Bf16);
+        }
+        self
     }
 
     /// Whether there is code for the CPU.

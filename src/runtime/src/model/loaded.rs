@@ -63,7 +63,7 @@ impl Loaded {
     pub fn on_device(code: Code, threads: usize, driver: Shared) -> Result<Loaded> {
         let device = code.for_gpu()?;
         let device = OnDevice::new(device.plan.clone(), driver);
-        Loaded::anywhere(code, threads, Some(device))
+        Loaded::anywhere(code.narrowed(), threads, Some(device))
     }
 
     fn anywhere(code: Code, threads: usize, device: Option<OnDevice>) -> Result<Loaded> {
