@@ -66,11 +66,12 @@ impl Chunk<'_, '_, '_> {
             let place = halves.place(halves.early, column);
             early.push(self.taken(right, from, &place, &[halves.large.block, column], &border));
         }
-        let (late, early) = (self.turn.product(&late)?, self.turn.product(&early)?);
+        // Filled in only now: the exponential of what a place past the end would fade by need not be a number.
+        let [late, early] = [self.turn.product(&late)?, self.turn.product(&early)?].map(|side| self.turn.tape.total(side));
         Some(self.turn.contract(&[late, early], summed, &self.order))
     }
 
-    /// A value at the places of a half, by block; zero where they or the border lie past the end of the chunk.
+    /// A value at the places of a half, by block; absent where they or the border lie past the end of the chunk.
     fn taken(
         &mut self,
         value: Value,
@@ -94,8 +95,7 @@ impl Chunk<'_, '_, '_> {
         let inside = [place, border].map(|place| Relation::AtLeastZero(Affine::number(size - 1).plus(place, -1)));
         let relations = if self.turn.pieces.is_padded() { inside.to_vec() } else { Vec::new() };
         let typed = Typed { ty: TensorType { axes, dtype: ty.dtype }, presence: Presence { relations } };
-        let taken = self.turn.tape.add(Op::Index(vec![(along, place.clone())]), vec![value], typed);
-        self.turn.tape.total(taken)
+        self.turn.tape.add(Op::Index(vec![(along, place.clone())]), vec![value], typed)
     }
 
     /// The sums of these halves where their pairs are, what is known elsewhere.
