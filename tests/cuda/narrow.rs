@@ -1,5 +1,6 @@
 //! Factors of products that lie in memory as bf16: which they are, and that no result changes by a bit.
 
+use super::assembled::assembled;
 use super::kernels::InPtx;
 use super::models::{LLAMA, loaded, with_code};
 use super::operations::{compiled, compiled_for};
@@ -9,6 +10,7 @@ use crate::native::gemms::{Kind, gemm};
 use crate::random_models::{Numbers, batch, numbers};
 use archc::driver::Graphs;
 use archc::gpu::{Arch, Gpu, PANEL, Precision, narrowed};
+use archc::kernel::{Amount, Form};
 use archc::link::Block;
 use archc::model::Model;
 use archc::model::library::embedded;
@@ -135,6 +137,43 @@ fn what_is_bf16_in_memory_passes_no_register_on_its_way_to_a_product() {
     for arch in [Arch::Sm80, Arch::Sm90a] {
         let (_, ptx) = compiled_for(&[product(kinds()[2], [true; 2])], Gpu { arch, ..HOPPER });
         assert!(ptx.contains("cp.async.cg.shared.global") && !ptx.contains("cvt.rn.bf16"), "{ptx}");
+    }
+}
+
+#[test]
+fn products_of_bf16_in_memory_assemble_without_spills_and_are_not_serialised() {
+    for kind in kinds() {
+        for (narrow, columns) in BOTH.into_iter().flat_map(|narrow| [(narrow, None), (narrow, Some(4096))]) {
+            let mut program = product(kind, narrow);
+            if let (Form::Gemm(form), Some(columns)) = (&mut program.kernels[0].form, columns) {
+                form.n = Amount::Constant(columns);
+            }
+            let (_, code) = compiled_for(&[program], HOPPER);
+            let Some(said) = assembled(&code, Arch::Sm90a) else { return };
+            assert!(!said.contains("serialized"), "{said}");
+        }
+    }
+}
+
+/// The code without the lines that have a word.
+fn without(compiled: &InPtx, word: &str) -> InPtx {
+    assert!(compiled.ptx.contains(word), "{word}");
+    let ptx = compiled.ptx.lines().filter(|line| !line.contains(word)).collect::<Vec<_>>().join("\n");
+    InPtx { plan: compiled.plan.clone(), ptx, seed: compiled.seed }
+}
+
+#[test]
+fn who_multiplies_copies_that_are_not_there_yet_is_found() {
+    let (kind, shape, narrow) = (kinds()[2], [1, 72, 136, 64 * 9], [true; 2]);
+    for seed in 1..4 {
+        let (plan, ptx) = compiled_for(&[product(kind, narrow)], HOPPER);
+        let whole = InPtx { plan, ptx, seed };
+        let wanted = made(&whole, kind, shape, narrow);
+        for word in ["cp.async.mbarrier.arrive.noinc", "wgmma.wait_group.sync.aligned"] {
+            let broken = without(&whole, word);
+            let found = std::panic::catch_unwind(|| made(&broken, kind, shape, narrow));
+            assert!(found.is_err() || found.is_ok_and(|found| found != wanted), "without {word}");
+        }
     }
 }
 

@@ -77,7 +77,8 @@ impl Writer {
         ));
     }
 
-    /// What this thread wrote to shared memory is there for warpgroups' products of whoever learns of it.
+    /// What this thread wrote to shared memory, or knows to be there, is there for warpgroups' products: its own, and those
+    /// of whoever learns of it.
     pub fn show_to_products(&mut self) {
         self.line("nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}");
     }

@@ -27,6 +27,9 @@ impl Product<'_> {
         let (stage, parity, before) = (state[0], state[1], state[2]);
         let full = self.barrier(Barrier::Full, stage);
         self.writer.wait_for_phase(full, parity);
+        if sides.iter().any(|side| side.is_copied) {
+            self.writer.show_to_products();
+        }
         self.writer.begin_products();
         let pairs = self.pairs(starts, lines, stage);
         let sums = self.writer.multiply_described(&pairs, lines, &state[3..]);

@@ -13,6 +13,8 @@ use crate::mlir::text::{Kind, Type, Value};
 
 /// So many pieces are on their way to a thread's registers at once.
 const AHEAD: usize = 8;
+/// Runs of a piece that are read at once.
+pub(super) const RUNS: usize = PIECE / WIDE as usize;
 /// Turns of the producers from 64 rows of a stage to the next.
 const TURNS_OF_PANEL: usize = GROUP_ROWS / LINES;
 
@@ -30,7 +32,7 @@ pub(super) struct Own {
 pub(super) struct Part {
     pub(super) from: Value,
     pub(super) stage: Value,
-    parity: Value,
+    pub(super) parity: Value,
 }
 
 /// A side while it is brought.
@@ -50,36 +52,55 @@ impl Product<'_> {
         let sources = [0, 1].map(|place| self.source(&sides[place], place));
         let whole = sources.each_ref().map(|source| self.has_whole_pieces(source));
         let whole = self.writer.both(whole[0], whole[1]);
+        if self.pieces(&sources).len() <= AHEAD {
+            return self.produce_ahead(&sources, &own, whole);
+        }
         let (zero, one, depth) = (self.writer.int(0), self.writer.int(1), self.writer.int(GROUP_DEPTH as i64));
         let (open, from, state) = self.writer.begin_for(zero, self.extents[2], depth, &[zero, one]);
         let part = Part { from, stage: state[0], parity: state[1] };
-        let end = self.writer.add(from, depth);
-        let inside = self.writer.compare(Order::LessEqual, end, self.extents[2]);
-        let inside = self.writer.both(inside, whole);
+        let inside = self.is_inside(from, whole);
         let inner = self.writer.begin_if(inside, &[]);
         self.bring_pieces(&sources, &own, part);
         self.writer.begin_else(&[]);
         self.wait_until_empty(part);
-        for source in &sources {
-            match source.side.is_copied {
-                true => self.copy_what_exists(source, &own, part),
-                false => self.bring_elements(source, &own, part),
-            }
-        }
+        self.bring_what_exists(&sources, &own, part);
         self.writer.end(inner, &[]);
-        self.tell(sides, part.stage);
+        self.tell(&sources, part.stage);
         let (stage, parity) = self.next(part.stage, part.parity);
         self.writer.end(open, &[stage, parity]);
     }
 
+    /// The pieces of all sides that are read, by turns.
+    pub(super) fn pieces<'s, 'f>(&self, sources: &'s [Source<'f>; 2]) -> Vec<(&'s Source<'f>, usize)> {
+        let read = sources.iter().filter(|source| !source.side.is_copied);
+        read.flat_map(|source| (0..source.side.turns()).map(move |turn| (source, turn))).collect()
+    }
+
+    /// Whether a part can be brought by whole pieces.
+    pub(super) fn is_inside(&mut self, from: Value, whole: Value) -> Value {
+        let depth = self.writer.int(GROUP_DEPTH as i64);
+        let end = self.writer.add(from, depth);
+        let inside = self.writer.compare(Order::LessEqual, end, self.extents[2]);
+        self.writer.both(inside, whole)
+    }
+
+    pub(super) fn bring_what_exists(&mut self, sources: &[Source<'_>; 2], own: &Own, part: Part) {
+        for source in sources {
+            match source.side.is_copied {
+                true => self.copy_what_exists(source, own, part),
+                false => self.bring_elements(source, own, part),
+            }
+        }
+    }
+
     /// The thread's pieces of a stage are there, or will be when its copies are.
-    fn tell(&mut self, sides: &[Side; 2], stage: Value) {
+    pub(super) fn tell(&mut self, sources: &[Source<'_>; 2], stage: Value) {
         let full = self.barrier(Barrier::Full, stage);
-        if sides.iter().any(|side| !side.is_copied) {
+        if sources.iter().any(|source| !source.side.is_copied) {
             self.writer.show_to_products();
             self.writer.arrive(full);
         }
-        if sides.iter().any(|side| side.is_copied) {
+        if sources.iter().any(|source| source.side.is_copied) {
             self.writer.arrive_after_copies(full);
         }
     }
@@ -114,44 +135,54 @@ impl Product<'_> {
         self.writer.compare(Order::Equal, left, zero)
     }
 
-    fn wait_until_empty(&mut self, part: Part) {
+    pub(super) fn wait_until_empty(&mut self, part: Part) {
         let empty = self.barrier(Barrier::Empty, part.stage);
         self.writer.wait_for_phase(empty, part.parity);
     }
 
     /// Brings a part by whole pieces, of which some are always on their way.
     fn bring_pieces(&mut self, sources: &[Source<'_>; 2], own: &Own, part: Part) {
-        let (copied, read) = sources.iter().partition::<Vec<_>, _>(|source| source.side.is_copied);
-        let turns = read.into_iter().flat_map(|source| (0..source.side.turns()).map(move |turn| (source, turn)));
-        let pieces = turns.collect::<Vec<_>>();
+        let pieces = self.pieces(sources);
+        // Where copies go on from has registers too.
+        let is_copied = sources.iter().any(|source| source.side.is_copied);
+        let ahead = if is_copied { AHEAD - 2 } else { AHEAD };
         let mut read = Vec::with_capacity(pieces.len());
-        for place in 0..pieces.len() + AHEAD {
+        for place in 0..pieces.len() + ahead {
             if let Some((source, turn)) = pieces.get(place) {
-                read.push(self.read_piece(source, own, part.from, *turn));
+                read.push(self.read_runs(source, own, part.from, *turn));
             }
-            if place + 1 == AHEAD {
+            if place + 1 == ahead {
                 self.wait_until_empty(part);
-                copied.iter().for_each(|source| self.copy_pieces(source, own, part));
+                let copied = sources.iter().filter(|source| source.side.is_copied);
+                copied.for_each(|source| self.copy_pieces(source, own, part));
             }
-            if let Some(before) = place.checked_sub(AHEAD) {
+            if let Some(before) = place.checked_sub(ahead) {
                 let (source, turn) = pieces[before];
-                let words = self.rounded(&read[before]);
-                let turn = self.writer.int(turn as i64);
-                self.store(source.side, own, part.stage, turn, &words);
+                let numbers = self.numbers(&read[before]);
+                self.store_piece(source, own, part, turn, &numbers);
             }
         }
     }
 
-    /// Eight elements.
-    fn read_piece(&mut self, source: &Source<'_>, own: &Own, from: Value, turn: usize) -> Vec<Value> {
+    /// Eight elements, in runs that are read at once.
+    pub(super) fn read_runs(&mut self, source: &Source<'_>, own: &Own, from: Value, turn: usize) -> Vec<Value> {
         let address = self.piece(source, own, from, turn);
-        let mut numbers = Vec::with_capacity(PIECE);
-        for run in 0..PIECE / WIDE as usize {
+        let run = |run: usize| {
             let address = self.writer.address_at(address, run * WIDE as usize, Kind::F32);
-            let four = self.writer.load_aligned(address, Type::vector(Kind::F32, WIDE as usize));
-            numbers.extend((0..WIDE as usize).map(|lane| self.writer.lane(four, lane)));
-        }
-        numbers
+            self.writer.load_aligned(address, Type::vector(Kind::F32, WIDE as usize))
+        };
+        (0..RUNS).map(run).collect()
+    }
+
+    pub(super) fn numbers(&mut self, runs: &[Value]) -> Vec<Value> {
+        let lanes = runs.iter().flat_map(|run| (0..WIDE as usize).map(move |lane| (*run, lane)));
+        lanes.map(|(run, lane)| self.writer.lane(run, lane)).collect()
+    }
+
+    pub(super) fn store_piece(&mut self, source: &Source<'_>, own: &Own, part: Part, turn: usize, numbers: &[Value]) {
+        let words = self.rounded(numbers);
+        let turn = self.writer.int(turn as i64);
+        self.store(source.side, own, part.stage, turn, &words);
     }
 
     /// Where the thread's piece of a turn is, of a part that is brought by whole pieces.
