@@ -1,8 +1,8 @@
 //! Products of warpgroups: one brings parts of A and B to a ring in shared memory, the others multiply them.
 //!
 //! A stage of the ring is full when every producer's pieces are there, stored or copied, and empty again when every warp
-//! that reads it has its products. Sums stay in registers; in the end they go through the ring once, so that the epilogue is one piece
-//! of code and neighbours store side by side.
+//! that reads it has its products. Sums stay in registers; in the end they go through the ring once, so that the epilogue
+//! is one piece of code and neighbours store side by side.
 //! Order: [`producers`] fill stages, by [`copies`] or [`ahead`] where they can, [`consumers`] empty them.
 
 mod ahead;

@@ -67,7 +67,8 @@ impl Chunk<'_, '_, '_> {
             early.push(self.taken(right, from, &place, &[halves.large.block, column], &border));
         }
         // Filled in only now: the exponential of what a place past the end would fade by need not be a number.
-        let [late, early] = [self.turn.product(&late)?, self.turn.product(&early)?].map(|side| self.turn.tape.total(side));
+        let [late, early] =
+            [self.turn.product(&late)?, self.turn.product(&early)?].map(|side| self.turn.tape.total(side));
         Some(self.turn.contract(&[late, early], summed, &self.order))
     }
 
